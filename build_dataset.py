@@ -1,0 +1,36 @@
+"""Makes a paired noisy/clean mel dataset from recordings of clean speech and of noise."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from src import cli
+from src.options import BuildOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags and builds; 1 if some recordings failed."""
+    parser = cli.Parser(__doc__)
+    cli.add_option_flags(parser, BuildOptions)
+    parser.add_argument("--output_path", default="./data", help="gets train/, val/ and mix.csv")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--overwrite", action="store_true", help="build over a dataset of other options")
+    args = parser.parse_args(argv)
+    options = cli.take(BuildOptions, args)
+
+    from src import builder
+
+    built = builder.build(options, Path(args.output_path), args.workers, args.overwrite)
+    for split, count in built.counts.items():
+        print(f"{split}: {count} mixtures")
+    for line in built.left_out[:20]:
+        print(f"left out: {line}", file=sys.stderr)
+    for line in built.failed[:20]:
+        print(f"failed: {line}", file=sys.stderr)
+    print(f"saved {args.output_path}" + (f"; {len(built.failed)} clips failed" if built.failed else ""))
+    return 1 if built.failed else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,42 @@
+"""Takes a random pair of a dataset through the denoiser and writes clean, noisy and predicted sound by Griffin-Lim."""
+
+import random
+from collections.abc import Sequence
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags, draws a pair and writes three recordings."""
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--dataset_path", default="./data/val", help="folder with noisy/ and clean/")
+    cli.add_model_flag(parser, "denoiser.pth")
+    parser.add_argument("--clean_path", default="./data/clean.wav", help="the clean mel as sound")
+    parser.add_argument("--noisy_path", default="./data/noisy.wav", help="the noisy mel as sound")
+    parser.add_argument("--predicted_path", default="./data/predicted.wav", help="the denoised mel as sound")
+    parser.add_argument("--seed", type=int, help="choose the same pair again (default: a new one each time)")
+    args = parser.parse_args(argv)
+
+    import torch
+
+    from src import audio, checkpoint, enhancement
+    from src.features import MelFeatures
+    from src.tasks import DenoisingTask
+    from src.tasks.base import Source
+
+    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "denoising")
+    features = MelFeatures(**network.card["features"])
+    data = DenoisingTask(Source(args.dataset_path), features).dataset(".")
+    item = data[random.Random(args.seed).randrange(len(data))]
+    mels = dict(item.mels)
+    mels["predicted"] = torch.from_numpy(enhancement.estimate_mel(network, item.mels["noisy"].numpy()))
+    print(item.name)
+    for role in ("clean", "noisy", "predicted"):
+        path = getattr(args, f"{role}_path")
+        audio.write(path, features.griffin_lim(mels[role]).numpy(), features.sample_rate)
+        print(f"saved {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

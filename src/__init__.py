@@ -1,0 +1,1 @@
+"""Clearmel: machine learning on spectrograms of sound."""

@@ -1,0 +1,134 @@
+"""Flags that the scripts share, and how a script runs: a user's mistake is one line on stderr and exit status 2."""
+
+import argparse
+import dataclasses
+import os
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from src.errors import InputError, reason
+from src.options import DEVICES
+
+Options = TypeVar("Options")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with defaults in the help and no abbreviated flags."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(
+            description=(description or "").split("\n\n")[0],
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+
+
+def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
+    """Runs a script's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C."""
+    try:
+        status = main(None) or 0
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"error: {error.line()}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:  # the reader, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:
+        path = f"{error.filename!r}: " if error.filename else ""
+        print(f"error: {path}{reason(error)}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None:
+    """--dataset_path, and the flat pairs of folders that may stand in its place."""
+    group = parser.add_argument_group("data")
+    holds = "train/ and val/, each with" if training else "folder with"
+    group.add_argument(
+        "--dataset_path", default=dataset_path, help=f"{holds} noisy/ and clean/ (.npy mels or sound files)"
+    )
+    group.add_argument("--noisy_path", help="flat folder of noisy files, with --clean_path in place of --dataset_path")
+    group.add_argument("--clean_path", help="flat folder of their clean partners of the same names")
+    if training:
+        group.add_argument("--val_noisy_path", help="flat folder of noisy files to validate on")
+        group.add_argument("--val_clean_path", help="flat folder of their clean partners")
+    group.add_argument("--cache_path", help="folder that keeps the mels of sound files from epoch to epoch")
+
+
+def add_model_flag(parser: Parser, default: str) -> None:
+    """--model_filename."""
+    parser.add_argument("--model_filename", default=default, help="weights file in models/")
+
+
+def add_plot_flags(parser: Parser) -> None:
+    """--plot_dir and --no_plots."""
+    parser.add_argument("--plot_dir", help="write pictures as PNG there (without a screen: plots/)")
+    parser.add_argument("--no_plots", action="store_true", help="make no pictures")
+
+
+def add_result_flags(parser: Parser) -> None:
+    """--json and --csv_path."""
+    parser.add_argument("--json", action="store_true", help="print one JSON value on stdout and nothing else there")
+    parser.add_argument("--csv_path", help="write one row per item")
+
+
+def add_eval_flags(parser: Parser) -> None:
+    """--json, --csv_path, and how to run."""
+    add_result_flags(parser)
+    parser.add_argument("--batch_size", type=int, default=32, help="items at a time")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load data")
+
+
+def add_option_flags(parser: Parser, options: type[Any], **defaults: Any) -> None:
+    """One flag for each field of a dataclass of `src.options`.
+
+    Args:
+        parser: takes the flags.
+        options: the dataclass.
+        **defaults: where they differ from the dataclass's.
+    """
+    kinds = typing.get_type_hints(options)
+    for field in dataclasses.fields(options):
+        name, default, text = f"--{field.name}", defaults.get(field.name, field.default), field.metadata["help"]
+        if kinds[field.name] is bool:
+            parser.add_argument(name, action="store_true", default=default, help=text)
+        elif kinds[field.name] == tuple[str, ...]:
+            parser.add_argument(name, type=_names, default=default, metavar="A,B", help=text)
+        else:
+            kind = next(k for k in (int, float, str) if k in (kinds[field.name], *typing.get_args(kinds[field.name])))
+            parser.add_argument(name, type=kind, default=default, help=text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def take(options: type[Options], args: argparse.Namespace, **extra: Any) -> Options:
+    """Builds a dataclass from the flags of its names."""
+    names = {field.name for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+    return options(**{key: value for key, value in vars(args).items() if key in names} | extra)
+
+
+def flat_pairs(args: argparse.Namespace, split: str) -> tuple[tuple[str, tuple[str, str]], ...]:
+    """The flat pairs that the data flags give, as `Source.flat` wants them.
+
+    Raises:
+        InputError: one side of a pair is missing.
+    """
+    found = []
+    for name, prefix in ((split, ""), ("val", "val_")):
+        pair = getattr(args, f"{prefix}noisy_path", None), getattr(args, f"{prefix}clean_path", None)
+        if any(pair) and not all(pair):
+            raise InputError(f"--{prefix}noisy_path and --{prefix}clean_path go together; give both.")
+        if all(pair):
+            found.append((name, typing.cast(tuple[str, str], pair)))
+    if len(found) == 1 and found[0][0] == "val" and split != "val":
+        raise InputError("--val_noisy_path and --val_clean_path need --noisy_path and --clean_path to train on.")
+    return tuple(found)

@@ -1,0 +1,285 @@
+"""Noisy/clean mels from disk: indexed by headers, loaded one by one, batched by length and padded.
+
+An item is a .npy mel or a sound file whose mel is made on the fly. Memory does not grow with the dataset.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from src import audio
+from src.errors import InputError, raise_all
+from src.features import MelFeatures
+from src.files import FloatArray, existing, list_files, open_mel, quoted, read_mel, write_array
+
+SUFFIXES = (".npy", *audio.SUFFIXES)
+
+
+class Item(NamedTuple):
+    """One item: its mels (T, M) by role, its label (clean 1, noisy 0; nan without), its name."""
+
+    name: str
+    mels: dict[str, Tensor]
+    label: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items padded to one length.
+
+    Args:
+        names: B names.
+        mels: (B, T, M) by role, zero behind each item's end.
+        lengths: (B,) real frames.
+        labels: (B,), clean 1, noisy 0.
+    """
+
+    names: list[str]
+    mels: dict[str, Tensor]
+    lengths: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        mels = {role: mel.to(device, non_blocking=True) for role, mel in self.mels.items()}
+        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device))
+
+    def mask(self) -> Tensor:
+        """(B, T), True on real frames."""
+        n_frames = next(iter(self.mels.values())).shape[1]
+        return torch.arange(n_frames, device=self.lengths.device) < self.lengths[:, None]
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Pads items behind their ends with zeros."""
+    lengths = torch.tensor([len(next(iter(item.mels.values()))) for item in items])
+    mels = {
+        role: torch.nn.utils.rnn.pad_sequence([item.mels[role] for item in items], batch_first=True)
+        for role in items[0].mels
+    }
+    return Batch([item.name for item in items], mels, lengths, torch.tensor([item.label for item in items]))
+
+
+class MelSource:
+    """Mels of the files below one folder, wherever they come from.
+
+    Args:
+        root: a folder.
+        features: what a mel is.
+        cache: folder that keeps the mels of sound files as .npy; None makes them anew each time.
+    """
+
+    def __init__(self, root: Path, features: MelFeatures, cache: Path | None = None) -> None:
+        self.root, self.features, self.cache = root, features, cache
+
+    def names(self) -> list[Path]:
+        """Relative paths, sorted."""
+        return list_files(self.root, SUFFIXES)
+
+    def n_frames(self, name: Path) -> int:
+        """Frames, from the header alone."""
+        path = self.root / name
+        if name.suffix.lower() == ".npy":
+            return len(open_mel(path, self.features.n_mels))
+        info = audio.inspect(path)
+        return self.features.n_frames(round(info.n_samples * self.features.sample_rate / info.sample_rate))
+
+    def mel(self, name: Path) -> Tensor:
+        """(T, M) float32.
+
+        Raises:
+            InputError: the file is not what `read_mel` or `audio.read` accept.
+        """
+        path = self.root / name
+        if name.suffix.lower() == ".npy":
+            return torch.from_numpy(read_mel(path, self.features.n_mels))
+        if self.cache is None:
+            return torch.from_numpy(self._made(path))
+        status = path.stat()
+        key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns} {self.features}"
+        kept = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        if not kept.exists():
+            write_array(kept, self._made(path))
+        return torch.from_numpy(read_mel(kept, self.features.n_mels))
+
+    def _made(self, path: Path) -> FloatArray:
+        wave, _ = audio.read(path, self.features.sample_rate)
+        return np.asarray(self.features.mel(torch.from_numpy(wave)).numpy(), dtype=np.float32)
+
+
+class MelDataset(Dataset[Item]):
+    """Base of both datasets: names, lengths, and items by number."""
+
+    lengths: list[int]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> Item:
+        raise IndexError(index)
+
+
+class PairedMels(MelDataset):
+    """Noisy mels with their clean partners, matched by relative path; the suffixes may differ.
+
+    Args:
+        noisy_path: folder of noisy files.
+        clean_path: folder of clean files.
+        features: what a mel is.
+        cache: see `MelSource`.
+
+    Raises:
+        InputError: a folder is missing or empty, a partner is missing, a file is not a mel or a recording, or the two
+            sides of a pair differ in length. All bad files are gathered into one message.
+    """
+
+    def __init__(self, noisy_path: Path, clean_path: Path, features: MelFeatures, cache: Path | None = None) -> None:
+        self.noisy = MelSource(noisy_path, features, cache)
+        self.clean = MelSource(clean_path, features, cache)
+        by_stem = {side: _by_stem(source) for side, source in (("noisy", self.noisy), ("clean", self.clean))}
+        noisy, clean = by_stem["noisy"], by_stem["clean"]
+        problems = [
+            f"{quoted(noisy_path / noisy[key])} has no partner in {quoted(clean_path)}"
+            for key in noisy
+            if key not in clean
+        ]
+        problems += [
+            f"{quoted(clean_path / clean[key])} has no partner in {quoted(noisy_path)}"
+            for key in clean
+            if key not in noisy
+        ]
+        raise_all(problems)
+        self.pairs = [(noisy[key], clean[key]) for key in sorted(noisy)]
+        self.lengths = []
+        for ours, theirs in self.pairs:
+            try:
+                frames = self.noisy.n_frames(ours), self.clean.n_frames(theirs)
+                if frames[0] != frames[1]:
+                    problems.append(
+                        f"{quoted(noisy_path / ours)} has {frames[0]} frames, its clean partner {frames[1]}; "
+                        "expected equal lengths"
+                    )
+                self.lengths.append(frames[0])
+            except InputError as error:
+                problems.append(error.line())
+        raise_all(problems)
+
+    def __getitem__(self, index: int) -> Item:
+        ours, theirs = self.pairs[index]
+        noisy, clean = self.noisy.mel(ours), self.clean.mel(theirs)
+        if len(noisy) != len(clean):
+            raise InputError(f"{quoted(self.noisy.root / ours)} has {len(noisy)} frames, its partner {len(clean)}.")
+        return Item(ours.as_posix(), {"noisy": noisy, "clean": clean}, float("nan"))
+
+
+class LabelledMels(MelDataset):
+    """All files of a noisy and of a clean folder with their labels, 0 and 1; partners are not needed.
+
+    Raises:
+        InputError: a folder is missing or empty, or a file is not a mel or a recording.
+    """
+
+    def __init__(self, noisy_path: Path, clean_path: Path, features: MelFeatures, cache: Path | None = None) -> None:
+        self.files: list[tuple[MelSource, Path, float]] = []
+        self.lengths = []
+        problems: list[str] = []
+        for root, label in ((noisy_path, 0.0), (clean_path, 1.0)):
+            source = MelSource(root, features, cache)
+            for name in source.names():
+                try:
+                    self.lengths.append(source.n_frames(name))
+                    self.files.append((source, name, label))
+                except InputError as error:
+                    problems.append(error.line())
+        raise_all(problems)
+
+    def __getitem__(self, index: int) -> Item:
+        source, name, label = self.files[index]
+        return Item(f"{'clean' if label else 'noisy'}/{name.as_posix()}", {"mel": source.mel(name)}, label)
+
+
+def _by_stem(source: MelSource) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name in source.names():
+        other = found.setdefault(name.with_suffix("").as_posix(), name)
+        if other != name:
+            raise InputError(
+                f"{quoted(source.root / name)} and {quoted(source.root / other)} share one name; keep one."
+            )
+    return found
+
+
+def side_folders(dataset_path: str | Path) -> tuple[Path, Path]:
+    """The `noisy` and `clean` folders below a split.
+
+    Raises:
+        InputError: one of them is missing.
+    """
+    root = existing(dataset_path, folder=True)
+    for side in ("noisy", "clean"):
+        if not (root / side).is_dir():
+            raise InputError(
+                f"{quoted(root)} has no folder '{side}'; expected noisy/ and clean/. Make them with build_dataset.py."
+            )
+    return root / "noisy", root / "clean"
+
+
+class BucketSampler:
+    """Batches of items of about one length, in an order that depends only on seed and epoch.
+
+    Every process draws the same batches and takes its own share of each (`rank` of `world`), so that the effective
+    batch and its order are the same on any number of processes.
+
+    Args:
+        lengths: frames of each item.
+        batch_size: items in a batch, over all processes.
+        shuffle: for training; else longest first, nothing dropped.
+        seed: of the order.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, shuffle: bool, seed: int = 0) -> None:
+        self.lengths, self.batch_size, self.shuffle, self.seed = np.asarray(lengths), batch_size, shuffle, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def batches(self) -> list[list[int]]:
+        """The epoch's batches of item numbers."""
+        if not self.shuffle:
+            order = np.argsort(-self.lengths, kind="stable")
+            return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order, pool = rng.permutation(len(self.lengths)), self.batch_size * 64
+        batches: list[list[int]] = []
+        for start in range(0, len(order), pool):
+            part = order[start : start + pool]
+            part = part[np.argsort(self.lengths[part], kind="stable")]
+            batches += [part[i : i + self.batch_size].tolist() for i in range(0, len(part), self.batch_size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class Shares:
+    """A batch sampler for one process: its share of every batch from the `start`-th on.
+
+    A process without an item of its own in a batch takes the batch's first item; its loss then weighs nothing.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[int]], rank: int, world: int, start: int = 0) -> None:
+        self.shares = [list(batch[rank::world]) or [batch[0]] for batch in batches[start:]]
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.shares)

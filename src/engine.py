@@ -1,0 +1,361 @@
+"""fit() and evaluate(): the only loops, and the only place that knows devices, processes and epochs.
+
+Every random number of a run follows from (seed, epoch, step), so a run that was stopped anywhere and resumed gives
+the bits of a run that was not.
+"""
+
+import contextlib
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from src import checkpoint
+from src.datasets import Batch, BucketSampler, MelDataset, Shares, collate
+from src.errors import InputError
+from src.files import quoted, write_text
+from src.networks import Network
+from src.options import FitOptions
+from src.tasks.base import Record, Task
+
+
+@dataclass
+class Progress:
+    """Where a run stands: `step` batches of `epoch` are done, with the sum of their losses over `items` items."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    items: int = 0
+    best: float | None = None
+    best_epoch: int = -1
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was stopped by a signal after its state had been saved."""
+
+
+def make_accelerator(device: str = "auto", mixed_precision: str = "no") -> Accelerator:
+    """The accelerator of the device; `auto` precision is bf16 on a GPU that has it, else none.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise InputError("--device cuda: no CUDA device is here. Use --device cpu, or a GPU build of PyTorch.")
+    if mixed_precision == "auto":
+        mixed_precision = "bf16" if device != "cpu" and cuda and torch.cuda.is_bf16_supported() else "no"
+    return Accelerator(cpu=device == "cpu" or not cuda, mixed_precision=mixed_precision)
+
+
+def fit(task: Task, options: FitOptions, out: Path) -> list[dict[str, float]]:
+    """Trains a new network, or goes on with an interrupted run, and saves the best weights.
+
+    Writes `out` (weights whose monitored figure on the validation set is best; without one those of the last epoch),
+    `<out>.history.json` (a list of epochs) and `<out>.resume.pth`, where <out> stands without its suffix.
+
+    Returns:
+        The history: one dict per epoch with "epoch", "learning_rate", "train_loss" and the validation figures.
+
+    Raises:
+        InputError: bad data or options, a loss that is not finite, or a resume file of another run.
+        Interrupted: by Ctrl-C or SIGTERM, after saving.
+    """
+    return _Run(task, options, out).fit()
+
+
+class _Run:
+    def __init__(self, task: Task, options: FitOptions, out: Path) -> None:
+        self.task, self.options, self.out = task, options, out
+        self.accelerator = make_accelerator(options.device, options.mixed_precision)
+        self.data = task.dataset("train")
+        self.val = task.dataset("val") if task.has("val") else None
+        if self.val is None:
+            self._say("no validation set: the weights of the last epoch are kept, and no figure says how good they are")
+        torch.manual_seed(options.seed)
+        network = task.network()
+        self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)
+        )
+        self.plain = network
+        self.network: nn.Module
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.schedule = self._schedule()
+        self.progress, self.history = Progress(), list[dict[str, float]]()
+        self.saved_at = time.monotonic()
+        self.resume_path, self.history_path = out.with_suffix(".resume.pth"), out.with_suffix(".history.json")
+        if options.resume:
+            self._resume()
+
+    def fit(self) -> list[dict[str, float]]:
+        self._say(
+            f"{self.task.name}: {len(self.data)} items to train on, {len(self.val) if self.val else 0} to validate; "
+            f"{self.plain.n_parameters():,} parameters; {self.accelerator.device}, "
+            f"{self.accelerator.num_processes} process(es), {self.accelerator.mixed_precision} mixed precision"
+        )
+        with _signals() as stopped:
+            while self.progress.epoch < self.options.epochs and not self._out_of_patience():
+                self._train_epoch(stopped)
+                self._close_epoch()
+        return self.history
+
+    def _train_epoch(self, stopped: list[int]) -> None:
+        progress, accelerator = self.progress, self.accelerator
+        rank, world = accelerator.process_index, accelerator.num_processes
+        self.sampler.epoch = progress.epoch
+        batches = self.sampler.batches()
+        shares = Shares(batches, rank, world, progress.step)
+        self.network.train()
+        bar = tqdm(
+            total=len(batches),
+            initial=progress.step,
+            unit="batch",
+            leave=False,
+            disable=None if rank == 0 else True,
+            desc=f"epoch {progress.epoch + 1}/{self.options.epochs}",
+        )
+        for batch in self._loader(self.data, shares):
+            whole = batches[progress.step]
+            own = len(whole[rank::world])
+            torch.manual_seed(hash((self.options.seed, progress.epoch, progress.step, rank)) % 2**63)
+            loss = self._step(batch.to(accelerator.device), own * world / len(whole))
+            progress.loss_sum += loss * own
+            progress.items += own
+            progress.step += 1
+            bar.update()
+            if self._any(bool(stopped)):
+                bar.close()
+                self._save_resume()
+                self._say(
+                    f"stopped in epoch {progress.epoch + 1} after batch {progress.step} of {len(batches)}; "
+                    f"everything is saved in {quoted(self.resume_path)}. Go on with the same command and --resume"
+                )
+                raise Interrupted
+            if time.monotonic() - self.saved_at > 60 * self.options.save_minutes and world == 1:
+                self._save_resume()
+        bar.close()
+
+    def _step(self, batch: Batch, weight: float) -> float:
+        with self.accelerator.autocast():
+            loss = self.task.loss(self.network, batch)  # type: ignore[arg-type]  # may be wrapped for many processes
+        value = loss.item()
+        if not math.isfinite(value):
+            raise InputError(
+                f"the loss became {value} in epoch {self.progress.epoch + 1} on {', '.join(batch.names[:5])}"
+                f"{' ...' if len(batch.names) > 5 else ''}. Look at these files, or lower --learning_rate."
+            )
+        self.accelerator.backward(loss * weight)
+        if self.options.clip_norm > 0:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+        self.optimizer.step()
+        if self.options.schedule == "cosine":
+            self.schedule.step()
+        self.optimizer.zero_grad()
+        return value
+
+    def _close_epoch(self) -> None:
+        progress, task = self.progress, self.task
+        sums = self.accelerator.reduce(
+            torch.tensor([progress.loss_sum, progress.items], dtype=torch.float64, device=self.accelerator.device),
+            "sum",
+        )
+        row = {
+            "epoch": progress.epoch + 1,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": float(sums[0] / sums[1]),
+        }
+        scores: dict[str, float] = {}
+        if self.val is not None:
+            scores = task.report(evaluate(task, self.plain, self.val, self.options.batch_size, self.accelerator))
+            row |= scores
+            if self.options.schedule == "plateau":
+                self.schedule.step(scores[task.monitor])
+        better = not scores or self._better(scores[task.monitor])
+        if better:
+            progress.best, progress.best_epoch = scores.get(task.monitor), progress.epoch
+        self.history.append(row)
+        self.progress = Progress(progress.epoch + 1, best=progress.best, best_epoch=progress.best_epoch)
+        if self.accelerator.is_main_process:
+            if better:
+                self.plain.card = checkpoint.make_card(
+                    self.plain, task.name, task.features, task.labels, self._training(), scores
+                )
+                checkpoint.save(self.out, self.plain.state_dict())
+            write_text(self.history_path, json.dumps(self.history, indent=1))
+        self._save_resume()
+        figures = "  ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in ("epoch", "n"))
+        self._say(f"epoch {row['epoch']}/{self.options.epochs}  {figures}{'  (best)' if better and scores else ''}")
+
+    def _better(self, figure: float) -> bool:
+        best = self.progress.best
+        return best is None or (figure > best if self.task.higher_is_better else figure < best)
+
+    def _out_of_patience(self) -> bool:
+        waited = self.progress.epoch - 1 - self.progress.best_epoch
+        if self.options.patience and self.val is not None and waited >= self.options.patience:
+            self._say(f"no better {self.task.monitor} for {waited} epochs: stopping early")
+            return True
+        return False
+
+    def _training(self) -> dict[str, Any]:
+        chosen = {
+            key: value for key, value in asdict(self.options).items() if key not in ("resume", "device", "workers")
+        }
+        return chosen | {"items": len(self.data), "epoch": self.progress.epoch}
+
+    def _schedule(self) -> Any:
+        steps = max(1, self.options.epochs * len(self.sampler))
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        if self.options.schedule == "cosine":
+            return torch.optim.lr_scheduler.LambdaLR(
+                optimizer, lambda step: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+            )
+        mode: Literal["max", "min"] = "max" if self.task.higher_is_better else "min"
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode, factor=0.5, patience=3)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be equal for a run to be the same run."""
+        kept = ("batch_size", "learning_rate", "weight_decay", "clip_norm", "schedule", "seed")
+        return {key: getattr(self.options, key) for key in kept} | {
+            "task": self.task.name,
+            "sizes": dict(self.plain.sizes),
+            "features": self.task.features.card(),
+            "items": len(self.data),
+        }
+
+    def _save_resume(self) -> None:
+        self.saved_at = time.monotonic()
+        if self.accelerator.is_main_process:
+            checkpoint.save(
+                self.resume_path,
+                {
+                    "run": self._identity(),
+                    "progress": asdict(self.progress),
+                    "history": self.history,
+                    "network": dict(self.plain.state_dict()),
+                    "optimizer": self.optimizer.state_dict(),
+                    "schedule": {k: v for k, v in self.schedule.state_dict().items() if k != "lr_lambdas"},
+                },
+            )
+
+    def _resume(self) -> None:
+        saved = checkpoint.load_dict(self.resume_path)
+        try:
+            differing = [
+                f"{key} {saved['run'][key]} (now {value})"
+                for key, value in self._identity().items()
+                if saved["run"][key] != value
+            ]
+            if differing:
+                raise InputError(
+                    f"{quoted(self.resume_path)} is of another run: {', '.join(differing)}. Leave out --resume."
+                )
+            self.plain.load_state_dict(saved["network"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.schedule.load_state_dict(saved["schedule"])
+            self.history, self.progress = list(saved["history"]), Progress(**saved["progress"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InputError(
+                f"{quoted(self.resume_path)} is damaged or of another version. Leave out --resume."
+            ) from error
+        if self.accelerator.process_index:  # the sums so far are the main process's
+            self.progress.loss_sum, self.progress.items = 0.0, 0
+        self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
+
+    def _loader(self, data: MelDataset, shares: Shares) -> "DataLoader[Any]":
+        return _loader(data, shares, self.options.workers, self.accelerator.device.type == "cuda")
+
+    def _any(self, flag: bool) -> bool:
+        """Whether any process says so; all must agree, or the others would wait for ever."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        told = torch.tensor([float(flag)], device=self.accelerator.device)
+        return bool(self.accelerator.reduce(told, "sum")[0] > 0)
+
+    def _say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            print(text, flush=True)
+
+
+def _loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataLoader[Any]":
+    return DataLoader(
+        data,
+        batch_sampler=shares,
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=_ignore_interrupt,
+    )
+
+
+def _ignore_interrupt(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@torch.no_grad()
+def evaluate(
+    task: Task,
+    network: Network,
+    data: MelDataset,
+    batch_size: int = 32,
+    accelerator: Accelerator | None = None,
+    workers: int = 0,
+) -> list[Record]:
+    """One record for each item, in the dataset's order, on every process.
+
+    Raises:
+        InputError: an item cannot be read.
+    """
+    accelerator = accelerator or make_accelerator()
+    batches = BucketSampler(data.lengths, batch_size, shuffle=False).batches()
+    shares = Shares(batches, accelerator.process_index, accelerator.num_processes)
+    network.to(accelerator.device)
+    was_training = network.training
+    network.eval()
+    found: list[tuple[int, Record]] = []
+    quiet = None if accelerator.is_main_process else True
+    loader = _loader(data, shares, workers, pin=False)
+    for share, batch in zip(shares, tqdm(loader, unit="batch", leave=False, disable=quiet), strict=True):
+        found += zip(share, task.records(network, batch.to(accelerator.device)), strict=True)
+    network.train(was_training)
+    if accelerator.num_processes > 1:
+        found = gather_object(found)
+    by_index = dict(found)
+    return [by_index[index] for index in sorted(by_index)]
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Within it, the first SIGINT or SIGTERM is only noted in the list it gives; the second one acts as usual."""
+    noted: list[int] = []
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _: FrameType | None) -> None:
+        noted.append(number)
+        restore()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not in the main thread: signals stay as they are
+            before[number] = signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        restore()

@@ -1,0 +1,204 @@
+"""From a denoising network to a clean recording: gains on the recording's own phase, in blocks, at its own rate.
+
+Shapes: C channels, N samples, T frames, F bins, M mel bands.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from src import audio
+from src.errors import InputError
+from src.features import MelFeatures
+from src.files import FloatArray, quoted, refuse_overwriting
+from src.networks import Network
+from src.networks.lstm import State
+
+BLOCK_SAMPLES = 480_000
+"""Samples of all channels together in a block: 30 s of 16 kHz mono."""
+GRIFFIN_LIM_LIMIT_S = 3600
+
+
+def estimate_mel(network: Network, mel: FloatArray) -> FloatArray:
+    """Denoised log-mel (T, M) of a noisy one (T, M)."""
+    with torch.inference_mode():
+        estimate, _ = network(torch.from_numpy(mel)[None])
+    return np.asarray(estimate[0].numpy(), dtype=np.float32)
+
+
+def clean_file(network: Network, source: Path, target: Path, reconstruction: str = "gain") -> None:
+    """Cleans a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
+
+    Args:
+        network: a denoiser.
+        source: any sound file.
+        target: where to; its suffix decides the format.
+        reconstruction: "gain", or "griffin_lim" for the published behaviour, which makes a new phase.
+
+    Raises:
+        InputError: the source cannot be read, the target cannot be written, or they are one file.
+    """
+    info = audio.inspect(source)
+    refuse_overwriting(source, target)
+    if reconstruction == "griffin_lim" and info.n_samples > GRIFFIN_LIM_LIMIT_S * info.sample_rate:
+        raise InputError(
+            f"{quoted(source)} is longer than an hour; --reconstruction griffin_lim needs it in one piece. "
+            "Use gain, or cut it."
+        )
+    pieces = audio.blocks(source, BLOCK_SAMPLES / info.n_channels / info.sample_rate)
+    clean = clean_blocks if reconstruction == "gain" else _rebuilt
+    with audio.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+        for block in clean(network, pieces, info.sample_rate, info.n_channels):
+            append(block)
+
+
+def clean_blocks(
+    network: Network, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int
+) -> Iterator[FloatArray]:
+    """Cleans a recording that comes in pieces (C, N); however it is cut, the result is the same."""
+    stream = GainStream(network, sample_rate, n_channels)
+    for block in blocks:
+        yield stream.push(block)
+    yield stream.finish()
+
+
+def _rebuilt(network: Network, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int) -> Iterator[FloatArray]:
+    """Each channel from its denoised mel by Griffin-Lim, as long as the input."""
+    features = MelFeatures(**network.card["features"])
+    wave = np.concatenate(list(blocks), axis=1)  # (C, N)
+    for_model = np.stack([audio.resample(channel, sample_rate, features.sample_rate) for channel in wave])
+    padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
+    with torch.inference_mode():
+        estimate, _ = network(features.mel(torch.from_numpy(padded)))
+        rebuilt = features.griffin_lim(estimate).numpy()
+    result = np.stack([audio.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
+    result = result[:, : wave.shape[1]]
+    yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))
+
+
+class GainStream:
+    """Cleans a recording of any rate and any number of channels as it comes in.
+
+    The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
+    frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
+    STFT of each original channel, whose window lasts as long as the model's.
+
+    Args:
+        network: a denoiser; its card gives the features.
+        sample_rate: of the recording in Hz.
+        n_channels: C.
+    """
+
+    def __init__(self, network: Network, sample_rate: int, n_channels: int) -> None:
+        self.network = network
+        self.features = features = MelFeatures(**network.card["features"])
+        self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
+        self.hop = max(1, round(features.hop_length * sample_rate / features.sample_rate))
+        self.n_fft = self.hop * self.overlap
+        self.resampler = None
+        if sample_rate != features.sample_rate:
+            self.resampler = soxr.ResampleStream(sample_rate, features.sample_rate, n_channels, dtype="float32")
+        self.window = torch.hann_window(self.n_fft)
+        # Half a window of zeros before the first sample: frames are centred.
+        self.low = torch.zeros(n_channels, features.n_fft // 2)
+        self.own = torch.zeros(n_channels, self.n_fft // 2)
+        self.tail = torch.zeros(n_channels, self.overlap - 1, self.hop)  # overlap-add of unfinished samples
+        self.tail_weight = torch.zeros(self.overlap - 1, self.hop)
+        self.state: State | None = None
+        self.gains = torch.zeros(0, features.n_mels)  # from frame `self.first_gain` on
+        self.first_gain = 0
+        self.n_own_frames = self.n_in = self.n_low = self.n_out = 0
+
+    def push(self, block: FloatArray) -> FloatArray:
+        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
+        self.n_in += block.shape[1]
+        return self._advance(block, last=False)
+
+    def finish(self) -> FloatArray:
+        """Gives the rest (C, K). All pieces together are as long as the input."""
+        return self._advance(np.zeros((len(self.own), 0), np.float32), last=True)
+
+    @torch.inference_mode()
+    def _advance(self, block: FloatArray, last: bool) -> FloatArray:
+        low = block
+        if self.resampler is not None:
+            low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
+            low = low.reshape(-1, len(block)).T
+        self.n_low += low.shape[1]
+        self.low = torch.cat([self.low, torch.from_numpy(np.ascontiguousarray(low))], dim=1)
+        self.own = torch.cat([self.own, torch.from_numpy(block)], dim=1)
+        self._estimate(last)
+        return self._apply(last)
+
+    def _estimate(self, last: bool) -> None:
+        """Turns all whole frames of `low` into gains."""
+        features = self.features
+        if last:
+            self.low = torch.cat([self.low, torch.zeros(len(self.low), features.n_fft // 2)], dim=1)
+        n_frames = (self.low.shape[1] - features.n_fft) // features.hop_length + 1
+        if n_frames < 1:
+            return
+        frames = self.low.unfold(1, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
+        power = torch.fft.rfft(frames * torch.hann_window(features.n_fft)).abs().square().mean(dim=0)  # (T, F)
+        noisy = features.mel_of_power(power)[None]  # (1, T, M)
+        estimate, self.state = self.network(noisy, self.state)
+        self.gains = torch.cat([self.gains, features.band_gain(noisy, estimate)[0]])
+        self.low = self.low[:, n_frames * features.hop_length :]
+
+    def _apply(self, last: bool) -> FloatArray:
+        """Multiplies the frames of `own` whose gains are known, and overlap-adds them."""
+        if last:
+            self.own = torch.cat([self.own, torch.zeros(len(self.own), self.n_fft // 2)], dim=1)
+        n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
+        known = self.first_gain + len(self.gains)
+        # Frame k lies at k * hop / rate seconds, between the model's frames `position` and `position` + 1.
+        numerator, denominator = self.hop * self.features.sample_rate, self.rate * self.features.hop_length
+        if not last:
+            n_frames = min(n_frames, (known - 1) * denominator // numerator - self.n_own_frames)
+        if n_frames > 0:
+            ticks = torch.arange(self.n_own_frames, self.n_own_frames + n_frames) * numerator
+            position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
+            before = self.gains[(position - self.first_gain).clamp(max=len(self.gains) - 1)]
+            after = self.gains[(position + 1 - self.first_gain).clamp(max=len(self.gains) - 1)]
+            gain = self.features.spread(before + rest * (after - before), self.n_fft, self.rate)  # (T, F)
+            frames = self.own.unfold(1, self.n_fft, self.hop)[:, :n_frames]  # (C, T, n_fft)
+            cleaned = torch.fft.irfft(torch.fft.rfft(frames * self.window) * gain, self.n_fft) * self.window
+            done = self._overlap_add(cleaned)
+            self.own = self.own[:, n_frames * self.hop :]
+            self.n_own_frames += n_frames
+            used = min(int(position[-1]) - self.first_gain, len(self.gains) - 1)
+            self.gains, self.first_gain = self.gains[used:], self.first_gain + used
+        else:
+            done = torch.zeros(len(self.own), 0)
+        if last:
+            rest_of_tail = self.tail / self.tail_weight.clamp(min=1e-8)
+            done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
+        return self._trimmed(done, last)
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        """Adds (C, T, n_fft) to the tail and gives the T * hop samples that no later frame reaches."""
+        n_channels, n_frames, _ = frames.shape
+        parts = frames.reshape(n_channels, n_frames, self.overlap, self.hop)
+        squares = self.window.square().reshape(self.overlap, self.hop)
+        total = torch.zeros(n_channels, n_frames + self.overlap - 1, self.hop)
+        weight = torch.zeros(n_frames + self.overlap - 1, self.hop)
+        total[:, : self.overlap - 1] += self.tail
+        weight[: self.overlap - 1] += self.tail_weight
+        for part in range(self.overlap):
+            total[:, part : part + n_frames] += parts[:, :, part]
+            weight[part : part + n_frames] += squares[part]
+        self.tail, self.tail_weight = total[:, n_frames:], weight[n_frames:]
+        done = total[:, :n_frames] / weight[:n_frames].clamp(min=1e-8)
+        return done.reshape(n_channels, -1)
+
+    def _trimmed(self, done: Tensor, last: bool) -> FloatArray:
+        """Drops the half window before the first sample, and whatever lies behind the last."""
+        start = self.n_out
+        self.n_out += done.shape[1]
+        skip = max(0, self.n_fft // 2 - start)
+        stop = self.n_fft // 2 + self.n_in - start if last else done.shape[1]
+        return np.ascontiguousarray(done[:, skip : max(skip, stop)].numpy())

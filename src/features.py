@@ -1,0 +1,207 @@
+"""All signal processing: STFT, log-mel, band gains, mel inversion and Griffin-Lim.
+
+Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. Leading dimensions may be any, also none.
+"""
+
+import functools
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from src.errors import InputError
+
+FLOOR = 1e-12
+"""Added to the mel power before the logarithm; silence lands at 1 + ln(1e-12) / 10 = -1.763."""
+
+
+@dataclass(frozen=True)
+class MelFeatures:
+    """What a log-mel is, and the way to it and back.
+
+    The value is 1 + ln(1e-12 + mel) / 10, mel being the power spectrogram (Hann window, centred, zeros beyond the
+    ends) seen through `n_mels` triangular Slaney bands of equal area. 1.0 is 10 nepers of power, 43.4 dB.
+
+    Args:
+        sample_rate: in Hz.
+        n_fft: window and FFT length in samples, even.
+        hop_length: samples from frame to frame; n_fft must be a multiple of it.
+        n_mels: bands.
+        fmin: lower edge of the lowest band in Hz.
+        fmax: upper edge of the highest band in Hz.
+
+    Raises:
+        InputError: the numbers contradict each other.
+    """
+
+    sample_rate: int = 16000
+    n_fft: int = 1024
+    hop_length: int = 256
+    n_mels: int = 80
+    fmin: float = 20.0
+    fmax: float = 8000.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
+            raise InputError(f"features: fmin {self.fmin}, fmax {self.fmax}; expected 0 <= fmin < fmax <= rate / 2")
+        if self.n_mels < 1 or self.hop_length < 1 or self.n_fft % self.hop_length or self.n_fft % 2:
+            raise InputError(f"features: n_fft {self.n_fft} must be even and a multiple of hop {self.hop_length}")
+
+    def card(self) -> dict[str, int | float]:
+        """The numbers as a plain dict, for the weights' card."""
+        return asdict(self)
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames T of a recording of n_samples."""
+        return 1 + n_samples // self.hop_length
+
+    def stft(self, wave: Tensor) -> Tensor:
+        """Complex spectrum (..., T, F) of (..., N)."""
+        flat = wave.reshape(-1, wave.shape[-1])
+        spectrum = torch.stft(
+            flat,
+            self.n_fft,
+            self.hop_length,
+            window=_window(self.n_fft, wave.dtype, wave.device),
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )  # (B, F, T)
+        return spectrum.transpose(1, 2).reshape(*wave.shape[:-1], -1, self.n_fft // 2 + 1)
+
+    def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
+        """Wave (..., n_samples) of a spectrum (..., T, F) by weighted overlap-add."""
+        flat = spectrum.reshape(-1, *spectrum.shape[-2:]).transpose(1, 2)
+        window = _window(self.n_fft, spectrum.real.dtype, spectrum.device)
+        wave = torch.istft(flat, self.n_fft, self.hop_length, window=window, center=True, length=n_samples)
+        return wave.reshape(*spectrum.shape[:-2], n_samples)
+
+    def mel(self, wave: Tensor) -> Tensor:
+        """Log-mel (..., T, M) of (..., N)."""
+        return self.mel_of_power(self.stft(wave).abs().square())
+
+    def mel_of_power(self, power: Tensor) -> Tensor:
+        """Log-mel (..., T, M) of a power spectrum (..., T, F)."""
+        return 1 + torch.log(FLOOR + power @ self.filters(power).T) / 10
+
+    def power_of_mel(self, mel: Tensor) -> Tensor:
+        """Mel power (..., T, M) of a log-mel."""
+        return torch.exp((mel - 1) * 10)
+
+    def filters(self, like: Tensor | None = None) -> Tensor:
+        """Mel filter bank (M, F), each triangle of area 2 / width (Slaney)."""
+        device = torch.device("cpu") if like is None else like.device
+        return _filters(self, self.n_fft, self.sample_rate, torch.float32 if like is None else like.dtype, device)
+
+    def spread(self, gain: Tensor, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
+        """Band gains (..., M) on STFT bins (..., F), weighted by the normalised mel filters.
+
+        Bins below the first band's centre take its gain, bins above the last band's centre take the last one's.
+
+        Args:
+            gain: amplitude gains.
+            n_fft: of the spectrum to be multiplied; default: the model's own.
+            sample_rate: of that spectrum in Hz; default: the model's own.
+        """
+        n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
+        return gain @ _spreading(self, n_fft, sample_rate, gain.dtype, gain.device)
+
+    def band_gain(self, noisy: Tensor, estimate: Tensor) -> Tensor:
+        """Amplitude gain (..., T, M) in (0, 1] that turns the noisy log-mel into the estimate.
+
+        The estimate minus the noisy mel, times 10, is the gain in nepers of power; half of it is of amplitude.
+        """
+        return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
+
+    def magnitude_of_mel(self, mel: Tensor, n_iterations: int = 60) -> Tensor:
+        """Magnitude spectrum (..., T, F) >= 0 whose mels come closest to `mel` in the least-squares sense.
+
+        Source: multiplicative updates for non-negative least squares, Lee and Seung, "Algorithms for non-negative
+        matrix factorization", NIPS 2000, eq. 4 with the filter bank held fixed; the start is the smooth spreading
+        of each band's power over its bins.
+        """
+        power = self.power_of_mel(mel)
+        bank = self.filters(mel)
+        # Each frame is scaled to its own peak: the updates are then the same at every level.
+        scale = power.amax(dim=-1, keepdim=True).clamp(min=FLOOR)
+        power = power / scale
+        estimate = self.spread(power / bank.sum(dim=1))
+        target = power @ bank
+        for _ in range(n_iterations):
+            estimate = estimate * target / (estimate @ bank.T @ bank).clamp(min=1e-20)
+        return (estimate * scale).sqrt()
+
+    def griffin_lim(self, mel: Tensor, n_iterations: int = 32, momentum: float = 0.99, seed: int = 0) -> Tensor:
+        """Wave (..., (T - 1) * hop_length) whose spectrum has the magnitude that the mel asks for.
+
+        Source: Perraudin, Balazs and Søndergaard, "A fast Griffin-Lim algorithm", WASPAA 2013.
+
+        Args:
+            mel: log-mel (..., T, M).
+            n_iterations: STFT round trips.
+            momentum: 0 is the original algorithm of Griffin and Lim (1984).
+            seed: of the random phases at the start.
+
+        Raises:
+            InputError: fewer than two frames.
+        """
+        if mel.shape[-2] < 2:
+            raise InputError(f"Griffin-Lim: the mel has {mel.shape[-2]} frame; expected two or more.")
+        magnitude = self.magnitude_of_mel(mel)
+        n_samples = (mel.shape[-2] - 1) * self.hop_length
+        generator = torch.Generator().manual_seed(seed)
+        angle = torch.rand(magnitude.shape, generator=generator).to(magnitude) * (2 * math.pi)
+        phase = torch.polar(torch.ones_like(magnitude), angle)
+        previous = torch.zeros_like(phase)
+        for _ in range(n_iterations):
+            rebuilt = self.stft(self.istft(magnitude * phase, n_samples))
+            phase = rebuilt - momentum / (1 + momentum) * previous
+            phase = phase / phase.abs().clamp(min=1e-16)
+            previous = rebuilt
+        return self.istft(magnitude * phase, n_samples)
+
+
+def hz_to_mel(frequency: Tensor) -> Tensor:
+    """Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, then logarithmic."""
+    linear = frequency * 3 / 200
+    return torch.where(frequency < 1000, linear, 15 + torch.log(frequency.clamp(min=1) / 1000) * 27 / math.log(6.4))
+
+
+def mel_to_hz(mel: Tensor) -> Tensor:
+    """The inverse of `hz_to_mel`."""
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * math.log(6.4) / 27))
+
+
+@functools.lru_cache(maxsize=8)
+def _window(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.hann_window(n_fft, dtype=dtype, device=device)
+
+
+def _triangles(features: MelFeatures, n_fft: int, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """Triangles of height 1 (M, F) in float64 and the band edges (M + 2,) in Hz."""
+    limits = hz_to_mel(torch.tensor([features.fmin, features.fmax], dtype=torch.float64))
+    edges = mel_to_hz(torch.linspace(float(limits[0]), float(limits[1]), features.n_mels + 2, dtype=torch.float64))
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0), edges
+
+
+@functools.lru_cache(maxsize=8)
+def _filters(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    triangles, edges = _triangles(features, n_fft, sample_rate)
+    return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).to(device, dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def _spreading(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    triangles, edges = _triangles(features, n_fft, sample_rate)
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
+    triangles[0, bins <= edges[1]] = 1
+    triangles[-1, bins >= edges[-2]] = 1
+    # Where bands are narrower than a bin, a bin may lie in no triangle: it takes the nearest centre's gain.
+    orphan = triangles.sum(dim=0) == 0
+    nearest = (bins[orphan, None] - edges[None, 1:-1]).abs().argmin(dim=1)
+    triangles[nearest, orphan.nonzero()[:, 0]] = 1
+    return (triangles / triangles.sum(dim=0)).to(device, dtype)

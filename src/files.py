@@ -1,0 +1,165 @@
+"""Files on disk: listing, writing through a temporary file, and mels as .npy.
+
+A mel file is a C- or F-ordered float array (T, M) saved by `numpy.save` without pickling.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from src.errors import InputError, reason
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; on success it takes the place of `path`, else it is removed.
+
+    Raises:
+        InputError: the folder cannot be made or written, or the disk is full. `path` is then what it was.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise InputError(f"cannot write {quoted(target)}: it is a folder. Give a file name.")
+        handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; the result gets the mode that open() would have given it.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(target)
+    except OSError as error:
+        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Nothing was changed.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def quoted(path: str | Path) -> str:
+    """A path for a message: in quotes if it has spaces or odd characters, shortened if very long."""
+    text = str(path)
+    text = text if len(text) <= 300 else text[:140] + "..." + text[-140:]
+    return text if text.isprintable() and " " not in text else repr(text)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text through a temporary file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def existing(path: str | Path, *, folder: bool | None = None) -> Path:
+    """The path, if it is there.
+
+    Args:
+        path: what the user gave.
+        folder: True if it must be a folder, False if it must be a file, None for either.
+
+    Raises:
+        InputError: nothing is there, or it is of the other kind.
+    """
+    found = Path(path)
+    try:
+        if not found.exists():
+            raise InputError(f"{quoted(found)} does not exist. Check the path.")
+    except OSError as error:
+        raise InputError(f"{quoted(found)} cannot be read: {reason(error)}.") from error
+    if folder is not None and found.is_dir() != folder:
+        kind, wanted = ("file", "folder") if folder else ("folder", "file")
+        raise InputError(f"{quoted(found)} is a {kind}; expected a {wanted}.")
+    return found
+
+
+def refuse_overwriting(source: str | Path, target: str | Path) -> None:
+    """Raises an InputError if the output is the input itself."""
+    if Path(target).exists() and Path(source).samefile(target):
+        raise InputError(f"{quoted(target)} is both input and output. Give another --output_path.")
+
+
+def list_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
+    """Paths relative to `folder` of all files below it with one of the suffixes (lower case), sorted.
+
+    Raises:
+        InputError: the folder is missing, or holds no such file.
+    """
+    root, wanted = existing(folder, folder=True), tuple(suffixes)
+    found = [
+        Path(parent, name).relative_to(root)
+        for parent, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if name.lower().endswith(wanted) and not name.startswith(".")
+    ]
+    if not found:
+        raise InputError(f"{quoted(root)} holds no {' / '.join(sorted(wanted))} file.")
+    return sorted(found)
+
+
+def open_mel(path: str | Path, n_mels: int = 80) -> npt.NDArray[np.floating]:
+    """Maps a mel file into memory and checks its header, not its values.
+
+    Returns:
+        (T, M), read-only, of the file's own float type.
+
+    Raises:
+        InputError: not a plain .npy array of floats (T, M) with T >= 1.
+    """
+    existing(path, folder=False)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{quoted(path)} is an .npz archive; expected one .npy array (frames, {n_mels}).")
+    if array.ndim != 2 or array.shape[1] != n_mels or array.shape[0] == 0:
+        hint = "Rebuild it with build_dataset.py."
+        if array.ndim == 2 and array.shape[0] == n_mels:
+            hint = "Transpose it, or rebuild it with build_dataset.py."
+        raise InputError(f"{quoted(path)} has shape {array.shape}; expected (frames, {n_mels}). {hint}")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{quoted(path)} holds {array.dtype} values; expected float32.")
+    return array
+
+
+def read_mel(path: str | Path, n_mels: int = 80) -> FloatArray:
+    """Reads a mel file.
+
+    Returns:
+        (T, M) float32, finite.
+
+    Raises:
+        InputError: as `open_mel`, or a value is NaN or infinite.
+    """
+    mel = np.array(open_mel(path, n_mels), dtype=np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(mel)))
+    if bad:
+        raise InputError(f"{quoted(path)} has {bad} NaN or infinite values; expected finite log-mels. Rebuild it.")
+    return mel
+
+
+def write_array(path: str | Path, array: npt.NDArray[np.generic]) -> None:
+    """Saves an array as .npy through a temporary file."""
+    write_with(path, lambda temporary: _save(temporary, array))
+
+
+def _save(path: Path, array: npt.NDArray[np.generic]) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_with(path: str | Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with a temporary path that then takes the place of `path`."""
+    with replacing(path) as temporary:
+        write(temporary)

@@ -1,0 +1,258 @@
+"""Speech + noise at an SNR, rooms, and the recording chain that both pass through.
+
+A mixture is drawn as a `Recipe` (plain numbers and names, all from one seed) and then cooked; the same recipe gives
+the same bytes. Waves are (N,) float32 in [-1, 1].
+"""
+
+import functools
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from src.audio import resample
+from src.errors import InputError
+from src.files import FloatArray
+
+CODECS = {
+    "mp3": ("MP3", "MPEG_LAYER_III", 16000),
+    "vorbis": ("OGG", "VORBIS", 16000),
+    "opus": ("OGG", "OPUS", 16000),
+    "mulaw": ("WAV", "ULAW", 8000),
+    "gsm": ("WAV", "GSM610", 8000),
+}
+"""name: libsndfile container, sample format, the rate in Hz at which it runs."""
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A recording chain, the same for the clean and the noisy side; None leaves a step out.
+
+    level_db: active-speech level of the clean side in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz.
+    highpass_hz, lowpass_hz: band limits. codec: a key of CODECS. room: x, y, z in m, RT60 in s, distance in m.
+    """
+
+    level_db: float | None = None
+    tilt_db: float | None = None
+    highpass_hz: float | None = None
+    lowpass_hz: float | None = None
+    codec: str | None = None
+    room: tuple[float, float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One mixture: which noises, at which SNR, through which chain."""
+
+    noises: tuple[str, ...]
+    snr_db: float
+    seed: int
+    noise_tilt_db: float | None = None
+    chain: Chain = field(default_factory=Chain)
+
+
+def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
+    """Draws a chain. Without `augment` only the room is drawn, with probability `reverb`."""
+    room = None
+    if rng.random() < reverb:
+        length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
+        room = (length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2))
+    if not augment:
+        return Chain(room=room)
+    codec = str(rng.choice(list(CODECS))) if rng.random() < 0.2 else None
+    return Chain(
+        level_db=round(rng.uniform(-42.0, -14.0), 2) if rng.random() < 0.8 else None,
+        tilt_db=round(rng.uniform(-9.0, 9.0), 2) if rng.random() < 0.6 else None,
+        highpass_hz=round(rng.uniform(40.0, 350.0), 1) if rng.random() < 0.3 else None,
+        lowpass_hz=round(rng.uniform(2800.0, 7800.0), 1) if rng.random() < 0.35 else None,
+        codec=codec,
+        room=room,
+    )
+
+
+def active_level_db(wave: FloatArray, sample_rate: int = 16000) -> float:
+    """Level in dB re full scale of the parts where something sounds.
+
+    The mean power of the 20 ms frames within 30 dB of the 95th-percentile frame: pauses do not count, as in
+    ITU-T P.56, and one click does not decide. -inf for silence.
+    """
+    size = max(1, sample_rate // 50)
+    whole = wave[: len(wave) // size * size] if len(wave) >= size else np.pad(wave, (0, size - len(wave)))
+    power = np.square(whole.reshape(-1, size), dtype=np.float64).mean(axis=1)
+    active = power[power >= np.percentile(power, 95) * 1e-3]
+    return float(10 * np.log10(active.mean())) if active.mean() > 0 else -np.inf
+
+
+def dynamic_range_db(wave: FloatArray, sample_rate: int = 16000) -> float:
+    """90th minus 10th percentile of the 20 ms frame levels in dB: small where noise fills the pauses."""
+    size = sample_rate // 50
+    if len(wave) < 10 * size:
+        return np.inf
+    power = np.square(wave[: len(wave) // size * size].reshape(-1, size), dtype=np.float64).mean(axis=1)
+    low, high = np.percentile(power, (10, 90))
+    return float(10 * np.log10((high + 1e-12) / (low + 1e-12)))
+
+
+def stretch(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
+    """A piece of `noise` of n_samples from a random place, repeated with 50 ms cross-fades if it is too short."""
+    fade = min(800, len(noise) // 4)
+    if len(noise) < n_samples and fade:
+        ramp = np.linspace(0, 1, fade, dtype=np.float32)
+        head = noise[:fade] * np.sqrt(ramp) + noise[-fade:] * np.sqrt(1 - ramp)
+        loop = np.concatenate([head, noise[fade:-fade]])
+    else:
+        loop = noise
+    start = int(rng.integers(max(1, len(loop) if len(loop) < n_samples else len(loop) - n_samples + 1)))
+    return np.resize(np.roll(loop, -start) if len(loop) < n_samples else loop[start : start + n_samples], n_samples)
+
+
+def _heard(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
+    """A piece as `stretch` gives it, drawn anew while it is silent; if need be the start of the sound."""
+    for _ in range(8):
+        part = stretch(noise, n_samples, rng)
+        if np.isfinite(active_level_db(part)):
+            return part
+    return np.resize(noise[np.abs(noise).argmax() :], n_samples)
+
+
+def coloured_noise(n_samples: int, rng: Rng) -> FloatArray:
+    """White noise tilted at random: from brown (-6 dB per octave) to slightly blue (+1.5)."""
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    octaves = np.log2(np.maximum(np.arange(len(spectrum)), 1) / len(spectrum))
+    spectrum *= 10 ** (rng.uniform(-6.0, 1.5) * octaves / 20)
+    wave = np.fft.irfft(spectrum, n_samples)
+    return (wave / max(1e-9, float(np.abs(wave).max()))).astype(np.float32)
+
+
+def filtered(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray:
+    """Tilt and band limits as zero-phase gains: both sides keep their alignment."""
+    if chain.tilt_db is None and chain.highpass_hz is None and chain.lowpass_hz is None:
+        return wave
+    n_fft = 1 << (len(wave) + sample_rate // 10).bit_length()
+    frequency = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    gain_db = np.zeros_like(frequency)
+    if chain.tilt_db is not None:
+        octaves = np.log2(np.clip(frequency, 100, 8000) / 100)
+        gain_db += chain.tilt_db * (octaves / np.log2(80) - 0.5)
+    if chain.highpass_hz is not None:  # magnitude of a fourth-order Butterworth filter
+        gain_db -= 10 * np.log10(1 + (chain.highpass_hz / np.maximum(frequency, 1)) ** 8)
+    if chain.lowpass_hz is not None:
+        gain_db -= 10 * np.log10(1 + (frequency / chain.lowpass_hz) ** 24)
+    spectrum = np.fft.rfft(wave, n_fft) * 10 ** (gain_db / 20)
+    return np.fft.irfft(spectrum, n_fft)[: len(wave)].astype(np.float32)
+
+
+def coded(wave: FloatArray, sample_rate: int, codec: str) -> FloatArray:
+    """The wave after coding and decoding, same length."""
+    container, subtype, rate = CODECS[codec]
+    buffer = io.BytesIO()
+    sf.write(buffer, resample(wave, sample_rate, rate), rate, format=container, subtype=subtype)
+    buffer.seek(0)
+    decoded = resample(sf.read(buffer, dtype="float32")[0], rate, sample_rate)[: len(wave)]
+    return np.pad(decoded, (0, len(wave) - len(decoded)))
+
+
+def reverberated(wave: FloatArray, sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
+    """The wave in a shoebox room (image sources by pyroomacoustics), its direct sound where it was.
+
+    Raises:
+        InputError: pyroomacoustics is not installed.
+    """
+    response = _room_response(sample_rate, room, seed)
+    direct = int(np.abs(response).argmax())
+    n_fft = 1 << (len(wave) + len(response)).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
+    return wet[direct : direct + len(wave)].astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _room_response(sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
+    try:
+        import pyroomacoustics as pra
+    except ImportError as error:
+        raise InputError(
+            "--reverb needs the package pyroomacoustics. Install it: pip install pyroomacoustics"
+        ) from error
+    rng = np.random.default_rng(seed)
+    size, rt60, distance = np.array(room[:3]), room[3], room[4]
+    absorption, order = pra.inverse_sabine(rt60, size)
+    box = pra.ShoeBox(size, fs=sample_rate, materials=pra.Material(absorption), max_order=min(order, 12))
+    microphone = rng.uniform(0.5, size - 0.5)
+    angle = rng.uniform(0, 2 * np.pi)
+    reach = np.array([np.cos(angle), np.sin(angle), 0.0]) * distance
+    box.add_source(np.clip(microphone + reach, 0.2, size - 0.2))
+    box.add_microphone(microphone)
+    box.compute_rir()
+    response = np.asarray(box.rir[0][0], dtype=np.float32)
+    return np.asarray(response / np.abs(response).max(), dtype=np.float32)
+
+
+def mix(
+    speech: FloatArray,
+    recipe: Recipe,
+    load: Callable[[str], FloatArray],
+    sample_rate: int = 16000,
+) -> tuple[FloatArray, FloatArray]:
+    """Cooks a recipe.
+
+    The room is put around the speech, the noise is added at the SNR between their active levels, then both sides
+    pass the same chain. A pair that would clip is lowered as a whole.
+
+    Args:
+        speech: (N,), not silent.
+        recipe: what to do.
+        load: gives the wave of a name in `recipe.noises`.
+        sample_rate: of all waves in Hz.
+
+    Returns:
+        noisy (N,) and clean (N,), each at most 0.99 in magnitude.
+
+    Raises:
+        InputError: speech or noise is silent.
+    """
+    rng, chain = np.random.default_rng(recipe.seed), recipe.chain
+    clean = speech if chain.room is None else reverberated(speech, sample_rate, chain.room, recipe.seed)
+    noise = np.zeros_like(clean)
+    for name in recipe.noises:
+        part = coloured_noise(len(clean), rng) if name == "coloured" else _heard(load(name), len(clean), rng)
+        level = active_level_db(part, sample_rate)
+        if np.isfinite(level):  # several noises: each within 6 dB of the first
+            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
+    if recipe.noise_tilt_db is not None:
+        noise = filtered(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
+    levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
+    if not np.isfinite(levels).all():
+        silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
+        raise InputError(f"{silent} is silent in the chosen piece; expected sound.")
+    noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
+    pair = np.stack([noisy, clean])
+    if chain.level_db is not None:
+        pair *= np.float32(10 ** ((chain.level_db - levels[0]) / 20))
+    pair = np.stack([filtered(side, sample_rate, chain) for side in pair])
+    pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    if chain.codec is not None:
+        pair = np.stack([coded(side, sample_rate, chain.codec) for side in pair])
+        pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    return pair[0], pair[1]
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as one row of mix.csv."""
+    chain = recipe.chain
+    return {
+        "noise": " + ".join(recipe.noises),
+        "snr_db": recipe.snr_db,
+        "seed": recipe.seed,
+        "noise_tilt_db": recipe.noise_tilt_db,
+        "level_db": chain.level_db,
+        "tilt_db": chain.tilt_db,
+        "highpass_hz": chain.highpass_hz,
+        "lowpass_hz": chain.lowpass_hz,
+        "codec": chain.codec,
+        "room": None if chain.room is None else " x ".join(map(str, chain.room[:3])) + f" m, RT60 {chain.room[3]} s",
+    }

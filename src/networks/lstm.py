@@ -1,0 +1,79 @@
+"""The published LSTMs over a sequence of mel frames: one score per recording, or one clean frame per noisy frame.
+
+Both run forward in time only, so that padding behind a sequence never reaches its real frames and a recording can be
+fed in pieces. Shapes: B batch, T frames, M mel bands.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from src.networks.base import Network
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of all layers, each (layers, B, hidden)."""
+
+
+class LSTMClassifier(Network):
+    """Logit of "clean" for a whole recording, read from the last real frame.
+
+    The defaults are the published sizes, 37,441 parameters.
+
+    Args:
+        input_dim: mel bands M.
+        hidden_dim: LSTM width.
+        num_layers: LSTM layers.
+        dropout: between the layers, in training.
+    """
+
+    def __init__(self, input_dim: int = 80, hidden_dim: int = 64, num_layers: int = 1, dropout: float = 0.0) -> None:
+        super().__init__(input_dim=input_dim, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout)
+        self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
+        self.hidden2class = nn.Linear(hidden_dim, 1)
+
+    def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B,) of a padded batch (B, T, M) with `lengths` (B,) real frames each."""
+        hidden, _ = self.lstm(mel)  # (B, T, H)
+        last = hidden[torch.arange(len(mel), device=mel.device), lengths - 1]  # (B, H)
+        return self.hidden2class(last).squeeze(-1)  # type: ignore[no-any-return]
+
+
+class LSTMDenoiser(Network):
+    """Clean log-mel estimate for every noisy frame.
+
+    The defaults are the published sizes, 58,320 parameters.
+
+    Args:
+        input_dim: mel bands M of the noisy input.
+        hidden_dim: LSTM width.
+        spectrogram_resolution: mel bands of the estimate.
+        num_layers: LSTM layers.
+        dropout: between the layers, in training.
+        residual: the output layer gives the change against the input instead of the estimate itself.
+    """
+
+    def __init__(
+        self,
+        input_dim: int = 80,
+        hidden_dim: int = 80,
+        spectrogram_resolution: int = 80,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        residual: bool = False,
+    ) -> None:
+        super().__init__(
+            input_dim=input_dim,
+            hidden_dim=hidden_dim,
+            spectrogram_resolution=spectrogram_resolution,
+            num_layers=num_layers,
+            dropout=dropout,
+            residual=residual,
+        )
+        self.residual = residual
+        self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
+        self.hidden2spectrogram = nn.Linear(hidden_dim, spectrogram_resolution)
+
+    def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Estimate (B, T, M) of a noisy mel (B, T, M), and the state to go on with."""
+        hidden, state = self.lstm(mel, state)
+        output = self.hidden2spectrogram(hidden)
+        return (mel + output if self.residual else output), state

@@ -1,0 +1,111 @@
+"""What the flags of the scripts mean, as frozen dataclasses: defaults, help texts and checks in one place.
+
+No torch here: `--help` must answer at once.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from src.errors import InputError
+
+MIXED_PRECISION = ("auto", "no", "bf16", "fp16")
+SCHEDULES = ("plateau", "cosine", "none")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def flag(default: Any, text: str) -> Any:
+    """A field that becomes the flag of its name."""
+    return field(default=default, metadata={"help": text})
+
+
+def refuse(problems: list[tuple[bool, str]]) -> None:
+    """Raises one InputError that names all problems whose condition holds."""
+    wrong = [text for bad, text in problems if bad]
+    if wrong:
+        raise InputError("; ".join(wrong))
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to train."""
+
+    epochs: int = flag(10, "passes over the training data")
+    batch_size: int = flag(32, "items in a step, over all processes")
+    learning_rate: float = flag(1e-3, "of AdamW at the start")
+    weight_decay: float = flag(0.0, "of AdamW")
+    clip_norm: float = flag(5.0, "bound of the gradient's norm, 0 for none")
+    schedule: str = flag("plateau", "of the learning rate: plateau, cosine or none")
+    patience: int = flag(0, "epochs without a better figure before stopping early, 0 for never")
+    seed: int = flag(0, "of the first weights, the order and dropout")
+    workers: int = flag(0, "processes that load data")
+    device: str = flag("auto", "auto, cpu or cuda")
+    mixed_precision: str = flag("auto", "auto (bf16 on a GPU that has it), no, bf16 or fp16")
+    save_minutes: float = flag(10.0, "how often the resume file is written within an epoch")
+    resume: bool = flag(False, "go on with the interrupted run in models/<name>.resume.pth")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.epochs < 1, f"--epochs {self.epochs}; expected 1 or more"),
+                (self.batch_size < 1, f"--batch_size {self.batch_size}; expected 1 or more"),
+                (
+                    not 0 < self.learning_rate < math.inf,
+                    f"--learning_rate {self.learning_rate}; expected a positive number",
+                ),
+                (not self.weight_decay >= 0, f"--weight_decay {self.weight_decay}; expected 0 or more"),
+                (not self.clip_norm >= 0, f"--clip_norm {self.clip_norm}; expected 0 or more"),
+                (self.schedule not in SCHEDULES, f"--schedule {self.schedule}; expected {' / '.join(SCHEDULES)}"),
+                (self.patience < 0, f"--patience {self.patience}; expected 0 or more"),
+                (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),
+                (self.workers < 0, f"--workers {self.workers}; expected 0 or more"),
+                (self.device not in DEVICES, f"--device {self.device}; expected {' / '.join(DEVICES)}"),
+                (
+                    self.mixed_precision not in MIXED_PRECISION,
+                    f"--mixed_precision {self.mixed_precision}; expected {' / '.join(MIXED_PRECISION)}",
+                ),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What dataset to build."""
+
+    clean_path: str = flag("./data/speech", "folder of clean speech, a sub-folder per speaker")
+    noise_path: str = flag("./data/noise", "folder of noises")
+    val_clean_path: str | None = flag(None, "folder of other speakers to validate on (default: some of --clean_path)")
+    val_noise_path: str | None = flag(None, "folder of other noises to validate on (default: some of --noise_path)")
+    val_speakers: tuple[str, ...] = flag((), "sub-folders of --clean_path to validate on (default: drawn)")
+    val_noises: tuple[str, ...] = flag((), "sub-folders or files of --noise_path to validate on (default: drawn)")
+    val_fraction: float = flag(0.2, "share of the speakers and of the noises drawn for validation, 0 for none")
+    snr_min: float = flag(-5.0, "lowest SNR in dB, between active levels")
+    snr_max: float = flag(20.0, "highest SNR in dB")
+    n_mixtures: int = flag(4, "mixtures of each clean clip; with --clip_s, of each such length in it")
+    val_mixtures: int | None = flag(None, "the same for validation (default: as --n_mixtures)")
+    clip_s: float = flag(0.0, "length of a mixture in seconds, 0 for the whole clip")
+    augment: bool = flag(False, "vary the training side: level, tilt, band limits, codec, babble, several noises")
+    reverb: float = flag(0.0, "share of the mixtures whose speech is put in a room")
+    min_range_db: float = flag(0.0, "leave out clean files whose pauses are not this far below their speech")
+    save_audio: bool = flag(False, "keep the mixtures as .wav in <output_path>/audio")
+    seed: int = flag(0, "of everything that is drawn")
+
+    def __post_init__(self) -> None:
+        mixtures = self.n_mixtures, self.val_mixtures if self.val_mixtures is not None else 1
+        refuse(
+            [
+                (
+                    not self.snr_min <= self.snr_max,
+                    f"--snr_min {self.snr_min}, --snr_max {self.snr_max}; expected min <= max",
+                ),
+                (
+                    not max(abs(self.snr_min), abs(self.snr_max)) <= 100,
+                    "--snr_min / --snr_max; expected -100 to 100 dB",
+                ),
+                (min(mixtures) < 1, f"--n_mixtures / --val_mixtures {min(mixtures)}; expected 1 or more"),
+                (not 0 <= self.val_fraction < 1, f"--val_fraction {self.val_fraction}; expected 0 to below 1"),
+                (not 0 <= self.reverb <= 1, f"--reverb {self.reverb}; expected a share from 0 to 1"),
+                (not 0 <= self.clip_s < math.inf, f"--clip_s {self.clip_s}; expected 0 or more seconds"),
+                (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),
+            ]
+        )

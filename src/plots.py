@@ -1,0 +1,131 @@
+"""Pictures: spectrograms side by side, and training curves; on a screen or as PNG files.
+
+matplotlib is imported only when a picture is made.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from src import audio
+from src.features import MelFeatures, hz_to_mel
+from src.files import FloatArray, write_with
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DECIBELS_PER_UNIT = 100 / np.log(10)
+"""1.0 of a log-mel in dB of power."""
+
+
+class Board:
+    """Where pictures go: to the screen if there is one, else to a folder.
+
+    Args:
+        args: has `plot_dir` (None: plots/) and `no_plots`.
+        features: of the mels to be shown.
+    """
+
+    def __init__(self, args: argparse.Namespace, features: MelFeatures | None = None) -> None:
+        self.off: bool = args.no_plots
+        self.folder: Path | None = Path(args.plot_dir) if args.plot_dir else None
+        if self.folder is None and not _has_screen():
+            self.folder = Path("plots")
+        self.features = features or MelFeatures()
+
+    def spectrograms(self, mels: Mapping[str, FloatArray], name: str) -> None:
+        """Log-mels (T, M) by title, one below the other, with one colour scale in dB.
+
+        Args:
+            mels: title: mel.
+            name: of the PNG file, without suffix.
+        """
+        if self.off:
+            return
+        plt = self._pyplot()
+        levels = {title: (np.asarray(mel) - 1) * DECIBELS_PER_UNIT for title, mel in mels.items()}
+        top = max(float(level.max()) for level in levels.values())
+        figure, axes = plt.subplots(
+            len(mels), 1, figsize=(9, 2.4 * len(mels)), sharex=True, squeeze=False, layout="constrained"
+        )
+        limits = hz_to_mel(torch.tensor([self.features.fmin, self.features.fmax], dtype=torch.float64)).tolist()
+        for axis, (title, level) in zip(axes[:, 0], levels.items(), strict=True):
+            seconds = len(level) * self.features.hop_length / self.features.sample_rate
+            image = axis.imshow(
+                level.T,
+                origin="lower",
+                aspect="auto",
+                vmin=top - 90,
+                vmax=top,
+                cmap="magma",
+                extent=(0, seconds, limits[0], limits[1]),
+                interpolation="nearest",
+            )
+            shown = [hz for hz in (125, 500, 1000, 2000, 4000, 8000, 16000) if hz <= self.features.fmax]
+            axis.set_yticks(hz_to_mel(torch.tensor(shown, dtype=torch.float64)).tolist(), [str(hz) for hz in shown])
+            axis.set(title=title, ylabel="frequency (Hz)")
+        axes[-1, 0].set_xlabel("time (s)")
+        figure.colorbar(image, ax=axes[:, 0].tolist(), label="power (dB)")
+        self._give(figure, name)
+
+    def recordings(self, paths: Mapping[str, Path], name: str) -> None:
+        """The first 30 s of sound files by title, as `spectrograms` shows them."""
+        if self.off:
+            return
+        mels = {}
+        for title, path in paths.items():
+            wave, _ = audio.read(path, self.features.sample_rate)
+            mels[title] = self.features.mel(torch.from_numpy(wave[: 30 * self.features.sample_rate])).numpy()
+        self.spectrograms(mels, name)
+
+    def history(self, history: Sequence[Mapping[str, float]], name: str) -> None:
+        """Curves of a run over the epochs: losses and errors in one panel, the other figures in another."""
+        if self.off or not history:
+            return
+        plt = self._pyplot()
+        left_out = {"epoch", "n", "learning_rate"}
+        keys = [key for key, value in history[0].items() if key not in left_out and isinstance(value, float)]
+        panels = [
+            [k for k in keys if "loss" in k or "mse" in k],
+            [k for k in keys if "loss" not in k and "mse" not in k],
+        ]
+        panels = [panel for panel in panels if panel]
+        figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
+        epochs = [row["epoch"] for row in history]
+        for axis, panel in zip(axes[0], panels, strict=True):
+            for key in panel:
+                axis.plot(epochs, [row[key] for row in history], marker="." if len(epochs) < 30 else "", label=key)
+            axis.set(xlabel="epoch")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.grid(alpha=0.3)
+            axis.legend()
+        self._give(figure, f"{name}_history")
+
+    def _pyplot(self) -> Any:
+        import matplotlib
+
+        if self.folder is not None:
+            matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+
+        return plt
+
+    def _give(self, figure: "Figure", name: str) -> None:
+        plt = self._pyplot()
+        if self.folder is None:
+            plt.show()
+        else:
+            path = self.folder / f"{name}.png"
+            write_with(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+            print(f"picture: {path}", file=sys.stderr)
+        plt.close(figure)
+
+
+def _has_screen() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
