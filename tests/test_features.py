@@ -1,0 +1,96 @@
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from src import audio
+from src.errors import InputError
+from src.features import MelFeatures, hz_to_mel, mel_to_hz
+from tests.conftest import ROOT
+
+FEATURES = MelFeatures()
+
+
+def speech() -> torch.Tensor:
+    return torch.from_numpy(audio.read(ROOT / "data/speech/en/vm-rec-name.flac")[0])
+
+
+def test_mel_is_the_published_feature() -> None:
+    wave = speech()
+    mel = librosa.feature.melspectrogram(
+        y=wave.numpy(), sr=16000, n_fft=1024, hop_length=256, n_mels=80, fmin=20, fmax=8000
+    )
+    np.testing.assert_allclose(FEATURES.mel(wave).numpy(), 1 + np.log(1e-12 + mel.T) / 10, atol=2e-4)
+
+
+def test_silence_sits_at_the_floor() -> None:
+    assert FEATURES.mel(torch.zeros(4000)).unique().item() == pytest.approx(1 + np.log(1e-12) / 10)
+
+
+@pytest.mark.parametrize("frequency", [300.0, 1000.0, 3500.0])
+def test_a_pure_tone_lands_in_its_band(frequency: float) -> None:
+    tone = torch.sin(2 * torch.pi * frequency * torch.arange(16000) / 16000)
+    limits = hz_to_mel(torch.tensor([20.0, 8000.0], dtype=torch.float64))
+    centres = mel_to_hz(torch.linspace(*limits.tolist(), 82, dtype=torch.float64))[1:-1]
+    band = int(FEATURES.mel(tone)[20].argmax())
+    assert band == int((centres - frequency).abs().argmin())
+
+
+def test_doubling_the_wave_adds_a_tenth_of_its_power_ratio() -> None:
+    wave = speech()[8000:24000]
+    change = FEATURES.mel(2 * wave) - FEATURES.mel(wave)
+    loud = FEATURES.mel(wave) > -0.5
+    torch.testing.assert_close(change[loud], torch.full_like(change[loud], np.log(4) / 10), atol=1e-4, rtol=0)
+
+
+def test_stft_round_trip_returns_the_wave() -> None:
+    wave = speech()[:10001]
+    torch.testing.assert_close(FEATURES.istft(FEATURES.stft(wave), 10001), wave, atol=1e-5, rtol=0)
+
+
+def test_equal_mels_give_a_gain_of_one_and_a_band_gain_stays_in_its_band() -> None:
+    mel = FEATURES.mel(speech())
+    assert FEATURES.band_gain(mel, mel).eq(1).all()
+    assert FEATURES.spread(torch.ones(80)).sub(1).abs().max() < 1e-6
+    only = torch.zeros(80)
+    only[40] = 1.0
+    spread = FEATURES.spread(only)
+    assert spread.count_nonzero() < 15
+    assert int(spread.argmax()) == pytest.approx(int(FEATURES.filters()[40].argmax()), abs=1)
+
+
+def test_a_gain_of_ten_decibels_is_what_the_estimate_asks_for() -> None:
+    noisy = torch.zeros(1, 80)
+    gain = FEATURES.band_gain(noisy, noisy - 0.1 * np.log(10))  # ten times less power
+    assert 20 * torch.log10(gain).mean().item() == pytest.approx(-10, abs=1e-4)
+    assert FEATURES.band_gain(noisy, noisy + 1).max() == 1
+
+
+def test_the_inverted_magnitude_has_the_mels_it_was_made_from() -> None:
+    mel = FEATURES.mel(speech())
+    magnitude = FEATURES.magnitude_of_mel(mel)
+    assert magnitude.min() >= 0
+    again = FEATURES.mel_of_power(magnitude.square())
+    loud = mel > mel.max() - 1.0
+    assert (again - mel)[loud].abs().mean() * 43.4 < 1.0  # dB
+
+
+def test_griffin_lim_rebuilds_the_spectrogram() -> None:
+    mel = FEATURES.mel(speech())
+    wave = FEATURES.griffin_lim(mel)
+    assert wave.shape == ((len(mel) - 1) * 256,)
+    loud = mel > mel.max() - 1.0
+    assert (FEATURES.mel(wave) - mel)[loud].abs().mean() * 43.4 < 2.0  # dB
+    torch.testing.assert_close(wave, FEATURES.griffin_lim(mel))
+
+
+def test_griffin_lim_is_the_same_alone_and_in_a_batch() -> None:
+    mels = torch.stack([FEATURES.mel(speech())[k : k + 50] for k in (0, 60)])
+    assert FEATURES.griffin_lim(mels).shape == (2, 49 * 256)
+    assert FEATURES.griffin_lim(torch.full((9, 80), -1.7631)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("numbers", [{"fmax": 9000.0}, {"fmin": 8000.0}, {"hop_length": 300}, {"n_mels": 0}])
+def test_contradicting_numbers_are_refused(numbers: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        MelFeatures(**numbers)  # type: ignore[arg-type]
