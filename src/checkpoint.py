@@ -6,6 +6,7 @@ original suite have no card and are known by their keys and shapes.
 
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,9 @@ def save(path: str | Path, state_dict: dict[str, Any]) -> None:
     """
     with replacing(path) as temporary:
         try:
-            torch.save(state_dict, temporary)
-            with temporary.open("rb") as file:
+            with temporary.open("wb") as file:  # given a path, torch would write its random name into the file
+                torch.save(state_dict, file)
+                file.flush()
                 os.fsync(file.fileno())
         except RuntimeError as error:  # torch's zip writer reports a full disk so
             raise InputError(f"cannot write {quoted(path)}: {reason(error)}. Is the disk full?") from error
@@ -75,7 +77,9 @@ def load_dict(path: str | Path) -> dict[str, Any]:
     """
     existing(path, folder=False)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch warns of odd pickles before it refuses them
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{quoted(path)} is not a plain weights file (damaged, or it holds code; it was not run). "

@@ -1,0 +1,189 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from src import checkpoint, engine
+from src.errors import InputError
+from src.options import FitOptions
+from src.tasks import TASKS, DenoisingTask, Task
+from src.tasks.base import Source
+from tests.conftest import ROOT, refused, run_process, run_script
+
+SIZES = {"hidden_dim": 12, "num_layers": 2, "dropout": 0.3}
+OPTIONS = FitOptions(epochs=4, batch_size=2, device="cpu")
+
+
+def task(tree: Path, name: str = "denoising", **sizes: float) -> Task:
+    return TASKS[name](Source(str(tree)), sizes=SIZES | sizes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_training_learns(name: str, tree: Path) -> None:
+    history = engine.fit(task(tree, name, dropout=0.0), replace(OPTIONS, epochs=25, learning_rate=0.01), Path("m.pth"))
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+    assert json.loads(Path("m.history.json").read_text()) == history
+    assert checkpoint.load("m.pth", name).card["training"]["seed"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_the_seed_fixes_the_run(name: str, tree: Path) -> None:
+    runs = [engine.fit(task(tree, name), replace(OPTIONS, seed=seed), Path("m.pth")) for seed in (5, 5, 6)]
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+class Stopped(DenoisingTask):
+    """Sends itself a signal in the `after`-th step, as Ctrl-C or a scheduler would."""
+
+    after = 0
+
+    def loss(self, network, batch):  # type: ignore[no-untyped-def]
+        Stopped.after -= 1
+        if Stopped.after == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().loss(network, batch)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+def test_a_run_stopped_anywhere_and_resumed_equals_a_straight_one(after: int, schedule: str, tree: Path) -> None:
+    options = replace(OPTIONS, schedule=schedule)
+    straight = engine.fit(task(tree), options, Path("straight.pth"))
+    Stopped.after = after
+    with pytest.raises(engine.Interrupted):
+        engine.fit(Stopped(Source(str(tree)), sizes=SIZES), options, Path("stopped.pth"))
+    resumed = engine.fit(task(tree), replace(options, resume=True), Path("stopped.pth"))
+    assert resumed == straight
+    wanted, found = (checkpoint.load_dict(f"{name}.resume.pth")["network"] for name in ("straight", "stopped"))
+    assert all(torch.equal(wanted[key], found[key]) for key in wanted if key != "_extra_state")
+    assert Path("straight.pth").read_bytes() == Path("stopped.pth").read_bytes()
+
+
+def test_more_epochs_go_on_where_a_finished_run_ended(tree: Path) -> None:
+    straight = engine.fit(task(tree), OPTIONS, Path("a.pth"))
+    engine.fit(task(tree), replace(OPTIONS, epochs=2), Path("b.pth"))
+    assert engine.fit(task(tree), replace(OPTIONS, resume=True), Path("b.pth")) == straight
+
+
+def test_the_best_weights_are_kept_and_moved_only_by_better_ones(tree: Path) -> None:
+    history = engine.fit(task(tree), replace(OPTIONS, epochs=30, learning_rate=0.5), Path("m.pth"))
+    best = min(row["mse_denoised"] for row in history)
+    network = checkpoint.load("m.pth", "denoising")
+    job = task(tree)
+    report = job.report(engine.evaluate(job, network, job.dataset("val")))
+    assert report["mse_denoised"] == pytest.approx(best, abs=1e-7)
+    assert network.card["scores"]["mse_denoised"] == best
+    assert history[-1]["mse_denoised"] > best  # the run did go past its best
+
+
+def test_early_stop_waits_for_patience(tree: Path) -> None:
+    history = engine.fit(task(tree), replace(OPTIONS, epochs=60, learning_rate=0.5, patience=3), Path("m.pth"))
+    figures = [row["mse_denoised"] for row in history]
+    assert len(figures) < 60
+    assert len(figures) - 1 - int(np.argmin(figures)) == 3
+
+
+def test_figures_are_means_over_items_whatever_the_batches(tree: Path) -> None:
+    job, network = task(tree), task(tree).network()
+    data = job.dataset("train")
+    reports = [job.report(engine.evaluate(job, network, data, size)) for size in (1, 4, 6)]
+    for report in reports:
+        assert report == pytest.approx(reports[0], abs=1e-6)
+    alone = [engine.evaluate(job, network, data, 1)[i]["mse_denoised"] for i in range(6)]
+    assert reports[1]["mse_denoised"] == pytest.approx(np.mean(alone), abs=1e-6)  # 6 items in batches of 4 and 2
+
+
+def test_without_a_validation_set_nothing_is_called_best(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "val").rename(tree / "elsewhere")
+    history = engine.fit(task(tree), OPTIONS, Path("m.pth"))
+    assert set(history[0]) == {"epoch", "learning_rate", "train_loss"}
+    assert checkpoint.load("m.pth", "denoising").card["scores"] == {}
+    assert checkpoint.load("m.pth", "denoising").card["training"]["epoch"] == 4
+    out = capsys.readouterr().out
+    assert "no validation set" in out
+    assert "(best)" not in out
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_files(tree: Path) -> None:
+    mel = np.full((20, 80), 1e30, np.float32)
+    for side in ("noisy", "clean"):
+        np.save(tree / f"train/{side}/speaker0/0.npy", mel * (1 if side == "clean" else -1))
+    with pytest.raises(InputError, match=r"loss became (inf|nan) in epoch 1 on .*speaker0/0\.npy"):
+        engine.fit(task(tree), OPTIONS, Path("m.pth"))
+    assert not Path("m.pth").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_a_corrupted_resume_file_is_refused_and_the_weights_stay(content: bytes | None, tree: Path) -> None:
+    engine.fit(task(tree), OPTIONS, Path("m.pth"))
+    before = Path("m.pth").read_bytes()
+    path = Path("m.resume.pth")
+    if content is None:
+        torch.save({"progress": 3}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"m\.resume\.pth"):
+        engine.fit(task(tree), replace(OPTIONS, resume=True, epochs=6), Path("m.pth"))
+    assert Path("m.pth").read_bytes() == before
+
+
+def test_a_resume_file_of_another_run_is_refused(tree: Path) -> None:
+    engine.fit(task(tree), OPTIONS, Path("m.pth"))
+    with pytest.raises(InputError, match=r"of another run: batch_size 2 \(now 3\)"):
+        engine.fit(task(tree), replace(OPTIONS, resume=True, batch_size=3), Path("m.pth"))
+    with pytest.raises(InputError, match=r"none\.resume\.pth does not exist"):
+        engine.fit(task(tree), replace(OPTIONS, resume=True), Path("none.pth"))
+
+
+def test_two_processes_train_as_one(tree: Path, workplace: Path) -> None:
+    flags = ["--dataset_path", "data", "--epochs", "3", "--batch_size", "3", "--hidden_dim", "12", "--device", "cpu",
+             "--no_plots"]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    both = subprocess.run(
+        [*command, str(ROOT / "train_denoising.py"), *flags, "--model_filename", "two.pth"],
+        env=environment, cwd=workplace, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert both.returncode == 0, both.stderr
+    assert "2 process(es)" in both.stdout
+    assert run_process("train_denoising", *flags, "--model_filename", "one.pth", cwd=workplace).status == 0
+    one, two = (json.loads(Path(f"models/{name}.history.json").read_text()) for name in ("one", "two"))
+    for alone, shared in zip(one, two, strict=True):
+        assert shared == pytest.approx(alone, rel=1e-4)
+
+
+def test_the_same_in_a_pipe_prints_a_line_per_epoch_and_no_bars(tree: Path, workplace: Path) -> None:
+    ran = run_process("train_denoising", "--epochs", 2, "--hidden_dim", 8, "--no_plots", cwd=workplace)
+    assert ran.status == 0, ran
+    assert [line.split()[:2] for line in ran.out.splitlines()[1:3]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert "batch/s" not in ran.err
+
+
+def test_ctrl_c_in_the_shell_saves_and_says_how_to_resume(tree: Path, workplace: Path) -> None:
+    command = [sys.executable, str(ROOT / "train_denoising.py"), "--epochs", "100000", "--no_plots", "--hidden_dim", "8"]
+    running = subprocess.Popen(command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "--resume" in out
+    assert "Traceback" not in err
+    assert checkpoint.load("models/denoiser.pth", "denoising")
+    again = run_script("train_denoising", "--epochs", 3, "--resume", "--no_plots", "--hidden_dim", 8)
+    assert again.status == 0, again
+
+
+def test_wrong_options_are_gathered_into_one_line(tree: Path) -> None:
+    ran = run_script("train_denoising", "--epochs", 0, "--batch_size", 0, "--schedule", "up")
+    refused(ran, "--epochs 0", "--batch_size 0", "--schedule up")
