@@ -248,7 +248,7 @@ class _Run:
                     "history": self.history,
                     "network": dict(self.plain.state_dict()),
                     "optimizer": self.optimizer.state_dict(),
-                    "schedule": {k: v for k, v in self.schedule.state_dict().items() if k != "lr_lambdas"},
+                    "schedule": self.schedule.state_dict(),
                 },
             )
 
