@@ -16,7 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--hidden_dim", type=int, default=80, help="LSTM width")
     parser.add_argument("--num_layers", type=int, default=1, help="LSTM layers")
     parser.add_argument("--dropout", type=float, default=0.0, help="between the LSTM layers")
-    parser.add_argument("--residual", action="store_true", help="let the network give the change against its input")
+    parser.add_argument(
+        "--attenuation", action="store_true", help="let the network say how far below its input the clean mel lies"
+    )
     args = parser.parse_args(argv)
     options = cli.take(FitOptions, args)
 
@@ -24,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src.tasks import DenoisingTask
     from src.tasks.base import Source
 
-    sizes = {name: getattr(args, name) for name in ("hidden_dim", "num_layers", "dropout", "residual")}
+    sizes = {name: getattr(args, name) for name in ("hidden_dim", "num_layers", "dropout", "attenuation")}
     source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(DenoisingTask(source, sizes=sizes), options, out)

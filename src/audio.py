@@ -104,7 +104,8 @@ def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
     """Band-limited resampling of (N,) by soxr (high quality, linear phase, no delay)."""
     if from_rate == to_rate:
         return wave
-    return np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
+    resampled = np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
+    return resampled if len(resampled) else wave[:1]  # a few samples of a higher rate are still a sound
 
 
 def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:

@@ -174,7 +174,7 @@ def _held_out(
 
 def plan(split: str, pool: Pool, options: BuildOptions) -> list[Job]:
     """Draws every recipe of a split; each clean file has its own generator."""
-    augment = options.augment and split == "train"
+    augment = options.augment if split == "train" else 0.0
     count = options.n_mixtures if split == "train" else options.val_mixtures or options.n_mixtures
     jobs = []
     for name in pool.clean:
@@ -195,7 +195,8 @@ def _n_pieces(pool: Pool, name: str, options: BuildOptions) -> int:
     return max(1, round(info.n_samples / info.sample_rate / options.clip_s))
 
 
-def _draw(rng: np.random.Generator, pool: Pool, options: BuildOptions, augment: bool) -> mixing.Recipe:
+def _draw(rng: np.random.Generator, pool: Pool, options: BuildOptions, share: float) -> mixing.Recipe:
+    augment = rng.random() < share
     noises = [f"noise/{rng.choice(pool.noise)}"]
     kind = rng.random() if augment else 1.0
     if kind < 0.08:

@@ -33,10 +33,12 @@ Rng = np.random.Generator
 class Chain:
     """A recording chain, the same for the clean and the noisy side; None leaves a step out.
 
-    level_db: active-speech level of the clean side in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz.
-    highpass_hz, lowpass_hz: band limits. codec: a key of CODECS. room: x, y, z in m, RT60 in s, distance in m.
+    floor_db: hiss of the room or device, this far below the speech. level_db: active-speech level of the clean side
+    in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
+    CODECS. room: x, y, z in m, RT60 in s, distance in m.
     """
 
+    floor_db: float | None = None
     level_db: float | None = None
     tilt_db: float | None = None
     highpass_hz: float | None = None
@@ -66,6 +68,7 @@ def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
         return Chain(room=room)
     codec = str(rng.choice(list(CODECS))) if rng.random() < 0.2 else None
     return Chain(
+        floor_db=round(rng.uniform(34.0, 60.0), 2) if rng.random() < 0.4 else None,
         level_db=round(rng.uniform(-42.0, -14.0), 2) if rng.random() < 0.8 else None,
         tilt_db=round(rng.uniform(-9.0, 9.0), 2) if rng.random() < 0.6 else None,
         highpass_hz=round(rng.uniform(40.0, 350.0), 1) if rng.random() < 0.3 else None,
@@ -231,6 +234,9 @@ def mix(
         raise InputError(f"{silent} is silent in the chosen piece; expected sound.")
     noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
     pair = np.stack([noisy, clean])
+    if chain.floor_db is not None:
+        hiss = coloured_noise(len(clean), rng)
+        pair += hiss * np.float32(10 ** ((levels[0] - chain.floor_db - active_level_db(hiss, sample_rate)) / 20))
     if chain.level_db is not None:
         pair *= np.float32(10 ** ((chain.level_db - levels[0]) / 20))
     pair = np.stack([filtered(side, sample_rate, chain) for side in pair])
@@ -249,6 +255,7 @@ def describe(recipe: Recipe) -> dict[str, Any]:
         "snr_db": recipe.snr_db,
         "seed": recipe.seed,
         "noise_tilt_db": recipe.noise_tilt_db,
+        "floor_db": chain.floor_db,
         "level_db": chain.level_db,
         "tilt_db": chain.tilt_db,
         "highpass_hz": chain.highpass_hz,

@@ -84,7 +84,7 @@ class BuildOptions:
     n_mixtures: int = flag(4, "mixtures of each clean clip; with --clip_s, of each such length in it")
     val_mixtures: int | None = flag(None, "the same for validation (default: as --n_mixtures)")
     clip_s: float = flag(0.0, "length of a mixture in seconds, 0 for the whole clip")
-    augment: bool = flag(False, "vary the training side: level, tilt, band limits, codec, babble, several noises")
+    augment: float = flag(0.0, "share of the training mixtures with another level, tilt, band, codec, floor or babble")
     reverb: float = flag(0.0, "share of the mixtures whose speech is put in a room")
     min_range_db: float = flag(0.0, "leave out clean files whose pauses are not this far below their speech")
     save_audio: bool = flag(False, "keep the mixtures as .wav in <output_path>/audio")
@@ -104,6 +104,7 @@ class BuildOptions:
                 ),
                 (min(mixtures) < 1, f"--n_mixtures / --val_mixtures {min(mixtures)}; expected 1 or more"),
                 (not 0 <= self.val_fraction < 1, f"--val_fraction {self.val_fraction}; expected 0 to below 1"),
+                (not 0 <= self.augment <= 1, f"--augment {self.augment}; expected a share from 0 to 1"),
                 (not 0 <= self.reverb <= 1, f"--reverb {self.reverb}; expected a share from 0 to 1"),
                 (not 0 <= self.clip_s < math.inf, f"--clip_s {self.clip_s}; expected 0 or more seconds"),
                 (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),

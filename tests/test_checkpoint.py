@@ -12,7 +12,7 @@ from src.networks import LSTMClassifier, LSTMDenoiser, Network
 
 
 def test_a_file_is_exactly_the_state_dict_and_rebuilds_its_network(save_network: Callable[..., Network]) -> None:
-    saved = save_network(LSTMDenoiser(hidden_dim=24, num_layers=2, residual=True), "denoising", "d.pth")
+    saved = save_network(LSTMDenoiser(hidden_dim=24, num_layers=2, attenuation=True), "denoising", "d.pth")
     plain = torch.load("models/d.pth", weights_only=True)
     assert set(plain) == set(saved.state_dict())
     assert plain["_extra_state"]["features"] == MelFeatures().card()
@@ -96,7 +96,7 @@ class Hostile:
 def test_a_hostile_pickle_is_refused_and_not_run(write: Callable[[object], None]) -> None:
     with Path("hostile.pth").open("wb") as file:
         write(file)
-    with pytest.raises(InputError, match="hostile.pth"):
+    with pytest.raises(InputError, match=r"hostile\.pth"):
         checkpoint.load("hostile.pth", "denoising")
     assert not Path("owned").exists()
 
@@ -104,14 +104,14 @@ def test_a_hostile_pickle_is_refused_and_not_run(write: Callable[[object], None]
 @pytest.mark.parametrize("size", [0, 10, 1000, 20000])
 def test_truncated_weights_are_refused(size: int, denoiser: Network) -> None:
     Path("cut.pth").write_bytes(Path("models/denoiser.pth").read_bytes()[:size])
-    with pytest.raises(InputError, match="cut.pth"):
+    with pytest.raises(InputError, match=r"cut\.pth"):
         checkpoint.load("cut.pth", "denoising")
 
 
 @pytest.mark.parametrize("content", [[1, 2], 3.5, {}, {1: torch.zeros(2)}, {"_extra_state": 5}, {"_extra_state": {}}])
 def test_files_that_are_no_state_dict_are_refused(content: object) -> None:
     torch.save(content, "odd.pth")
-    with pytest.raises(InputError, match="odd.pth"):
+    with pytest.raises(InputError, match=r"odd\.pth"):
         checkpoint.load("odd.pth", "denoising")
 
 

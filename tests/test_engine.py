@@ -168,7 +168,15 @@ def test_the_same_in_a_pipe_prints_a_line_per_epoch_and_no_bars(tree: Path, work
 
 
 def test_ctrl_c_in_the_shell_saves_and_says_how_to_resume(tree: Path, workplace: Path) -> None:
-    command = [sys.executable, str(ROOT / "train_denoising.py"), "--epochs", "100000", "--no_plots", "--hidden_dim", "8"]
+    command = [
+        sys.executable,
+        str(ROOT / "train_denoising.py"),
+        "--epochs",
+        "100000",
+        "--no_plots",
+        "--hidden_dim",
+        "8",
+    ]
     running = subprocess.Popen(command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None
     for line in running.stdout:

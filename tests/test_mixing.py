@@ -33,7 +33,9 @@ def test_the_mixture_has_the_snr_between_active_levels(snr_db: float) -> None:
 def test_pauses_and_one_click_do_not_move_the_active_level() -> None:
     wave = speech()
     plain = mixing.active_level_db(wave)
-    assert mixing.active_level_db(np.concatenate([wave, np.zeros(len(wave), np.float32)])) == pytest.approx(plain, abs=1)
+    assert mixing.active_level_db(np.concatenate([wave, np.zeros(len(wave), np.float32)])) == pytest.approx(
+        plain, abs=1
+    )
     clicked = wave.copy()
     clicked[100] = 1.0
     assert mixing.active_level_db(clicked) == pytest.approx(plain, abs=1)

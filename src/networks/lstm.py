@@ -6,6 +6,7 @@ fed in pieces. Shapes: B batch, T frames, M mel bands.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from src.networks.base import Network
 
@@ -48,7 +49,8 @@ class LSTMDenoiser(Network):
         spectrogram_resolution: mel bands of the estimate.
         num_layers: LSTM layers.
         dropout: between the layers, in training.
-        residual: the output layer gives the change against the input instead of the estimate itself.
+        attenuation: the output layer gives, through softplus, how far the estimate lies below the noisy input, instead
+            of the estimate itself: the estimate is never above the input, and clean bands pass easily.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class LSTMDenoiser(Network):
         spectrogram_resolution: int = 80,
         num_layers: int = 1,
         dropout: float = 0.0,
-        residual: bool = False,
+        attenuation: bool = False,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -66,14 +68,16 @@ class LSTMDenoiser(Network):
             spectrogram_resolution=spectrogram_resolution,
             num_layers=num_layers,
             dropout=dropout,
-            residual=residual,
+            attenuation=attenuation,
         )
-        self.residual = residual
+        self.attenuation = attenuation
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
         self.hidden2spectrogram = nn.Linear(hidden_dim, spectrogram_resolution)
+        if attenuation:
+            nn.init.constant_(self.hidden2spectrogram.bias, -2.0)  # begins as 6 dB below the input
 
     def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Estimate (B, T, M) of a noisy mel (B, T, M), and the state to go on with."""
         hidden, state = self.lstm(mel, state)
         output = self.hidden2spectrogram(hidden)
-        return (mel + output if self.residual else output), state
+        return (mel - functional.softplus(output) if self.attenuation else output), state

@@ -1,0 +1,88 @@
+"""Who may import whom, and what importing does."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+EVERYONE = {"errors", "files", "options"}
+MAY_IMPORT = {
+    "errors": set(),
+    "files": {"errors"},
+    "options": {"errors"},
+    "cli": {"errors", "options"},
+    "audio": EVERYONE,
+    "features": EVERYONE,
+    "metrics": set(),
+    "results": EVERYONE,
+    "mixing": EVERYONE | {"audio"},
+    "networks": set(),
+    "datasets": EVERYONE | {"audio", "features", "mixing"},
+    "builder": EVERYONE | {"audio", "features", "mixing", "results"},
+    "checkpoint": EVERYONE | {"networks", "features"},
+    "tasks": EVERYONE | {"networks", "datasets", "metrics", "features"},
+    "enhancement": EVERYONE | {"audio", "features", "networks"},
+    "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "networks"},
+    "plots": EVERYONE | {"audio", "features"},
+}
+MODULES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def rooms(path: Path) -> set[str]:
+    """The rooms of src that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "src":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
+            found.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("src.")}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    room = path.relative_to(ROOT / "src").parts[0].removesuffix(".py")
+    if room != "__init__":
+        assert rooms(path) - {room} <= MAY_IMPORT[room]
+
+
+def test_no_script_is_imported_by_anything() -> None:
+    scripts = {path.stem for path in ROOT.glob("*.py")}
+    for path in [*MODULES, *ROOT.glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not scripts & set(names), path
+
+
+def test_scripts_are_thin() -> None:
+    assert {path.name: n for path in ROOT.glob("*.py") if (n := len(path.read_text().splitlines())) > 60} == {}
+
+
+def test_only_checkpoint_saves_and_loads_with_torch() -> None:
+    for path in MODULES:
+        called = {
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        assert path.stem == "checkpoint" or not called & {"torch.load", "torch.save"}, path
+
+
+def test_importing_changes_nothing() -> None:
+    names = ", ".join(f"src.{name}" for name in sorted(MAY_IMPORT))
+    code = (
+        "import random, warnings, torch, numpy as np\n"
+        "torch.manual_seed(1); np.random.seed(1); random.seed(1)\n"
+        "def state(): return (torch.get_num_threads(), warnings.filters[:1], random.getstate(),"
+        " torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), torch.is_grad_enabled())\n"
+        f"import accelerate; before = state()\nimport {names}\nassert state() == before\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
