@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(DenoisingTask(source, sizes=sizes), options, out)
-    plots.Board(args).history(history, out.stem)
-    print(f"saved {out}")
+    if history:  # only the main process of several has it
+        plots.Board(args).history(history, out.stem)
+        print(f"saved {out}")
     return 0
 
 

@@ -47,8 +47,8 @@ class Interrupted(KeyboardInterrupt):
     """The run was stopped by a signal after its state had been saved."""
 
 
-def make_accelerator(device: str = "auto", mixed_precision: str = "no") -> Accelerator:
-    """The accelerator of the device; `auto` precision is bf16 on a GPU that has it, else none.
+def make_accelerator(device: str = "auto") -> Accelerator:
+    """The accelerator of the device.
 
     Raises:
         InputError: the device is not there.
@@ -56,9 +56,8 @@ def make_accelerator(device: str = "auto", mixed_precision: str = "no") -> Accel
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise InputError("--device cuda: no CUDA device is here. Use --device cpu, or a GPU build of PyTorch.")
-    if mixed_precision == "auto":
-        mixed_precision = "bf16" if device != "cpu" and cuda and torch.cuda.is_bf16_supported() else "no"
-    return Accelerator(cpu=device == "cpu" or not cuda, mixed_precision=mixed_precision)
+    # Low precision is ours to switch (_Run.precision): accelerate would apply it to validation, too.
+    return Accelerator(cpu=device == "cpu" or not cuda, mixed_precision="no")
 
 
 def fit(task: Task, options: FitOptions, out: Path) -> list[dict[str, float]]:
@@ -68,7 +67,8 @@ def fit(task: Task, options: FitOptions, out: Path) -> list[dict[str, float]]:
     `<out>.history.json` (a list of epochs) and `<out>.resume.pth`, where <out> stands without its suffix.
 
     Returns:
-        The history: one dict per epoch with "epoch", "learning_rate", "train_loss" and the validation figures.
+        The history, one dict per epoch with "epoch", "learning_rate", "train_loss" and the validation figures; of
+        several processes only the main one gets it, the others an empty list.
 
     Raises:
         InputError: bad data or options, a loss that is not finite, or a resume file of another run.
@@ -80,7 +80,12 @@ def fit(task: Task, options: FitOptions, out: Path) -> list[dict[str, float]]:
 class _Run:
     def __init__(self, task: Task, options: FitOptions, out: Path) -> None:
         self.task, self.options, self.out = task, options, out
-        self.accelerator = make_accelerator(options.device, options.mixed_precision)
+        self.accelerator = make_accelerator(options.device)
+        self.low_precision = options.mixed_precision == "bf16" or (
+            options.mixed_precision == "auto"
+            and self.accelerator.device.type == "cuda"
+            and torch.cuda.is_bf16_supported(including_emulation=False)
+        )
         self.data = task.dataset("train")
         self.val = task.dataset("val") if task.has("val") else None
         if self.val is None:
@@ -105,13 +110,13 @@ class _Run:
         self._say(
             f"{self.task.name}: {len(self.data)} items to train on, {len(self.val) if self.val else 0} to validate; "
             f"{self.plain.n_parameters():,} parameters; {self.accelerator.device}, "
-            f"{self.accelerator.num_processes} process(es), {self.accelerator.mixed_precision} mixed precision"
+            f"{self.accelerator.num_processes} process(es), {'bf16' if self.low_precision else 'float32'}"
         )
         with _signals() as stopped:
             while self.progress.epoch < self.options.epochs and not self._out_of_patience():
                 self._train_epoch(stopped)
                 self._close_epoch()
-        return self.history
+        return self.history if self.accelerator.is_main_process else []
 
     def _train_epoch(self, stopped: list[int]) -> None:
         progress, accelerator = self.progress, self.accelerator
@@ -150,7 +155,7 @@ class _Run:
         bar.close()
 
     def _step(self, batch: Batch, weight: float) -> float:
-        with self.accelerator.autocast():
+        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=self.low_precision):
             loss = self.task.loss(self.network, batch)  # type: ignore[arg-type]  # may be wrapped for many processes
         value = loss.item()
         if not math.isfinite(value):

@@ -9,7 +9,7 @@ from typing import Any
 
 from src.errors import InputError
 
-MIXED_PRECISION = ("auto", "no", "bf16", "fp16")
+MIXED_PRECISION = ("auto", "no", "bf16")
 SCHEDULES = ("plateau", "cosine", "none")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -40,7 +40,7 @@ class FitOptions:
     seed: int = flag(0, "of the first weights, the order and dropout")
     workers: int = flag(0, "processes that load data")
     device: str = flag("auto", "auto, cpu or cuda")
-    mixed_precision: str = flag("auto", "auto (bf16 on a GPU that has it), no, bf16 or fp16")
+    mixed_precision: str = flag("auto", "of the loss: auto (bf16 on a GPU that has it), no or bf16")
     save_minutes: float = flag(10.0, "how often the resume file is written within an epoch")
     resume: bool = flag(False, "go on with the interrupted run in models/<name>.resume.pth")
 

@@ -154,6 +154,7 @@ def test_two_processes_train_as_one(tree: Path, workplace: Path) -> None:
     )  # fmt: skip
     assert both.returncode == 0, both.stderr
     assert "2 process(es)" in both.stdout
+    assert both.stdout.count("saved models/two.pth") == 1
     assert run_process("train_denoising", *flags, "--model_filename", "one.pth", cwd=workplace).status == 0
     one, two = (json.loads(Path(f"models/{name}.history.json").read_text()) for name in ("one", "two"))
     for alone, shared in zip(one, two, strict=True):
@@ -190,6 +191,17 @@ def test_ctrl_c_in_the_shell_saves_and_says_how_to_resume(tree: Path, workplace:
     assert checkpoint.load("models/denoiser.pth", "denoising")
     again = run_script("train_denoising", "--epochs", 3, "--resume", "--no_plots", "--hidden_dim", 8)
     assert again.status == 0, again
+
+
+def test_low_precision_is_for_the_loss_only(tree: Path) -> None:
+    history = engine.fit(task(tree), replace(OPTIONS, mixed_precision="bf16"), Path("m.pth"))
+    job, network = task(tree), checkpoint.load("m.pth", "denoising")
+    assert all(weight.dtype == torch.float32 for weight in network.parameters())
+    report = job.report(engine.evaluate(job, network, job.dataset("val")))
+    assert report["mse_denoised"] == pytest.approx(min(row["mse_denoised"] for row in history), rel=1e-6)
+    full = engine.fit(task(tree), OPTIONS, Path("f.pth"))
+    assert history != full
+    assert history[-1]["train_loss"] == pytest.approx(full[-1]["train_loss"], rel=0.02)
 
 
 def test_wrong_options_are_gathered_into_one_line(tree: Path) -> None:
