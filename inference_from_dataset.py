@@ -11,9 +11,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument("--dataset_path", default="./data/val", help="folder with noisy/ and clean/")
     cli.add_model_flag(parser, "denoiser.pth")
-    parser.add_argument("--clean_path", default="./data/clean.wav", help="the clean mel as sound")
-    parser.add_argument("--noisy_path", default="./data/noisy.wav", help="the noisy mel as sound")
-    parser.add_argument("--predicted_path", default="./data/predicted.wav", help="the denoised mel as sound")
+    parser.add_argument("--clean_path", default="./data/sample_clean.wav", help="the clean mel as sound")
+    parser.add_argument("--noisy_path", default="./data/sample_noisy.wav", help="the noisy mel as sound")
+    parser.add_argument("--predicted_path", default="./data/sample_predicted.wav", help="the denoised mel as sound")
     parser.add_argument("--seed", type=int, help="choose the same pair again (default: a new one each time)")
     args = parser.parse_args(argv)
 

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from src import audio
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
-from src.files import FloatArray, existing, list_files, open_mel, quoted, read_mel, write_array
+from src.files import FloatArray, list_files, open_mel, quoted, read_mel, write_array
 
 SUFFIXES = (".npy", *audio.SUFFIXES)
 
@@ -225,7 +225,9 @@ def side_folders(dataset_path: str | Path) -> tuple[Path, Path]:
     Raises:
         InputError: one of them is missing.
     """
-    root = existing(dataset_path, folder=True)
+    root = Path(dataset_path)
+    if not root.exists():
+        raise InputError(f"{quoted(root)} does not exist. Make it with build_dataset.py, or give another path.")
     for side in ("noisy", "clean"):
         if not (root / side).is_dir():
             raise InputError(

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from src import checkpoint
 from src.datasets import Batch, BucketSampler, MelDataset, Shares, collate
 from src.errors import InputError
-from src.files import quoted, write_text
+from src.files import ensure_writable, quoted, write_text
 from src.networks import Network
 from src.options import FitOptions
 from src.tasks.base import Record, Task
@@ -103,6 +103,7 @@ class _Run:
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.saved_at = time.monotonic()
         self.resume_path, self.history_path = out.with_suffix(".resume.pth"), out.with_suffix(".history.json")
+        ensure_writable(out)
         if options.resume:
             self._resume()
 

@@ -25,15 +25,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         InputError: the folder cannot be made or written, or the disk is full. `path` is then what it was.
     """
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise InputError(f"cannot write {quoted(target)}: it is a folder. Give a file name.")
-        handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=target.parent)
-        os.close(handle)
-    except OSError as error:
-        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
-    temporary = Path(name)
+    temporary = _temporary_beside(target)
     try:
         yield temporary
         # mkstemp makes private files; the result gets the mode that open() would have given it.
@@ -45,6 +37,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Nothing was changed.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise InputError(f"cannot write {quoted(target)}: it is a folder. Give a file name.")
+        handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
+    return Path(name)
+
+
+def ensure_writable(path: str | Path) -> None:
+    """Raises an InputError if `path` could not be written; for finding out before hours of work."""
+    _temporary_beside(Path(path)).unlink()
 
 
 def quoted(path: str | Path) -> str:
@@ -74,7 +83,7 @@ def existing(path: str | Path, *, folder: bool | None = None) -> Path:
     try:
         if not found.exists():
             raise InputError(f"{quoted(found)} does not exist. Check the path.")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no file can have
         raise InputError(f"{quoted(found)} cannot be read: {reason(error)}.") from error
     if folder is not None and found.is_dir() != folder:
         kind, wanted = ("file", "folder") if folder else ("folder", "file")

@@ -32,8 +32,8 @@ PUBLISHED = {
         "input_path": "./data/noisy.wav", "model_filename": "denoiser.pth", "output_path": "./data/predicted.wav",
     },
     "inference_from_dataset": {
-        "dataset_path": "./data/val", "model_filename": "denoiser.pth", "clean_path": "./data/clean.wav",
-        "noisy_path": "./data/noisy.wav", "predicted_path": "./data/predicted.wav",
+        "dataset_path": "./data/val", "model_filename": "denoiser.pth", "clean_path": "./data/sample_clean.wav",
+        "noisy_path": "./data/sample_noisy.wav", "predicted_path": "./data/sample_predicted.wav",
     },
     "inference_classification": {"model_filename": "classifier.pth"},
     "build_dataset": {"output_path": "./data"},
