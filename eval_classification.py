@@ -13,18 +13,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_eval_flags(parser)
     args = parser.parse_args(argv)
 
-    from src import checkpoint, engine, results
-    from src.features import MelFeatures
+    from src import runs
     from src.tasks import ClassificationTask
-    from src.tasks.base import Source
 
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "classification")
-    source = Source(args.dataset_path, cli.flat_pairs(args, "."), args.cache_path)
-    task = ClassificationTask(source, MelFeatures(**network.card["features"]))
-    accelerator = engine.make_accelerator(args.device)
-    records = engine.evaluate(task, network, task.dataset("."), args.batch_size, accelerator, args.workers)
-    report = task.report(records)
-    results.write(report, records, args)
+    report = runs.evaluate(ClassificationTask, args).report
     if not args.json:
         print(f"accuracy  {report['accuracy']:.2%} of {report['n']} recordings")
         print(f"precision {report['precision']:.2%} and recall {report['recall']:.2%} of clean")

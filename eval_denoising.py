@@ -15,19 +15,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max_plots", type=int, help="pictures at most (default: one per item)")
     args = parser.parse_args(argv)
 
-    from src import checkpoint, engine, enhancement, plots, results
-    from src.features import MelFeatures
+    from src import enhancement, plots, runs
     from src.tasks import DenoisingTask
-    from src.tasks.base import Source
 
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "denoising")
-    source = Source(args.dataset_path, cli.flat_pairs(args, "."), args.cache_path)
-    task = DenoisingTask(source, MelFeatures(**network.card["features"]))
-    data = task.dataset(".")
-    accelerator = engine.make_accelerator(args.device)
-    records = engine.evaluate(task, network, data, args.batch_size, accelerator, args.workers)
-    report = task.report(records)
-    results.write(report, records, args)
+    network, task, data, _, report = runs.evaluate(DenoisingTask, args)
     if not args.json:
         print(f"MSE noisy {report['mse_noisy']:.4f}  denoised {report['mse_denoised']:.4f}  ({report['n']} items)")
     board = plots.Board(args, task.features)

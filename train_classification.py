@@ -17,19 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--num_layers", type=int, default=1, help="LSTM layers")
     parser.add_argument("--dropout", type=float, default=0.0, help="between the LSTM layers")
     args = parser.parse_args(argv)
-    options = cli.take(FitOptions, args)
 
-    from src import checkpoint, engine, plots
+    from src import runs
     from src.tasks import ClassificationTask
-    from src.tasks.base import Source
 
-    sizes = {name: getattr(args, name) for name in ("hidden_dim", "num_layers", "dropout")}
-    source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
-    out = checkpoint.models_path(args.model_filename, saved=False)
-    history = engine.fit(ClassificationTask(source, sizes=sizes), options, out)
-    if history:  # only the main process of several has it
-        plots.Board(args).history(history, out.stem)
-        print(f"saved {out}")
+    runs.train(ClassificationTask, args, ("hidden_dim", "num_layers", "dropout"))
     return 0
 
 

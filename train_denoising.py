@@ -20,19 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--attenuation", action="store_true", help="let the network say how far below its input the clean mel lies"
     )
     args = parser.parse_args(argv)
-    options = cli.take(FitOptions, args)
 
-    from src import checkpoint, engine, plots
+    from src import runs
     from src.tasks import DenoisingTask
-    from src.tasks.base import Source
 
-    sizes = {name: getattr(args, name) for name in ("hidden_dim", "num_layers", "dropout", "attenuation")}
-    source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
-    out = checkpoint.models_path(args.model_filename, saved=False)
-    history = engine.fit(DenoisingTask(source, sizes=sizes), options, out)
-    if history:  # only the main process of several has it
-        plots.Board(args).history(history, out.stem)
-        print(f"saved {out}")
+    runs.train(DenoisingTask, args, ("hidden_dim", "num_layers", "dropout", "attenuation"))
     return 0
 
 

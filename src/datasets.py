@@ -1,13 +1,10 @@
-"""Noisy/clean mels from disk: indexed by headers, loaded one by one, batched by length and padded.
+"""Noisy/clean mels from disk: indexed by headers, loaded one by one.
 
 An item is a .npy mel or a sound file whose mel is made on the fly. Memory does not grow with the dataset.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,59 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src import audio
+from src.batching import Item
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
 from src.files import FloatArray, list_files, open_mel, quoted, read_mel, write_array
 
 SUFFIXES = (".npy", *audio.SUFFIXES)
-
-
-class Item(NamedTuple):
-    """One item: its mels (T, M) by role, its label (clean 1, noisy 0; nan without), its name."""
-
-    name: str
-    mels: dict[str, Tensor]
-    label: float
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Items padded to one length.
-
-    Args:
-        names: B names.
-        mels: (B, T, M) by role, zero behind each item's end.
-        lengths: (B,) real frames.
-        labels: (B,), clean 1, noisy 0.
-    """
-
-    names: list[str]
-    mels: dict[str, Tensor]
-    lengths: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
-        mels = {role: mel.to(device, non_blocking=True) for role, mel in self.mels.items()}
-        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device))
-
-    def mask(self) -> Tensor:
-        """(B, T), True on real frames."""
-        n_frames = next(iter(self.mels.values())).shape[1]
-        return torch.arange(n_frames, device=self.lengths.device) < self.lengths[:, None]
-
-
-def collate(items: Sequence[Item]) -> Batch:
-    """Pads items behind their ends with zeros."""
-    lengths = torch.tensor([len(next(iter(item.mels.values()))) for item in items])
-    mels = {
-        role: torch.nn.utils.rnn.pad_sequence([item.mels[role] for item in items], batch_first=True)
-        for role in items[0].mels
-    }
-    return Batch([item.name for item in items], mels, lengths, torch.tensor([item.label for item in items]))
 
 
 class MelSource:
@@ -234,54 +184,3 @@ def side_folders(dataset_path: str | Path) -> tuple[Path, Path]:
                 f"{quoted(root)} has no folder '{side}'; expected noisy/ and clean/. Make them with build_dataset.py."
             )
     return root / "noisy", root / "clean"
-
-
-class BucketSampler:
-    """Batches of items of about one length, in an order that depends only on seed and epoch.
-
-    Every process draws the same batches and takes its own share of each (`rank` of `world`), so that the effective
-    batch and its order are the same on any number of processes.
-
-    Args:
-        lengths: frames of each item.
-        batch_size: items in a batch, over all processes.
-        shuffle: for training; else longest first, nothing dropped.
-        seed: of the order.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, shuffle: bool, seed: int = 0) -> None:
-        self.lengths, self.batch_size, self.shuffle, self.seed = np.asarray(lengths), batch_size, shuffle, seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
-
-    def batches(self) -> list[list[int]]:
-        """The epoch's batches of item numbers."""
-        if not self.shuffle:
-            order = np.argsort(-self.lengths, kind="stable")
-            return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
-        rng = np.random.default_rng([self.seed, self.epoch])
-        order, pool = rng.permutation(len(self.lengths)), self.batch_size * 64
-        batches: list[list[int]] = []
-        for start in range(0, len(order), pool):
-            part = order[start : start + pool]
-            part = part[np.argsort(self.lengths[part], kind="stable")]
-            batches += [part[i : i + self.batch_size].tolist() for i in range(0, len(part), self.batch_size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
-
-
-class Shares:
-    """A batch sampler for one process: its share of every batch from the `start`-th on.
-
-    A process without an item of its own in a batch takes the batch's first item; its loss then weighs nothing.
-    """
-
-    def __init__(self, batches: Sequence[Sequence[int]], rank: int, world: int, start: int = 0) -> None:
-        self.shares = [list(batch[rank::world]) or [batch[0]] for batch in batches[start:]]
-
-    def __len__(self) -> int:
-        return len(self.shares)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.shares)

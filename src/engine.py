@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from src import checkpoint
-from src.datasets import Batch, BucketSampler, MelDataset, Shares, collate
+from src.batching import Batch, BucketSampler, Shares, collate
+from src.datasets import MelDataset
 from src.errors import InputError
 from src.files import ensure_writable, quoted, write_text
 from src.networks import Network

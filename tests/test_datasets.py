@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from src import audio
-from src.datasets import BucketSampler, LabelledMels, PairedMels, Shares, collate
+from src.batching import BucketSampler, Shares, collate
+from src.datasets import LabelledMels, PairedMels
 from src.errors import InputError
 from src.features import MelFeatures
 from src.metrics import masked_mse

@@ -21,13 +21,15 @@ MAY_IMPORT = {
     "results": EVERYONE,
     "mixing": EVERYONE | {"audio"},
     "networks": set(),
-    "datasets": EVERYONE | {"audio", "features", "mixing"},
+    "batching": set(),
+    "datasets": EVERYONE | {"audio", "features", "mixing", "batching"},
     "builder": EVERYONE | {"audio", "features", "mixing", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
-    "tasks": EVERYONE | {"networks", "datasets", "metrics", "features"},
+    "tasks": EVERYONE | {"networks", "datasets", "batching", "metrics", "features"},
     "enhancement": EVERYONE | {"audio", "features", "networks"},
-    "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "networks"},
+    "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},
+    "runs": EVERYONE | {"checkpoint", "cli", "engine", "plots", "results", "datasets", "features", "networks", "tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 

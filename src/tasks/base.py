@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from src.datasets import Batch, MelDataset, side_folders
+from src.batching import Batch
+from src.datasets import MelDataset, side_folders
 from src.features import MelFeatures
 from src.files import existing
 from src.networks import Network

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from src.datasets import Batch, LabelledMels
+from src.batching import Batch
+from src.datasets import LabelledMels
 from src.metrics import binary_counts
 from src.networks import LSTMClassifier, Network
 from src.tasks.base import Record, Task

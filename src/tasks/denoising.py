@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from src.datasets import Batch, PairedMels
+from src.batching import Batch
+from src.datasets import PairedMels
 from src.metrics import masked_mse
 from src.networks import LSTMDenoiser, Network
 from src.tasks.base import Record, Task

@@ -1,0 +1,58 @@
+"""A whole run of a script, once its flags are parsed: training, or evaluating weights on a dataset."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from src import checkpoint, cli, engine, plots, results
+from src.datasets import MelDataset
+from src.features import MelFeatures
+from src.networks import Network
+from src.options import FitOptions
+from src.tasks import Task
+from src.tasks.base import Record, Source
+
+
+class Evaluated(NamedTuple):
+    """Weights, the task and data they were evaluated on, and what came of it."""
+
+    network: Network
+    task: Task
+    data: MelDataset
+    records: list[Record]
+    report: dict[str, float]
+
+
+def train(kind: type[Task], args: argparse.Namespace, size_flags: Sequence[str]) -> None:
+    """Trains a task's network, saves it to models/, and draws the curves.
+
+    Args:
+        kind: the task.
+        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_plot_flags`, those of `FitOptions`, and sizes.
+        size_flags: the names of those that are arguments of the network.
+    """
+    options = cli.take(FitOptions, args)
+    source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
+    task = kind(source, sizes={name: getattr(args, name) for name in size_flags})
+    out = checkpoint.models_path(args.model_filename, saved=False)
+    history = engine.fit(task, options, out)
+    if history:  # only the main process of several has it
+        plots.Board(args).history(history, out.stem)
+        print(f"saved {out}")
+
+
+def evaluate(kind: type[Task], args: argparse.Namespace) -> Evaluated:
+    """Evaluates weights on a dataset; prints JSON and writes CSV where asked for.
+
+    Args:
+        kind: the task.
+        args: the flags of `cli.add_data_flags`, `add_model_flag` and `add_eval_flags`.
+    """
+    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), kind.name)
+    source = Source(args.dataset_path, cli.flat_pairs(args, "."), args.cache_path)
+    task = kind(source, MelFeatures(**network.card["features"]))
+    data = task.dataset(".")
+    records = engine.evaluate(task, network, data, args.batch_size, engine.make_accelerator(args.device), args.workers)
+    report = task.report(records)
+    results.write(report, records, args)
+    return Evaluated(network, task, data, records, report)
