@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         item = data[index]
         noisy, clean = item.mels["noisy"].numpy(), item.mels["clean"].numpy()
         panels = {"noisy": noisy, "denoised": enhancement.estimate_mel(network, noisy), "clean": clean}
-        board.spectrograms(panels, f"{index:04d}_{item.name.replace('/', '_')}")
+        board.spectrograms(panels, f"{index:04d}_{item.name.rsplit('.', 1)[0].replace('/', '_')}")
     return 0
 
 
