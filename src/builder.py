@@ -9,7 +9,7 @@ import signal
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -174,12 +174,11 @@ def _held_out(
 
 def plan(split: str, pool: Pool, options: BuildOptions) -> list[Job]:
     """Draws every recipe of a split; each clean file has its own generator."""
-    augment = options.augment if split == "train" else 0.0
     count = options.n_mixtures if split == "train" else options.val_mixtures or options.n_mixtures
     jobs = []
     for name in pool.clean:
         rng = np.random.default_rng([options.seed, zlib.crc32(f"{split}/{name}".encode())])
-        recipes = tuple(_draw(rng, pool, options, augment) for _ in range(count * _n_pieces(pool, name, options)))
+        recipes = tuple(_draw(rng, split, pool, options) for _ in range(count * _n_pieces(pool, name, options)))
         jobs.append(Job(split, name, recipes))
     return jobs
 
@@ -195,8 +194,8 @@ def _n_pieces(pool: Pool, name: str, options: BuildOptions) -> int:
     return max(1, round(info.n_samples / info.sample_rate / options.clip_s))
 
 
-def _draw(rng: np.random.Generator, pool: Pool, options: BuildOptions, share: float) -> mixing.Recipe:
-    augment = rng.random() < share
+def _draw(rng: np.random.Generator, split: str, pool: Pool, options: BuildOptions) -> mixing.Recipe:
+    augment = rng.random() < (options.augment if split == "train" else 0.0)
     noises = [f"noise/{rng.choice(pool.noise)}"]
     kind = rng.random() if augment else 1.0
     if kind < 0.08:
@@ -205,13 +204,18 @@ def _draw(rng: np.random.Generator, pool: Pool, options: BuildOptions, share: fl
         noises = [f"clean/{name}" for name in rng.choice(pool.clean, size=8)]
     elif kind < 0.4:
         noises.append("coloured" if rng.random() < 0.3 else f"noise/{rng.choice(pool.noise)}")
-    return mixing.Recipe(
+    recipe = mixing.Recipe(
         noises=tuple(noises),
         snr_db=round(rng.uniform(options.snr_min, options.snr_max), 2),
         seed=int(rng.integers(2**31)),
         noise_tilt_db=round(rng.uniform(-12.0, 12.0), 2) if augment and rng.random() < 0.6 else None,
         chain=mixing.draw_chain(rng, augment, options.reverb),
     )
+    # A clean recording has a floor of its own, below the noise that the mixtures are made with.
+    if split == "train" and options.floor > 0 and rng.random() < options.floor:
+        chain = replace(recipe.chain, floor_db=round(rng.uniform(26.0, 50.0), 2))
+        recipe = replace(recipe, chain=chain)
+    return recipe
 
 
 def _work_alone() -> None:

@@ -93,6 +93,8 @@ class _Run:
             self._say("no validation set: the weights of the last epoch are kept, and no figure says how good they are")
         torch.manual_seed(options.seed)
         network = task.network()
+        if options.init_filename:
+            network = checkpoint.load(checkpoint.models_path(options.init_filename, saved=True), task.name)
         self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)
@@ -236,7 +238,7 @@ class _Run:
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a run to be the same run."""
-        kept = ("batch_size", "learning_rate", "weight_decay", "clip_norm", "schedule", "seed")
+        kept = ("batch_size", "learning_rate", "weight_decay", "clip_norm", "schedule", "seed", "init_filename")
         return {key: getattr(self.options, key) for key in kept} | {
             "task": self.task.name,
             "sizes": dict(self.plain.sizes),

@@ -42,6 +42,7 @@ class FitOptions:
     device: str = flag("auto", "auto, cpu or cuda")
     mixed_precision: str = flag("auto", "of the loss: auto (bf16 on a GPU that has it), no or bf16")
     save_minutes: float = flag(10.0, "how often the resume file is written within an epoch")
+    init_filename: str | None = flag(None, "weights in models/ to start from, to fit them to other data")
     resume: bool = flag(False, "go on with the interrupted run in models/<name>.resume.pth")
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ class BuildOptions:
     clip_s: float = flag(0.0, "length of a mixture in seconds, 0 for the whole clip")
     augment: float = flag(0.0, "share of the training mixtures with another level, tilt, band, codec, floor or babble")
     reverb: float = flag(0.0, "share of the mixtures whose speech is put in a room")
+    floor: float = flag(0.0, "share of the training mixtures whose both sides get a hiss 26 to 50 dB below the speech")
     min_range_db: float = flag(0.0, "leave out clean files whose pauses are not this far below their speech")
     save_audio: bool = flag(False, "keep the mixtures as .wav in <output_path>/audio")
     seed: int = flag(0, "of everything that is drawn")
@@ -106,6 +108,7 @@ class BuildOptions:
                 (not 0 <= self.val_fraction < 1, f"--val_fraction {self.val_fraction}; expected 0 to below 1"),
                 (not 0 <= self.augment <= 1, f"--augment {self.augment}; expected a share from 0 to 1"),
                 (not 0 <= self.reverb <= 1, f"--reverb {self.reverb}; expected a share from 0 to 1"),
+                (not 0 <= self.floor <= 1, f"--floor {self.floor}; expected a share from 0 to 1"),
                 (not 0 <= self.clip_s < math.inf, f"--clip_s {self.clip_s}; expected 0 or more seconds"),
                 (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),
             ]

@@ -84,6 +84,16 @@ def test_the_best_weights_are_kept_and_moved_only_by_better_ones(tree: Path) -> 
     assert history[-1]["mse_denoised"] > best  # the run did go past its best
 
 
+def test_a_run_can_start_from_other_weights_whatever_its_own_sizes(tree: Path) -> None:
+    before = engine.fit(task(tree, dropout=0.0), replace(OPTIONS, epochs=20, learning_rate=0.01), Path("models/a.pth"))
+    options = replace(OPTIONS, epochs=2, learning_rate=1e-6, init_filename="a.pth")
+    after = engine.fit(task(tree, hidden_dim=5), options, Path("models/b.pth"))
+    assert after[0]["train_loss"] == pytest.approx(before[-1]["train_loss"], rel=0.2)
+    network = checkpoint.load("models/b.pth", "denoising")
+    assert network.sizes["hidden_dim"] == 12
+    assert network.card["training"]["init_filename"] == "a.pth"
+
+
 def test_early_stop_waits_for_patience(tree: Path) -> None:
     history = engine.fit(task(tree), replace(OPTIONS, epochs=60, learning_rate=0.5, patience=3), Path("m.pth"))
     figures = [row["mse_denoised"] for row in history]
