@@ -13,7 +13,7 @@ from torch import Tensor
 
 from src import audio
 from src.errors import InputError
-from src.features import MelFeatures
+from src.features import MelFeatures, overlap_add
 from src.files import FloatArray, quoted, refuse_overwriting
 from src.networks import Network
 from src.networks.lstm import State
@@ -181,19 +181,13 @@ class GainStream:
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """Adds (C, T, n_fft) to the tail and gives the T * hop samples that no later frame reaches."""
-        n_channels, n_frames, _ = frames.shape
-        parts = frames.reshape(n_channels, n_frames, self.overlap, self.hop)
-        squares = self.window.square().reshape(self.overlap, self.hop)
-        total = torch.zeros(n_channels, n_frames + self.overlap - 1, self.hop)
-        weight = torch.zeros(n_frames + self.overlap - 1, self.hop)
+        n_frames = frames.shape[1]
+        total = overlap_add(frames, self.hop)  # (C, T + overlap - 1, hop)
+        weight = overlap_add(self.window.square().expand(n_frames, -1), self.hop)
         total[:, : self.overlap - 1] += self.tail
         weight[: self.overlap - 1] += self.tail_weight
-        for part in range(self.overlap):
-            total[:, part : part + n_frames] += parts[:, :, part]
-            weight[part : part + n_frames] += squares[part]
         self.tail, self.tail_weight = total[:, n_frames:], weight[n_frames:]
-        done = total[:, :n_frames] / weight[:n_frames].clamp(min=1e-8)
-        return done.reshape(n_channels, -1)
+        return (total[:, :n_frames] / weight[:n_frames].clamp(min=1e-8)).flatten(1)
 
     def _trimmed(self, done: Tensor, last: bool) -> FloatArray:
         """Drops the half window before the first sample, and whatever lies behind the last."""

@@ -114,25 +114,25 @@ class MelFeatures:
         """
         return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
 
-    def magnitude_of_mel(self, mel: Tensor, n_iterations: int = 60) -> Tensor:
-        """Magnitude spectrum (..., T, F) >= 0 whose mels come closest to `mel` in the least-squares sense.
+    def magnitude_of_mel(self, mel: Tensor, n_iterations: int = 16) -> Tensor:
+        """Magnitude spectrum (..., T, F) >= 0 whose mels approach `mel`.
 
-        Source: multiplicative updates for non-negative least squares, Lee and Seung, "Algorithms for non-negative
-        matrix factorization", NIPS 2000, eq. 4 with the filter bank held fixed; the start is the smooth spreading
-        of each band's power over its bins.
+        Each update multiplies every bin by the mean of its bands' ratios of wanted to present power: what is smooth
+        stays smooth, where a least-squares solution would put each band's power into a few bins.
+
+        Source: multiplicative updates for the Kullback-Leibler divergence, Lee and Seung, "Algorithms for
+        non-negative matrix factorization", NIPS 2000, eq. 5 with the filter bank held fixed; begun at the power of
+        each band spread over its bins.
         """
         power = self.power_of_mel(mel)
         bank = self.filters(mel)
-        # Each frame is scaled to its own peak: the updates are then the same at every level.
-        scale = power.amax(dim=-1, keepdim=True).clamp(min=FLOOR)
-        power = power / scale
-        estimate = self.spread(power / bank.sum(dim=1))
-        target = power @ bank
+        shares = bank / bank.sum(dim=0).clamp(min=FLOOR)  # (M, F), each bin's bands add up to 1
+        estimate = self.spread(power / bank.sum(dim=1)).clamp(min=FLOOR)
         for _ in range(n_iterations):
-            estimate = estimate * target / (estimate @ bank.T @ bank).clamp(min=1e-20)
-        return (estimate * scale).sqrt()
+            estimate = estimate * ((power / (estimate @ bank.T).clamp(min=FLOOR)) @ shares)
+        return estimate.sqrt()
 
-    def griffin_lim(self, mel: Tensor, n_iterations: int = 32, momentum: float = 0.99, seed: int = 0) -> Tensor:
+    def griffin_lim(self, mel: Tensor, n_iterations: int = 16, momentum: float = 0.99, seed: int = 0) -> Tensor:
         """Wave (..., (T - 1) * hop_length) whose spectrum has the magnitude that the mel asks for.
 
         Source: Perraudin, Balazs and Søndergaard, "A fast Griffin-Lim algorithm", WASPAA 2013.
@@ -148,18 +148,41 @@ class MelFeatures:
         """
         if mel.shape[-2] < 2:
             raise InputError(f"Griffin-Lim: the mel has {mel.shape[-2]} frame; expected two or more.")
-        magnitude = self.magnitude_of_mel(mel)
-        n_samples = (mel.shape[-2] - 1) * self.hop_length
+        magnitude = self.magnitude_of_mel(mel)  # (..., T, F)
         generator = torch.Generator().manual_seed(seed)
         angle = torch.rand(magnitude.shape, generator=generator).to(magnitude) * (2 * math.pi)
-        phase = torch.polar(torch.ones_like(magnitude), angle)
-        previous = torch.zeros_like(phase)
+        spectrum = torch.polar(magnitude, angle)
+        # The round trip is the STFT's, with the window and its sum made once; half a window at each end is padding.
+        window = _window(self.n_fft, magnitude.dtype, magnitude.device)
+        n_frames, half = mel.shape[-2], self.n_fft // 2
+        scale = 1 / overlap_add(window.square().expand(n_frames, -1), self.hop_length).flatten().clamp(min=1e-8)
+        scale[:half] = scale[half + (n_frames - 1) * self.hop_length :] = 0
+
+        def wave_of(spectrum: Tensor) -> Tensor:
+            frames = torch.fft.irfft(spectrum, self.n_fft) * window
+            return overlap_add(frames, self.hop_length).flatten(-2) * scale
+
+        previous: Tensor | float = 0.0
         for _ in range(n_iterations):
-            rebuilt = self.stft(self.istft(magnitude * phase, n_samples))
+            rebuilt = torch.fft.rfft(wave_of(spectrum).unfold(-1, self.n_fft, self.hop_length) * window)
             phase = rebuilt - momentum / (1 + momentum) * previous
-            phase = phase / phase.abs().clamp(min=1e-16)
+            spectrum = phase * (magnitude / phase.abs().clamp(min=1e-16))
             previous = rebuilt
-        return self.istft(magnitude * phase, n_samples)
+        return wave_of(spectrum)[..., half : half + (n_frames - 1) * self.hop_length]
+
+
+def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
+    """Adds frames (..., T, n_fft), each `hop_length` after the last one, n_fft being a multiple of it.
+
+    Returns:
+        (..., T + n_fft / hop_length - 1, hop_length): the sum, cut into hops.
+    """
+    n_frames, overlap = frames.shape[-2], frames.shape[-1] // hop_length
+    parts = frames.reshape(*frames.shape[:-1], overlap, hop_length)
+    total = frames.new_zeros(*frames.shape[:-2], n_frames + overlap - 1, hop_length)
+    for part in range(overlap):
+        total[..., part : part + n_frames, :] += parts[..., part, :]
+    return total
 
 
 def hz_to_mel(frequency: Tensor) -> Tensor:
