@@ -9,11 +9,15 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from src.errors import InputError
 
 FLOOR = 1e-12
 """Added to the mel power before the logarithm; silence lands at 1 + ln(1e-12) / 10 = -1.763."""
+
+PIECE_FRAMES = 8192
+"""Frames whose spectrum is held at once."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,18 @@ class MelFeatures:
         return wave.reshape(*spectrum.shape[:-2], n_samples)
 
     def mel(self, wave: Tensor) -> Tensor:
-        """Log-mel (..., T, M) of (..., N)."""
-        return self.mel_of_power(self.stft(wave).abs().square())
+        """Log-mel (..., T, M) of (..., N); the spectrum of a long wave is made in pieces, to spare memory."""
+        n_frames = self.n_frames(wave.shape[-1])
+        if n_frames <= PIECE_FRAMES:
+            return self.mel_of_power(self.stft(wave).abs().square())
+        padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
+        window = _window(self.n_fft, wave.dtype, wave.device)
+        frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
+        pieces = [
+            self.mel_of_power(torch.fft.rfft(piece * window).abs().square())
+            for piece in frames.split(PIECE_FRAMES, dim=-2)
+        ]
+        return torch.cat(pieces, dim=-2)
 
     def mel_of_power(self, power: Tensor) -> Tensor:
         """Log-mel (..., T, M) of a power spectrum (..., T, F)."""

@@ -23,6 +23,13 @@ def test_mel_is_the_published_feature() -> None:
     np.testing.assert_allclose(FEATURES.mel(wave).numpy(), 1 + np.log(1e-12 + mel.T) / 10, atol=2e-4)
 
 
+def test_a_long_wave_in_pieces_has_the_same_mel(monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = torch.stack([speech()[:30001], speech()[10000:40001]])
+    whole = FEATURES.mel(wave)
+    monkeypatch.setattr("src.features.PIECE_FRAMES", 17)
+    torch.testing.assert_close(FEATURES.mel(wave), whole, atol=1e-5, rtol=0)
+
+
 def test_silence_sits_at_the_floor() -> None:
     assert FEATURES.mel(torch.zeros(4000)).unique().item() == pytest.approx(1 + np.log(1e-12) / 10)
 
