@@ -91,7 +91,7 @@ class MelFeatures:
         frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
         pieces = [
             self.mel_of_power(torch.fft.rfft(piece * window).abs().square())
-            for piece in frames.split(PIECE_FRAMES, dim=-2)
+            for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
         ]
         return torch.cat(pieces, dim=-2)
 
