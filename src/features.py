@@ -129,60 +129,92 @@ class MelFeatures:
         return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
 
     def magnitude_of_mel(self, mel: Tensor, n_iterations: int = 16) -> Tensor:
-        """Magnitude spectrum (..., T, F) >= 0 whose mels approach `mel`.
+        """Magnitude spectrum (..., T, F) >= 0 whose mels approach `mel`; bins that no band sees are zero.
 
         Each update multiplies every bin by the mean of its bands' ratios of wanted to present power: what is smooth
         stays smooth, where a least-squares solution would put each band's power into a few bins.
 
         Source: multiplicative updates for the Kullback-Leibler divergence, Lee and Seung, "Algorithms for
-        non-negative matrix factorization", NIPS 2000, eq. 5 with the filter bank held fixed; begun at the power of
-        each band spread over its bins.
+        non-negative matrix factorization", NIPS 2000, eq. 5 with the filter bank held fixed; begun flat.
         """
         power = self.power_of_mel(mel)
         bank = self.filters(mel)
         shares = bank / bank.sum(dim=0).clamp(min=FLOOR)  # (M, F), each bin's bands add up to 1
-        estimate = self.spread(power / bank.sum(dim=1)).clamp(min=FLOOR)
+        estimate = mel.new_ones(*mel.shape[:-1], bank.shape[1])
         for _ in range(n_iterations):
             estimate = estimate * ((power / (estimate @ bank.T).clamp(min=FLOOR)) @ shares)
         return estimate.sqrt()
 
-    def griffin_lim(self, mel: Tensor, n_iterations: int = 16, momentum: float = 0.99, seed: int = 0) -> Tensor:
-        """Wave (..., (T - 1) * hop_length) whose spectrum has the magnitude that the mel asks for.
+    def griffin_lim(self, mel: Tensor, n_iterations: int = 24, momentum: float = 0.9, seed: int = 0) -> Tensor:
+        """Wave (..., (T - 1) * hop_length) whose mel approaches `mel`.
 
-        Source: Perraudin, Balazs and Søndergaard, "A fast Griffin-Lim algorithm", WASPAA 2013.
+        A mel leaves open how a band's power lies within the band, so no magnitudes are fixed beforehand: each round
+        trip keeps the phases of the last wave's spectrum and multiplies its magnitudes by one update of
+        `magnitude_of_mel`, with amplitudes in place of powers.
+
+        Sources: Perraudin, Balazs and Søndergaard, "A fast Griffin-Lim algorithm", WASPAA 2013; for finding magnitudes
+        and phases together Masuyama, Ueno and Ono, "Signal reconstruction from mel-spectrogram based on bi-level
+        consistency of full-band magnitude and phase", WASPAA 2023, whose update of the magnitudes is another one.
 
         Args:
             mel: log-mel (..., T, M).
             n_iterations: STFT round trips.
-            momentum: 0 is the original algorithm of Griffin and Lim (1984).
-            seed: of the random phases at the start.
+            momentum: of the acceleration; 0 for none, as Griffin and Lim had it in 1984.
+            seed: of the noise in the first phases, the same for all recordings of a batch.
 
         Raises:
             InputError: fewer than two frames.
         """
         if mel.shape[-2] < 2:
             raise InputError(f"Griffin-Lim: the mel has {mel.shape[-2]} frame; expected two or more.")
-        magnitude = self.magnitude_of_mel(mel)  # (..., T, F)
-        generator = torch.Generator().manual_seed(seed)
-        angle = torch.rand(magnitude.shape, generator=generator).to(magnitude) * (2 * math.pi)
-        spectrum = torch.polar(magnitude, angle)
+        n_frames, half, hop = mel.shape[-2], self.n_fft // 2, self.hop_length
+        bank = self.filters(mel)
+        shares = bank / bank.sum(dim=0).clamp(min=FLOOR)  # (M, F), each bin's bands add up to 1
         # The round trip is the STFT's, with the window and its sum made once; half a window at each end is padding.
-        window = _window(self.n_fft, magnitude.dtype, magnitude.device)
-        n_frames, half = mel.shape[-2], self.n_fft // 2
-        scale = 1 / overlap_add(window.square().expand(n_frames, -1), self.hop_length).flatten().clamp(min=1e-8)
-        scale[:half] = scale[half + (n_frames - 1) * self.hop_length :] = 0
+        window = _window(self.n_fft, mel.dtype, mel.device)
+        scale = 1 / overlap_add(window.square().expand(n_frames, -1), hop).clamp(min=1e-8)
+        scale.view(-1)[:half] = scale.view(-1)[-half:] = 0
+        wave = mel.new_zeros(*mel.shape[:-2], *scale.shape)  # cut into hops
+        previous = mel.new_zeros(*mel.shape[:-1], half + 1, dtype=mel.dtype.to_complex())
+        turns, generator = mel.new_zeros(1), torch.Generator().manual_seed(seed)
+        for iteration in range(n_iterations + 1):
+            total = torch.zeros_like(wave)
+            for start in range(0, n_frames, 256):  # so many frames stay in the processor's cache
+                block = slice(start, start + 256)
+                hops = slice(start, min(start + 256, n_frames) + self.n_fft // hop - 1)
+                if iteration == 0:
+                    spectrum, turns = self._first_spectrum(mel[..., block, :], turns, generator)
+                else:
+                    frames = wave[..., hops, :].flatten(-2).unfold(-1, self.n_fft, hop) * window
+                    rebuilt = torch.fft.rfft(frames)
+                    spectrum = torch.sub(rebuilt, previous[..., block, :], alpha=momentum / (1 + momentum))
+                    previous[..., block, :] = rebuilt
+                    power = (spectrum.real.square() + spectrum.imag.square()) @ bank.T
+                    lack = self.power_of_mel(mel[..., block, :]).clamp(min=FLOOR) / power.clamp(min=1e-20)
+                    spectrum = spectrum * (lack.sqrt() @ shares)
+                total[..., hops, :] += overlap_add(torch.fft.irfft(spectrum, self.n_fft) * window, hop)
+            wave = total * scale
+        return wave.flatten(-2)[..., half:-half]
 
-        def wave_of(spectrum: Tensor) -> Tensor:
-            frames = torch.fft.irfft(spectrum, self.n_fft) * window
-            return overlap_add(frames, self.hop_length).flatten(-2) * scale
+    def _first_spectrum(self, mel: Tensor, turns: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Spectrum (..., T, F) to begin Griffin-Lim with, and phases (..., 1, F) in turns to go on with.
 
-        previous: Tensor | float = 0.0
-        for _ in range(n_iterations):
-            rebuilt = torch.fft.rfft(wave_of(spectrum).unfold(-1, self.n_fft, self.hop_length) * window)
-            phase = rebuilt - momentum / (1 + momentum) * previous
-            spectrum = phase * (magnitude / phase.abs().clamp(min=1e-16))
-            previous = rebuilt
-        return wave_of(spectrum)[..., half : half + (n_frames - 1) * self.hop_length]
+        From frame to frame a bin's phase turns with the centre frequency of the power around it, as a tone's does; the
+        higher the bin, the more noise is added. Source: after Beauregard, Harish and Wyse, "Single pass spectrogram
+        inversion", DSP 2015, who take the nearest peak's frequency.
+        """
+        magnitude = self.magnitude_of_mel(mel, n_iterations=3)
+        bins = torch.arange(magnitude.shape[-1]).to(magnitude)
+        # Of each bin and three on either side, (..., T, F): the sum of power * bin, and of power.
+        moment, power = (
+            functional.pad(values, (3, 3)).unfold(-1, 7, 1).sum(dim=-1)
+            for values in (magnitude.square() * bins, magnitude.square())
+        )
+        centre = moment / power.clamp(min=1e-20)
+        turns = turns + (centre * self.hop_length / self.n_fft).frac().cumsum(dim=-2)
+        noise = torch.rand(magnitude.shape[-2:], generator=generator).to(magnitude) * bins / bins[-1]
+        # A frame is centred at half a window: neighbouring bins of one tone are half a turn apart.
+        return torch.polar(magnitude, (turns + noise + bins / 2).frac() * (2 * math.pi)), turns[..., -1:, :].frac()
 
 
 def overlap_add(frames: Tensor, hop_length: int) -> Tensor:

@@ -1,0 +1,109 @@
+"""How long does cleaning or classifying a recording take per second of it, and how much memory?
+
+Each row is a process of its own with one thread; the recordings are sample clips one after the other. The row "start"
+only imports the project and loads the weights: its memory is part of every other row's.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+TASKS = ("start", "features", "classify", "clean by gain", "clean by griffin_lim")
+
+
+def measure(task: str, recording: Path, repeats: int, model: str, classifier: str) -> dict[str, Any]:
+    """Median seconds of a task and the peak memory of this process in MiB."""
+    import torch
+
+    from src import checkpoint, enhancement
+    from src.datasets import MelSource
+    from src.features import MelFeatures
+    from src.tasks import ClassificationTask
+
+    torch.set_num_threads(1)
+    denoiser = checkpoint.load(checkpoint.models_path(model, saved=True), "denoising")
+    judge = checkpoint.load(checkpoint.models_path(classifier, saved=True), "classification")
+    mels = MelSource(recording.parent, MelFeatures())
+    name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
+    work: dict[str, Callable[[], object]] = {
+        "start": lambda: None,
+        "features": lambda: mels.mel(name),
+        "classify": lambda: ClassificationTask.decide(judge, mels.mel(name)),
+        "clean by gain": lambda: enhancement.clean_file(denoiser, recording, cleaned),
+        "clean by griffin_lim": lambda: enhancement.clean_file(denoiser, recording, cleaned, "griffin_lim"),
+    }
+    seconds = []
+    for _ in range(repeats):
+        begun = time.process_time()
+        work[task]()
+        seconds.append(time.process_time() - begun)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"seconds": statistics.median(seconds), "peak": peak / 2**20}
+
+
+def write_recording(clips: Path, path: Path, length_s: float) -> None:
+    """Sample clips at half their level, one after the other, up to a length."""
+    import soundfile as sf
+
+    waves = [sf.read(clip, dtype="int16")[0] // 2 for clip in sorted(clips.rglob("*.flac"))]
+    missing, number = round(length_s * 16000), 0
+    with sf.SoundFile(path, "w", 16000, 1, "PCM_16") as file:
+        while missing:
+            piece = waves[number % len(waves)][:missing]
+            file.write(piece)
+            missing, number = missing - len(piece), number + 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--model_filename", default="denoiser.pth", help="denoiser's weights file in models/")
+    parser.add_argument("--classifier_filename", default="classifier.pth", help="classifier's weights file in models/")
+    parser.add_argument("--speech_path", type=Path, default="data/speech", help="folder of clips")
+    parser.add_argument("--minutes", default="1,30", help="lengths of the recordings")
+    parser.add_argument("--repeats", type=int, default=3, help="times each task is done; the median counts")
+    parser.add_argument("--measure", nargs=2, metavar=("TASK", "RECORDING"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        from src.errors import InputError
+
+        task, recording = args.measure
+        try:
+            found = measure(task, Path(recording), args.repeats, args.model_filename, args.classifier_filename)
+        except InputError as error:
+            print(f"error: {error.line()}", file=sys.stderr)
+            return 2
+        print(json.dumps(found))
+        return 0
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for minutes in map(float, args.minutes.split(",")):
+            recording = Path(folder, "recording.wav")
+            write_recording(args.speech_path, recording, 60 * minutes)
+            for task in TASKS:
+                command = [sys.executable, __file__, *sys.argv[1:], "--measure", task, str(recording)]
+                threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+                done = subprocess.run(command, stdout=subprocess.PIPE, env=os.environ | threads, check=False)
+                if done.returncode:
+                    return done.returncode
+                found = json.loads(done.stdout)
+                factor = found["seconds"] / (60 * minutes)
+                rows.append(f"| {task:20} | {minutes:7g} | {factor:16.5f} | {found['peak']:11,.0f} |")
+    print("| task                 | minutes | s per s of sound | peak in MiB |")
+    print("|----------------------|--------:|-----------------:|------------:|")
+    print("\n".join(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
