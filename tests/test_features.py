@@ -93,8 +93,17 @@ def test_griffin_lim_rebuilds_the_spectrogram() -> None:
 
 def test_griffin_lim_is_the_same_alone_and_in_a_batch() -> None:
     mels = torch.stack([FEATURES.mel(speech())[k : k + 50] for k in (0, 60)])
-    assert FEATURES.griffin_lim(mels).shape == (2, 49 * 256)
+    together = FEATURES.griffin_lim(mels)
+    for mel, wave in zip(mels, together, strict=True):
+        torch.testing.assert_close(FEATURES.griffin_lim(mel), wave, atol=1e-6, rtol=0)
+
+
+def test_griffin_lim_of_silence_is_silent_and_of_anything_finite() -> None:
     assert FEATURES.griffin_lim(torch.full((9, 80), -1.7631)).abs().max() < 1e-4
+    for mel in (torch.full((2, 80), 1.9), torch.randn(300, 80)):
+        assert FEATURES.griffin_lim(mel).isfinite().all()
+    with pytest.raises(InputError, match="1 frame; expected two or more"):
+        FEATURES.griffin_lim(torch.zeros(1, 80))
 
 
 @pytest.mark.parametrize("numbers", [{"fmax": 9000.0}, {"fmin": 8000.0}, {"hop_length": 300}, {"n_mels": 0}])
