@@ -1,0 +1,51 @@
+"""The shipped weights do what their cards claim, on the sample clips: a voice and noises that they were not trained on."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pesq import pesq
+
+from src import audio, checkpoint, enhancement
+from src.metrics import si_sdr
+from tests.conftest import ROOT, run_script
+
+DENOISER, CLASSIFIER = ROOT / "models/denoiser.pth", ROOT / "models/classifier.pth"
+
+
+def test_the_error_of_the_mels_falls(built: Path) -> None:
+    ran = run_script("eval_denoising", "--dataset_path", built / "val", "--model_filename", DENOISER, "--json", "--no_plots",
+                     "--csv_path", "rows.csv")  # fmt: skip
+    report = json.loads(ran.out)
+    assert report["mse_denoised"] < 0.55 * report["mse_noisy"]
+    rows = list(csv.DictReader(Path("rows.csv").read_text().splitlines()))
+    assert np.mean([float(row["mse_denoised"]) < float(row["mse_noisy"]) for row in rows]) > 0.7
+
+
+def test_noisy_is_told_from_clean(built: Path) -> None:
+    ran = run_script("eval_classification", "--dataset_path", built / "val", "--model_filename", CLASSIFIER, "--json")
+    assert json.loads(ran.out)["accuracy"] > 0.85
+
+
+def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) -> None:
+    network = checkpoint.load(DENOISER, "denoising")
+    clean, rate = audio.read(ROOT / "data/speech/ru/confbridge-pin.flac")
+    enhancement.clean_file(network, ROOT / "data/noisy.wav", Path("cleaned.wav"))
+    noisy, cleaned = audio.read(ROOT / "data/noisy.wav")[0], audio.read("cleaned.wav")[0]
+    scores = {name: pesq(rate, clean, wave, "wb") for name, wave in (("noisy", noisy), ("cleaned", cleaned))}
+    ratios = si_sdr(torch.from_numpy(np.stack([noisy, cleaned])), torch.from_numpy(clean)).tolist()
+    assert scores["cleaned"] > scores["noisy"] + 0.1
+    assert ratios[1] > ratios[0] + 2
+    enhancement.clean_file(network, ROOT / "data/speech/ru/confbridge-pin.flac", Path("same.wav"))
+    assert si_sdr(torch.from_numpy(audio.read("same.wav")[0]), torch.from_numpy(clean)).item() > 12
+
+
+@pytest.mark.parametrize(("path", "task"), [(DENOISER, "denoising"), (CLASSIFIER, "classification")])
+def test_the_card_says_how_they_were_made(path: Path, task: str) -> None:
+    card = checkpoint.load(path, task).card
+    assert card["training"]["items"] > 1000
+    assert card["scores"]["n"] > 100
+    assert card["format"] == checkpoint.FORMAT
