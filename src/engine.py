@@ -148,6 +148,7 @@ class _Run:
             bar.update()
             if self._any(bool(stopped)):
                 bar.close()
+                progress.loss_sum, progress.items = self._sums()
                 self._save_resume()
                 self._say(
                     f"stopped in epoch {progress.epoch + 1} after batch {progress.step} of {len(batches)}; "
@@ -178,14 +179,11 @@ class _Run:
 
     def _close_epoch(self) -> None:
         progress, task = self.progress, self.task
-        sums = self.accelerator.reduce(
-            torch.tensor([progress.loss_sum, progress.items], dtype=torch.float64, device=self.accelerator.device),
-            "sum",
-        )
+        loss_sum, items = self._sums()
         row = {
             "epoch": progress.epoch + 1,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train_loss": float(sums[0] / sums[1]),
+            "train_loss": loss_sum / items,
         }
         scores: dict[str, float] = {}
         if self.val is not None:
@@ -209,9 +207,17 @@ class _Run:
         figures = "  ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in ("epoch", "n"))
         self._say(f"epoch {row['epoch']}/{self.options.epochs}  {figures}{'  (best)' if better and scores else ''}")
 
+    def _sums(self) -> tuple[float, int]:
+        """The epoch's sum of losses and number of items so far, over all processes."""
+        ours = [self.progress.loss_sum, self.progress.items]
+        sums = self.accelerator.reduce(torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device), "sum")
+        return float(sums[0]), int(sums[1])
+
     def _better(self, figure: float) -> bool:
         best = self.progress.best
-        return best is None or (figure > best if self.task.higher_is_better else figure < best)
+        if best is None or not math.isfinite(figure):
+            return math.isfinite(figure)
+        return figure > best if self.task.higher_is_better else figure < best
 
     def _out_of_patience(self) -> bool:
         waited = self.progress.epoch - 1 - self.progress.best_epoch
@@ -281,7 +287,7 @@ class _Run:
             raise InputError(
                 f"{quoted(self.resume_path)} is damaged or of another version. Leave out --resume."
             ) from error
-        if self.accelerator.process_index:  # the sums so far are the main process's
+        if self.accelerator.process_index:  # the saved sums are those of all processes: one of them goes on with them
             self.progress.loss_sum, self.progress.items = 0.0, 0
         self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
 
