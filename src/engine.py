@@ -116,10 +116,13 @@ class _Run:
             f"{self.plain.n_parameters():,} parameters; {self.accelerator.device}, "
             f"{self.accelerator.num_processes} process(es), {'bf16' if self.low_precision else 'float32'}"
         )
-        with _signals() as stopped:
-            while self.progress.epoch < self.options.epochs and not self._out_of_patience():
-                self._train_epoch(stopped)
-                self._close_epoch()
+        try:
+            with _signals() as stopped:
+                while self.progress.epoch < self.options.epochs and not self._out_of_patience():
+                    self._train_epoch(stopped)
+                    self._close_epoch()
+        finally:
+            self.accelerator.end_training()  # or the exit of one process may abort another
         return self.history if self.accelerator.is_main_process else []
 
     def _train_epoch(self, stopped: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""The shipped weights do what their cards claim, on the sample clips: a voice and noises that they were not trained on."""
+"""The shipped weights do what their cards claim, on sample clips of a voice and of noises unheard in training."""
 
 import csv
 import json
@@ -17,8 +17,10 @@ DENOISER, CLASSIFIER = ROOT / "models/denoiser.pth", ROOT / "models/classifier.p
 
 
 def test_the_error_of_the_mels_falls(built: Path) -> None:
-    ran = run_script("eval_denoising", "--dataset_path", built / "val", "--model_filename", DENOISER, "--json", "--no_plots",
-                     "--csv_path", "rows.csv")  # fmt: skip
+    ran = run_script(
+        "eval_denoising", "--dataset_path", built / "val", "--model_filename", DENOISER, "--json", "--no_plots",
+        "--csv_path", "rows.csv",
+    )  # fmt: skip
     report = json.loads(ran.out)
     assert report["mse_denoised"] < 0.55 * report["mse_noisy"]
     rows = list(csv.DictReader(Path("rows.csv").read_text().splitlines()))
