@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     cli.add_option_flags(parser, BuildOptions)
     parser.add_argument("--output_path", default="./data", help="gets train/, val/ and mix.csv")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--workers", type=cli.positive, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--overwrite", action="store_true", help="build over a dataset of other options")
     args = parser.parse_args(argv)
     options = cli.take(BuildOptions, args)

@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_model_flag(parser, "denoiser.pth")
     cli.add_eval_flags(parser)
     cli.add_plot_flags(parser)
-    parser.add_argument("--max_plots", type=int, help="pictures at most (default: one per item)")
+    parser.add_argument("--max_plots", type=cli.counted, help="pictures at most (default: one per item)")
     args = parser.parse_args(argv)
 
     from src import enhancement, plots, runs

@@ -13,9 +13,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_model_flag(parser, "classifier.pth")
     cli.add_option_flags(parser, FitOptions, epochs=50)
     cli.add_plot_flags(parser)
-    parser.add_argument("--hidden_dim", type=int, default=64, help="LSTM width")
-    parser.add_argument("--num_layers", type=int, default=1, help="LSTM layers")
-    parser.add_argument("--dropout", type=float, default=0.0, help="between the LSTM layers")
+    parser.add_argument("--hidden_dim", type=cli.positive, default=64, help="LSTM width")
+    parser.add_argument("--num_layers", type=cli.positive, default=1, help="LSTM layers")
+    parser.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
     args = parser.parse_args(argv)
 
     from src import runs

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import os
 import sys
 import typing
@@ -12,6 +13,7 @@ from src.errors import InputError, reason
 from src.options import DEVICES
 
 Options = TypeVar("Options")
+Number = TypeVar("Number", int, float)
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,9 +83,9 @@ def add_result_flags(parser: Parser) -> None:
 def add_eval_flags(parser: Parser) -> None:
     """--json, --csv_path, and how to run."""
     add_result_flags(parser)
-    parser.add_argument("--batch_size", type=int, default=32, help="items at a time")
+    parser.add_argument("--batch_size", type=positive, default=32, help="items at a time")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load data")
+    parser.add_argument("--workers", type=counted, default=0, help="processes that load data")
 
 
 def add_option_flags(parser: Parser, options: type[Any], **defaults: Any) -> None:
@@ -104,6 +106,32 @@ def add_option_flags(parser: Parser, options: type[Any], **defaults: Any) -> Non
         else:
             kind = next(k for k in (int, float, str) if k in (kinds[field.name], *typing.get_args(kinds[field.name])))
             parser.add_argument(name, type=kind, default=default, help=text)
+
+
+def positive(text: str) -> int:
+    """A flag's whole number of 1 or more."""
+    return _number(text, int, 1, None)
+
+
+def counted(text: str) -> int:
+    """A flag's whole number of 0 or more."""
+    return _number(text, int, 0, None)
+
+
+def share(text: str) -> float:
+    """A flag's number from 0 to 1."""
+    return _number(text, float, 0, 1)
+
+
+def _number(text: str, kind: type[Number], low: int, high: int | None) -> Number:
+    wanted = f"{low} or more" if high is None else f"{low} to {high}"
+    try:
+        value = kind(text)
+    except ValueError:
+        value = kind(low - 1)
+    if not low <= value <= (math.inf if high is None else high):
+        raise argparse.ArgumentTypeError(f"{text}; expected {wanted}")
+    return value
 
 
 def _names(text: str) -> tuple[str, ...]:

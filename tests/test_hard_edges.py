@@ -250,6 +250,24 @@ def test_one_side_of_a_flat_pair(denoiser: Network, tree: Path) -> None:
     refused(run_script("train_denoising", "--val_noisy_path", "a", "--val_clean_path", "b"), "need --noisy_path")
 
 
+@pytest.mark.parametrize(
+    ("script", "flag", "value", "wanted"),
+    [
+        ("eval_denoising", "--batch_size", "0", "0; expected 1 or more"),
+        ("eval_classification", "--workers", "-1", "-1; expected 0 or more"),
+        ("train_denoising", "--hidden_dim", "0", "0; expected 1 or more"),
+        ("train_classification", "--dropout", "1.5", "1.5; expected 0 to 1"),
+        ("train_denoising", "--num_layers", "two", "two; expected 1 or more"),
+        ("train_denoising", "--epoch", "3", "unrecognized arguments: --epoch 3"),
+        ("build_dataset", "--workers", "0", "0; expected 1 or more"),
+    ],
+)
+def test_a_number_out_of_range(script: str, flag: str, value: str, wanted: str) -> None:
+    ran = run_script(script, flag, value)
+    assert ran.status == 2
+    assert wanted in ran.err.splitlines()[-1]
+
+
 def test_a_gpu_that_is_not_there(tree: Path) -> None:
     import torch
 
