@@ -19,7 +19,7 @@ from tqdm import tqdm
 from src import audio, mixing, planning, results
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, quoted, write_array, write_text
+from src.files import FloatArray, quoted, sweep, write_array, write_text
 from src.options import BuildOptions
 from src.planning import Job, Pool
 
@@ -64,6 +64,7 @@ def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) ->
                 f"{quoted(output)} was built with other options (see build.json). "
                 "Choose another --output_path, or give --overwrite."
             )
+    sweep(output)
     write_text(stamp, settings)
     cook = functools.partial(_cook, pools=pools, options=options, output=output, fresh=fresh and overwrite)
     if workers <= 1:

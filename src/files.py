@@ -51,6 +51,12 @@ def _temporary_beside(target: Path) -> Path:
     return Path(name)
 
 
+def sweep(folder: Path) -> None:
+    """Removes the temporary files below a folder that a killed run has left; no other run may be writing there."""
+    for left in folder.rglob(".clearmel-*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def ensure_writable(path: str | Path) -> None:
     """Raises an InputError if `path` could not be written; for finding out before hours of work."""
     _temporary_beside(Path(path)).unlink()

@@ -90,6 +90,7 @@ def test_an_interrupted_build_is_finished_by_the_next_run(workplace: Path) -> No
     running.wait()
     assert 10 <= len(list(Path("d").rglob("*.npy"))) < 288
     assert not Path("d/mix.csv").exists()
+    Path("d/train/noisy/.clearmel-left.tmp").write_bytes(b"half a mel")
     assert run_script("build_dataset", *flags, "--output_path", "d").status == 0
     assert run_script("build_dataset", *flags, "--output_path", "straight").status == 0
     assert bytes_of(Path("d")) == bytes_of(Path("straight"))
