@@ -4,6 +4,7 @@ Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ def open_audio(path: str | Path) -> sf.SoundFile:
         file = sf.SoundFile(path)
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         raise InputError(f"{quoted(path)} is not a readable sound file: {_words(error)}.") from error
+    # libsndfile reads what is left of a cut wav, and only notes in its log that the header promised more. A recorder
+    # that writes to a pipe promises the largest number; that is no cut.
+    promise = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
+    if promise and int(promise[2]) < int(promise[1]) < 0x7FFFF000:
+        file.close()
+        raise InputError(
+            f"{quoted(path)} is truncated: {promise[2]} of {promise[1]} bytes of sound. Copy or record it again."
+        )
     if file.frames <= 0:
         file.close()
         raise InputError(f"{quoted(path)} holds no samples; expected a recording.")

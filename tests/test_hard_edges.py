@@ -131,6 +131,16 @@ def test_a_truncated_or_fake_wav(size: int, denoiser: Network, recording: Path) 
     refused(clean_it("fake.wav"), "fake.wav is not a readable sound file")
 
 
+def test_a_wav_cut_in_the_middle_is_told_and_one_from_a_pipe_is_read(denoiser: Network, recording: Path) -> None:
+    whole = recording.read_bytes()
+    Path("cut.wav").write_bytes(whole[:-1000])
+    refused(clean_it("cut.wav"), "cut.wav is truncated: 31000 of 32000 bytes of sound")
+    at = whole.index(b"data") + 4
+    Path("pipe.wav").write_bytes(whole[:at] + b"\xff\xff\xff\xff" + whole[at + 4 :])
+    assert clean_it("pipe.wav").status == 0
+    assert sf.info("out.wav").frames == 16000
+
+
 def test_a_truncated_flac_leaves_no_output(denoiser: Network, workplace: Path) -> None:
     whole = (ROOT / "data/speech/en/vm-sorry.flac").read_bytes()
     Path("cut.flac").write_bytes(whole[: len(whole) // 2])
