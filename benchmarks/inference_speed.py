@@ -70,6 +70,7 @@ def main() -> int:
     parser.add_argument("--classifier_filename", default="classifier.pth", help="classifier's weights file in models/")
     parser.add_argument("--speech_path", type=Path, default="data/speech", help="folder of clips")
     parser.add_argument("--minutes", default="1,30", help="lengths of the recordings")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="which of these to do")
     parser.add_argument("--repeats", type=int, default=3, help="times each task is done; the median counts")
     parser.add_argument("--measure", nargs=2, metavar=("TASK", "RECORDING"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -90,7 +91,7 @@ def main() -> int:
         for minutes in map(float, args.minutes.split(",")):
             recording = Path(folder, "recording.wav")
             write_recording(args.speech_path, recording, 60 * minutes)
-            for task in TASKS:
+            for task in args.tasks.split(","):
                 command = [sys.executable, __file__, *sys.argv[1:], "--measure", task, str(recording)]
                 threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
                 done = subprocess.run(command, stdout=subprocess.PIPE, env=os.environ | threads, check=False)

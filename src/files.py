@@ -6,7 +6,7 @@ A mel file is a C- or F-ordered float array (T, M) saved by `numpy.save` without
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -166,15 +166,5 @@ def read_mel(path: str | Path, n_mels: int = 80) -> FloatArray:
 
 def write_array(path: str | Path, array: npt.NDArray[np.generic]) -> None:
     """Saves an array as .npy through a temporary file."""
-    write_with(path, lambda temporary: _save(temporary, array))
-
-
-def _save(path: Path, array: npt.NDArray[np.generic]) -> None:
-    with path.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-def write_with(path: str | Path, write: Callable[[Path], None]) -> None:
-    """Calls `write` with a temporary path that then takes the place of `path`."""
-    with replacing(path) as temporary:
-        write(temporary)

@@ -15,7 +15,7 @@ import torch
 
 from src import audio
 from src.features import MelFeatures, hz_to_mel
-from src.files import FloatArray, write_with
+from src.files import FloatArray, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +122,8 @@ class Board:
             plt.show()
         else:
             path = self.folder / f"{name}.png"
-            write_with(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format="png", dpi=110)
             print(f"picture: {path}", file=sys.stderr)
         plt.close(figure)
 
