@@ -15,10 +15,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max_plots", type=cli.counted, help="pictures at most (default: one per item)")
     args = parser.parse_args(argv)
 
-    from src import enhancement, plots, runs
+    from src import checkpoint, enhancement, plots, runs
     from src.tasks import DenoisingTask
 
-    network, task, data, _, report = runs.evaluate(DenoisingTask, args)
+    _, task, data, _, report = runs.evaluate(DenoisingTask, args)
+    network = checkpoint.load_denoiser(args.model_filename)
     if not args.json:
         print(f"MSE noisy {report['mse_noisy']:.4f}  denoised {report['mse_denoised']:.4f}  ({report['n']} items)")
     board = plots.Board(args, task.features)

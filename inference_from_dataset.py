@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src.tasks import DenoisingTask
     from src.tasks.base import Source
 
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "denoising")
+    network = checkpoint.load_denoiser(args.model_filename)
     features = MelFeatures(**network.card["features"])
     data = DenoisingTask(Source(args.dataset_path), features).dataset(".")
     item = data[random.Random(args.seed).randrange(len(data))]

@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src import runs
     from src.tasks import ClassificationTask
 
-    runs.train(ClassificationTask, args, ("hidden_dim", "num_layers", "dropout"))
+    sizes = {"hidden_dim": args.hidden_dim, "num_layers": args.num_layers, "dropout": args.dropout}
+    runs.train(ClassificationTask, args, sizes)
     return 0
 
 

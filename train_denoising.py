@@ -1,30 +1,48 @@
-"""Trains the denoiser on noisy/clean pairs and saves its weights to models/."""
+"""Trains the denoiser on noisy/clean pairs, or on speech and noise mixed anew, and saves its weights to models/."""
 
 from collections.abc import Sequence
 
 from src import cli
-from src.options import FitOptions
+from src.errors import InputError
+from src.options import FitOptions, LossOptions
+
+SIZES = {
+    "gain": ("hidden_dim", "num_layers", "dropout", "bound_db", "look_ahead", "fine_bins", "fine_dim"),
+    "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = cli.Parser(__doc__)
     cli.add_data_flags(parser, "./data", training=True)
+    cli.add_mixing_flags(parser)
     cli.add_model_flag(parser, "denoiser.pth")
     cli.add_option_flags(parser, FitOptions, epochs=10)
+    cli.add_option_flags(parser.add_argument_group("errors, where waves are mixed"), LossOptions)
     cli.add_plot_flags(parser)
-    parser.add_argument("--hidden_dim", type=cli.positive, default=80, help="LSTM width")
-    parser.add_argument("--num_layers", type=cli.positive, default=1, help="LSTM layers")
-    parser.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
-    parser.add_argument(
-        "--attenuation", action="store_true", help="let the network say how far below its input the clean mel lies"
+    sizes = parser.add_argument_group("network")
+    sizes.add_argument("--network", choices=sorted(SIZES), default="gain", help="gain, or lstm: the published one")
+    sizes.add_argument("--hidden_dim", type=cli.positive, default=80, help="LSTM width")
+    sizes.add_argument("--num_layers", type=cli.positive, default=1, help="LSTM layers")
+    sizes.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
+    sizes.add_argument("--bound_db", type=cli.level, default=60.0, help="gain: largest attenuation of a band")
+    sizes.add_argument("--look_ahead", type=cli.counted, default=0, help="gain: frames (16 ms) heard in advance")
+    sizes.add_argument("--fine_bins", type=cli.counted, default=0, help="gain: STFT bins of a second stage, 0 for none")
+    sizes.add_argument("--fine_dim", type=cli.positive, default=256, help="gain: LSTM width of the second stage")
+    sizes.add_argument(
+        "--attenuation", action="store_true", help="lstm: the output is how far below its input the clean mel lies"
     )
     args = parser.parse_args(argv)
+    losses = cli.take(LossOptions, args)
+    if args.fine_bins and not args.noise_path:
+        raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
 
     from src import runs
     from src.tasks import DenoisingTask
 
-    runs.train(DenoisingTask, args, ("hidden_dim", "num_layers", "dropout", "attenuation"))
+    chosen = {name: getattr(args, name) for name in SIZES[args.network]}
+    runs.train(DenoisingTask, args, chosen, losses=losses, network_name=args.network)
     return 0
 
 

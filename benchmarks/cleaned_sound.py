@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--clean_path", type=Path, required=True, help="folder of their clean partners")
     parser.add_argument("--model_filename", default="denoiser.pth", help="weights file in models/")
     args = parser.parse_args()
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "denoising")
+    network = checkpoint.load_denoiser(args.model_filename)
     found: dict[str, list[tuple[float, float]]] = {"noisy": [], "cleaned": []}
     with tempfile.TemporaryDirectory() as folder:
         cleaned = Path(folder, "cleaned.wav")

@@ -28,10 +28,11 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
     from src import checkpoint, enhancement
     from src.datasets import MelSource
     from src.features import MelFeatures
+    from src.options import CleanOptions
     from src.tasks import ClassificationTask
 
     torch.set_num_threads(1)
-    denoiser = checkpoint.load(checkpoint.models_path(model, saved=True), "denoising")
+    denoiser = checkpoint.load_denoiser(model)
     judge = checkpoint.load(checkpoint.models_path(classifier, saved=True), "classification")
     mels = MelSource(recording.parent, MelFeatures())
     name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
@@ -40,7 +41,9 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
         "features": lambda: mels.mel(name),
         "classify": lambda: ClassificationTask.decide(judge, mels.mel(name)),
         "clean by gain": lambda: enhancement.clean_file(denoiser, recording, cleaned),
-        "clean by griffin_lim": lambda: enhancement.clean_file(denoiser, recording, cleaned, "griffin_lim"),
+        "clean by griffin_lim": lambda: enhancement.clean_file(
+            denoiser, recording, cleaned, CleanOptions(reconstruction="griffin_lim")
+        ),
     }
     seconds = []
     for _ in range(repeats):

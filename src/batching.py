@@ -1,7 +1,7 @@
 """From items to batches: padding, masks, buckets of like length, and each process's share."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +10,12 @@ from torch import Tensor
 
 
 class Item(NamedTuple):
-    """One item: its mels (T, M) by role, its label (clean 1, noisy 0; nan without), its name."""
+    """One item: its mels (T, M) by role, its label (clean 1, noisy 0; nan without), its name; or waves (N,) by role."""
 
     name: str
     mels: dict[str, Tensor]
     label: float
+    waves: dict[str, Tensor] = {}  # noqa: RUF012  a tuple's field, never changed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Batch:
     Args:
         names: B names.
         mels: (B, T, M) by role, zero behind each item's end.
+        waves: (B, N) by role, of one length; mels are then made from them where they are needed.
         lengths: (B,) real frames.
         labels: (B,), clean 1, noisy 0.
     """
@@ -32,23 +34,30 @@ class Batch:
     mels: dict[str, Tensor]
     lengths: Tensor
     labels: Tensor
+    waves: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        mels = {role: mel.to(device, non_blocking=True) for role, mel in self.mels.items()}
-        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device))
+        mels, waves = (
+            {role: values.to(device, non_blocking=True) for role, values in kind.items()}
+            for kind in (self.mels, self.waves)
+        )
+        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device), waves)
 
     def mask(self) -> Tensor:
         """(B, T), True on real frames."""
-        n_frames = next(iter(self.mels.values())).shape[1]
-        return torch.arange(n_frames, device=self.lengths.device) < self.lengths[:, None]
+        return torch.arange(int(self.lengths.max()), device=self.lengths.device) < self.lengths[:, None]
 
 
 def collate(items: Sequence[Item]) -> Batch:
     """Pads items behind their ends with zeros."""
+    if items[0].waves:
+        stacked = {role: torch.stack([item.waves[role] for item in items]) for role in items[0].waves}
+        nothing = torch.zeros(len(items))
+        return Batch([item.name for item in items], {}, nothing.long(), nothing * float("nan"), stacked)
     lengths = torch.tensor([len(next(iter(item.mels.values()))) for item in items])
     mels = {
         role: torch.nn.utils.rnn.pad_sequence([item.mels[role] for item in items], batch_first=True)

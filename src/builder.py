@@ -53,7 +53,7 @@ def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) ->
     Raises:
         InputError: nothing to read, a split would be empty, or `output` holds a dataset of other options.
     """
-    pools = planning.split_pools(options)
+    pools = planning.split_pools(options, options.seed)
     jobs = [job for split, pool in pools.items() for job in planning.plan(split, pool, options)]
     settings = json.dumps(asdict(options), indent=1)
     stamp, fresh = output / "build.json", True

@@ -16,7 +16,7 @@ import torch
 from src.errors import InputError, reason
 from src.features import MelFeatures
 from src.files import existing, quoted, replacing
-from src.networks import NETWORKS, Network
+from src.networks import NETWORKS, Denoiser, Network
 
 FORMAT = 1
 
@@ -138,6 +138,13 @@ def load(path: str | Path, task: str) -> Network:
     if not all(torch.isfinite(weight).all() for weight in network.parameters()):
         raise InputError(f"{quoted(path)} holds NaN or infinite weights. Retrain it.")
     return network.eval()
+
+
+def load_denoiser(model_filename: str) -> Denoiser:
+    """The denoiser in `models/<model_filename>`, see `models_path` and `load`."""
+    network = load(models_path(model_filename, saved=True), "denoising")
+    assert isinstance(network, Denoiser)
+    return network
 
 
 def _card_by_keys(path: str | Path, state: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from src.errors import InputError, reason
-from src.options import DEVICES
+from src.options import DEVICES, MixOptions
 
 Options = TypeVar("Options")
 Number = TypeVar("Number", int, float)
@@ -63,6 +63,27 @@ def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None
     group.add_argument("--cache_path", help="folder that keeps the mels of sound files from epoch to epoch")
 
 
+def add_mixing_flags(parser: Parser) -> None:
+    """--noise_path and the other fields of `MixOptions`."""
+    group = parser.add_argument_group("mixing on the fly, where --noise_path is given")
+    add_option_flags(group, MixOptions, leave_out=("clean_path", "val_clean_path"))
+
+
+def mixing(args: argparse.Namespace) -> MixOptions | None:
+    """How to mix on the fly, None without --noise_path.
+
+    Raises:
+        InputError: --clean_path is missing, or a flat pair is given, too.
+    """
+    if not args.noise_path:
+        if args.val_noise_path:
+            raise InputError("--val_noise_path needs --noise_path to train on.")
+        return None
+    if not args.clean_path or args.noisy_path or args.val_noisy_path:
+        raise InputError("--noise_path goes with --clean_path, and without --noisy_path or --val_noisy_path.")
+    return take(MixOptions, args)
+
+
 def add_model_flag(parser: Parser, default: str) -> None:
     """--model_filename."""
     parser.add_argument("--model_filename", default=default, help="weights file in models/")
@@ -88,17 +109,22 @@ def add_eval_flags(parser: Parser) -> None:
     parser.add_argument("--workers", type=counted, default=0, help="processes that load data")
 
 
-def add_option_flags(parser: Parser, options: type[Any], **defaults: Any) -> None:
+def add_option_flags(
+    parser: Parser | argparse._ArgumentGroup, options: type[Any], leave_out: Sequence[str] = (), **defaults: Any
+) -> None:
     """One flag for each field of a dataclass of `src.options`.
 
     Args:
         parser: takes the flags.
         options: the dataclass.
+        leave_out: fields without a flag of their own here.
         **defaults: where they differ from the dataclass's.
     """
     kinds = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
         name, default, text = f"--{field.name}", defaults.get(field.name, field.default), field.metadata["help"]
+        if field.name in leave_out:
+            continue
         if kinds[field.name] is bool:
             parser.add_argument(name, action="store_true", default=default, help=text)
         elif kinds[field.name] == tuple[str, ...]:
@@ -121,6 +147,11 @@ def counted(text: str) -> int:
 def share(text: str) -> float:
     """A flag's number from 0 to 1."""
     return _number(text, float, 0, 1)
+
+
+def level(text: str) -> float:
+    """A flag's number of decibels from 0 to 120."""
+    return _number(text, float, 0, 120)
 
 
 def _number(text: str, kind: type[Number], low: int, high: int | None) -> Number:

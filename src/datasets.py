@@ -68,9 +68,13 @@ class MelSource:
 
 
 class MelDataset(Dataset[Item]):
-    """Base of both datasets: names, lengths, and items by number."""
+    """Base of all datasets: lengths in frames, and items by number.
+
+    The engine sets `epoch` before each epoch of training, for datasets that are drawn anew.
+    """
 
     lengths: list[int]
+    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -128,7 +128,7 @@ class _Run:
     def _train_epoch(self, stopped: list[int]) -> None:
         progress, accelerator = self.progress, self.accelerator
         rank, world = accelerator.process_index, accelerator.num_processes
-        self.sampler.epoch = progress.epoch
+        self.sampler.epoch = self.data.epoch = progress.epoch
         batches = self.sampler.batches()
         shares = Shares(batches, rank, world, progress.step)
         self.network.train()
@@ -233,7 +233,7 @@ class _Run:
         chosen = {
             key: value for key, value in asdict(self.options).items() if key not in ("resume", "device", "workers")
         }
-        return chosen | {"items": len(self.data), "epoch": self.progress.epoch}
+        return chosen | self.task.settings() | {"items": len(self.data), "epoch": self.progress.epoch}
 
     def _schedule(self) -> Any:
         steps = max(1, self.options.epochs * len(self.sampler))
@@ -248,12 +248,16 @@ class _Run:
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a run to be the same run."""
         kept = ("batch_size", "learning_rate", "weight_decay", "clip_norm", "schedule", "seed", "init_filename")
-        return {key: getattr(self.options, key) for key in kept} | {
-            "task": self.task.name,
-            "sizes": dict(self.plain.sizes),
-            "features": self.task.features.card(),
-            "items": len(self.data),
-        }
+        return (
+            {key: getattr(self.options, key) for key in kept}
+            | {
+                "task": self.task.name,
+                "sizes": dict(self.plain.sizes),
+                "features": self.task.features.card(),
+                "items": len(self.data),
+            }
+            | self.task.settings()
+        )
 
     def _save_resume(self) -> None:
         self.saved_at = time.monotonic()
@@ -316,12 +320,14 @@ def _loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataL
         collate_fn=collate,
         num_workers=workers,
         pin_memory=pin,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_leave_signals,
     )
 
 
-def _ignore_interrupt(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals(_: int) -> None:
+    """A worker leaves signals, which a shell or a scheduler sends to the whole group, to its parent."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Shapes: C channels, N samples, T frames, F bins, M mel bands.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -13,68 +14,82 @@ from torch import Tensor
 
 from src import audio
 from src.errors import InputError
-from src.features import MelFeatures, overlap_add
+from src.features import DECIBELS_PER_UNIT, MelFeatures, overlap_add, power_of
 from src.files import FloatArray, quoted, refuse_overwriting
-from src.networks import Network
-from src.networks.lstm import State
+from src.networks import Denoiser
+from src.options import CleanOptions
 
 BLOCK_SAMPLES = 480_000
 """Samples of all channels together in a block: 30 s of 16 kHz mono."""
 GRIFFIN_LIM_LIMIT_S = 3600
+FULL = CleanOptions()
 
 
-def estimate_mel(network: Network, mel: FloatArray) -> FloatArray:
+def estimate_mel(network: Denoiser, mel: FloatArray, options: CleanOptions = FULL) -> FloatArray:
     """Denoised log-mel (T, M) of a noisy one (T, M)."""
+    noisy = torch.from_numpy(mel)[None]
     with torch.inference_mode():
-        estimate, _ = network(torch.from_numpy(mel)[None])
-    return np.asarray(estimate[0].numpy(), dtype=np.float32)
+        estimate, *_ = network(noisy)
+    return np.asarray(_controlled(noisy, estimate, options)[0].numpy(), dtype=np.float32)
 
 
-def clean_file(network: Network, source: Path, target: Path, reconstruction: str = "gain") -> None:
+def _controlled(noisy: Tensor, estimate: Tensor, options: CleanOptions) -> Tensor:
+    """The estimate as strong as asked for."""
+    if options.strength != 1:
+        estimate = torch.lerp(noisy, estimate, options.strength)
+    if options.max_suppression_db is not None:
+        estimate = torch.maximum(estimate, noisy - options.max_suppression_db / DECIBELS_PER_UNIT)
+    return estimate
+
+
+def clean_file(network: Denoiser, source: Path, target: Path, options: CleanOptions = FULL) -> None:
     """Cleans a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
 
     Args:
         network: a denoiser.
         source: any sound file.
         target: where to; its suffix decides the format.
-        reconstruction: "gain", or "griffin_lim" for the published behaviour, which makes a new phase.
+        options: how strongly, and by which way back to sound.
 
     Raises:
         InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
     info = audio.inspect(source)
     refuse_overwriting(source, target)
-    if reconstruction == "griffin_lim" and info.n_samples > GRIFFIN_LIM_LIMIT_S * info.sample_rate:
+    if options.reconstruction == "griffin_lim" and info.n_samples > GRIFFIN_LIM_LIMIT_S * info.sample_rate:
         raise InputError(
             f"{quoted(source)} is longer than an hour; --reconstruction griffin_lim needs it in one piece. "
             "Use gain, or cut it."
         )
     pieces = audio.blocks(source, BLOCK_SAMPLES / info.n_channels / info.sample_rate)
-    clean = clean_blocks if reconstruction == "gain" else _rebuilt
+    clean = clean_blocks if options.reconstruction == "gain" else _rebuilt
     with audio.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
-        for block in clean(network, pieces, info.sample_rate, info.n_channels):
+        for block in clean(network, pieces, info.sample_rate, info.n_channels, options):
             append(block)
 
 
 def clean_blocks(
-    network: Network, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int
+    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: CleanOptions = FULL
 ) -> Iterator[FloatArray]:
     """Cleans a recording that comes in pieces (C, N); however it is cut, the result is the same."""
-    stream = GainStream(network, sample_rate, n_channels)
+    stream = GainStream(network, sample_rate, n_channels, options)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
 
 
-def _rebuilt(network: Network, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int) -> Iterator[FloatArray]:
+def _rebuilt(
+    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: CleanOptions
+) -> Iterator[FloatArray]:
     """Each channel from its denoised mel by Griffin-Lim, as long as the input."""
     features = MelFeatures(**network.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
     for_model = np.stack([audio.resample(channel, sample_rate, features.sample_rate) for channel in wave])
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
     with torch.inference_mode():
-        estimate, _ = network(features.mel(torch.from_numpy(padded)))
-        rebuilt = features.griffin_lim(estimate).numpy()
+        noisy = features.mel(torch.from_numpy(padded))
+        estimate, *_ = network(noisy)
+        rebuilt = features.griffin_lim(_controlled(noisy, estimate, options)).numpy()
     result = np.stack([audio.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
     result = result[:, : wave.shape[1]]
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))
@@ -91,10 +106,11 @@ class GainStream:
         network: a denoiser; its card gives the features.
         sample_rate: of the recording in Hz.
         n_channels: C.
+        options: how strongly.
     """
 
-    def __init__(self, network: Network, sample_rate: int, n_channels: int) -> None:
-        self.network = network
+    def __init__(self, network: Denoiser, sample_rate: int, n_channels: int, options: CleanOptions = FULL) -> None:
+        self.network, self.options = network, options
         self.features = features = MelFeatures(**network.card["features"])
         self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
         self.hop = max(1, round(features.hop_length * sample_rate / features.sample_rate))
@@ -108,8 +124,10 @@ class GainStream:
         self.own = torch.zeros(n_channels, self.n_fft // 2)
         self.tail = torch.zeros(n_channels, self.overlap - 1, self.hop)  # overlap-add of unfinished samples
         self.tail_weight = torch.zeros(self.overlap - 1, self.hop)
-        self.state: State | None = None
-        self.gains = torch.zeros(0, features.n_mels)  # from frame `self.first_gain` on
+        self.state: Any = None
+        # Of each frame from `self.first_gain` on: band gains (M), then log-factors of the lowest bins (K).
+        self.gains = torch.zeros(0, features.n_mels + network.fine_bins)
+        self.waiting = torch.zeros(0, features.n_mels)  # mels whose gains are yet to come
         self.first_gain = 0
         self.n_own_frames = self.n_in = self.n_low = self.n_out = 0
 
@@ -143,10 +161,16 @@ class GainStream:
         if n_frames < 1:
             return
         frames = self.low.unfold(1, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
-        power = torch.fft.rfft(frames * torch.hann_window(features.n_fft)).abs().square().mean(dim=0)  # (T, F)
-        noisy = features.mel_of_power(power)[None]  # (1, T, M)
-        estimate, self.state = self.network(noisy, self.state)
-        self.gains = torch.cat([self.gains, features.band_gain(noisy, estimate)[0]])
+        power = power_of(torch.fft.rfft(frames * torch.hann_window(features.n_fft))).mean(dim=0)[None]  # (1, T, F)
+        noisy = features.mel_of_power(power)  # (1, T, M)
+        fine = None
+        if self.network.fine_bins:
+            fine = features.fine_structure(power, noisy, self.network.fine_bins)
+        heard = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
+        estimate, factor, self.state = self.network(noisy, fine, self.state, last)
+        gains = features.band_gain(heard[: estimate.shape[1]], estimate[0])
+        self.waiting = heard[estimate.shape[1] :]
+        self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
         self.low = self.low[:, n_frames * features.hop_length :]
 
     def _apply(self, last: bool) -> FloatArray:
@@ -164,7 +188,7 @@ class GainStream:
             position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
             before = self.gains[(position - self.first_gain).clamp(max=len(self.gains) - 1)]
             after = self.gains[(position + 1 - self.first_gain).clamp(max=len(self.gains) - 1)]
-            gain = self.features.spread(before + rest * (after - before), self.n_fft, self.rate)  # (T, F)
+            gain = self._controlled(before + rest * (after - before))
             frames = self.own.unfold(1, self.n_fft, self.hop)[:, :n_frames]  # (C, T, n_fft)
             cleaned = torch.fft.irfft(torch.fft.rfft(frames * self.window) * gain, self.n_fft) * self.window
             done = self._overlap_add(cleaned)
@@ -178,6 +202,17 @@ class GainStream:
             rest_of_tail = self.tail / self.tail_weight.clamp(min=1e-8)
             done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
         return self._trimmed(done, last)
+
+    def _controlled(self, gains: Tensor) -> Tensor:
+        """Bin gains (T, F) at the recording's own rate of `self.gains`' rows, as strong as asked for."""
+        bands, options = self.features.n_mels, self.options
+        factor = gains[:, bands:] if gains.shape[1] > bands else None
+        gain = self.features.bin_gain(gains[:, :bands], factor, self.n_fft, self.rate)
+        if options.strength != 1:
+            gain = gain**options.strength
+        if options.max_suppression_db is not None:
+            gain = gain.clamp(min=10 ** (-options.max_suppression_db / 20))
+        return gain
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """Adds (C, T, n_fft) to the tail and gives the T * hop samples that no later frame reaches."""

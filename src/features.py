@@ -16,6 +16,9 @@ from src.errors import InputError
 FLOOR = 1e-12
 """Added to the mel power before the logarithm; silence lands at 1 + ln(1e-12) / 10 = -1.763."""
 
+DECIBELS_PER_UNIT = 100 / math.log(10)
+"""1.0 of a log-mel in dB of power."""
+
 PIECE_FRAMES = 8192
 """Frames whose spectrum is held at once."""
 
@@ -85,12 +88,12 @@ class MelFeatures:
         """Log-mel (..., T, M) of (..., N); the spectrum of a long wave is made in pieces, to spare memory."""
         n_frames = self.n_frames(wave.shape[-1])
         if n_frames <= PIECE_FRAMES:
-            return self.mel_of_power(self.stft(wave).abs().square())
+            return self.mel_of_power(power_of(self.stft(wave)))
         padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
         window = _window(self.n_fft, wave.dtype, wave.device)
         frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
         pieces = [
-            self.mel_of_power(torch.fft.rfft(piece * window).abs().square())
+            self.mel_of_power(power_of(torch.fft.rfft(piece * window)))
             for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
         ]
         return torch.cat(pieces, dim=-2)
@@ -127,6 +130,42 @@ class MelFeatures:
         The estimate minus the noisy mel, times 10, is the gain in nepers of power; half of it is of amplitude.
         """
         return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
+
+    def fine_structure(self, power: Tensor, mel: Tensor, n_bins: int) -> Tensor:
+        """How far each of the lowest bins (..., T, n_bins) lies above its band's mean, in units of the log-mel.
+
+        Args:
+            power: power spectrum (..., T, F).
+            mel: its log-mel (..., T, M).
+            n_bins: how many.
+        """
+        spreading = _spreading(self, self.n_fft, self.sample_rate, mel.dtype, mel.device)[:, :n_bins]
+        flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # of a band that holds 1 in every bin
+        return 1 + torch.log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ spreading
+
+    def bin_gain(
+        self, gain: Tensor, factor: Tensor | None, n_fft: int | None = None, sample_rate: int | None = None
+    ) -> Tensor:
+        """Gains (..., F) of STFT bins: the band gains spread, times exp(factor) of the lowest bins, at most 1.
+
+        Args:
+            gain: amplitude gains of the bands (..., M).
+            factor: of the model's lowest bins (..., K), see `Denoiser.forward`; None for ones.
+            n_fft: of the spectrum to be multiplied; default: the model's own.
+            sample_rate: of that spectrum in Hz; default: the model's own.
+        """
+        wide = self.spread(gain, n_fft, sample_rate)
+        if factor is None:
+            return wide
+        n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
+        if (n_fft, sample_rate) != (self.n_fft, self.sample_rate):  # bins of about the same width: between neighbours
+            step = sample_rate * self.n_fft / (n_fft * self.sample_rate)
+            count = min(wide.shape[-1], int((factor.shape[-1] - 1) / step) + 1)
+            place = torch.arange(count, device=factor.device) * step
+            left = place.long().clamp(max=factor.shape[-1] - 2)
+            factor = torch.lerp(factor[..., left], factor[..., left + 1], (place - left).to(factor))
+        lowest = (wide[..., : factor.shape[-1]] * factor.exp()).clamp(max=1.0)
+        return torch.cat([lowest, wide[..., factor.shape[-1] :]], dim=-1)
 
     def magnitude_of_mel(self, mel: Tensor, n_iterations: int = 16) -> Tensor:
         """Magnitude spectrum (..., T, F) >= 0 whose mels approach `mel`; bins that no band sees are zero.
@@ -189,7 +228,7 @@ class MelFeatures:
                     rebuilt = torch.fft.rfft(frames)
                     spectrum = torch.sub(rebuilt, previous[..., block, :], alpha=momentum / (1 + momentum))
                     previous[..., block, :] = rebuilt
-                    power = (spectrum.real.square() + spectrum.imag.square()) @ bank.T
+                    power = power_of(spectrum) @ bank.T
                     lack = self.power_of_mel(mel[..., block, :]).clamp(min=FLOOR) / power.clamp(min=1e-20)
                     spectrum = spectrum * (lack.sqrt() @ shares)
                 total[..., hops, :] += overlap_add(torch.fft.irfft(spectrum, self.n_fft) * window, hop)
@@ -215,6 +254,11 @@ class MelFeatures:
         noise = torch.rand(magnitude.shape[-2:], generator=generator).to(magnitude) * bins / bins[-1]
         # A frame is centred at half a window: neighbouring bins of one tone are half a turn apart.
         return torch.polar(magnitude, (turns + noise + bins / 2).frac() * (2 * math.pi)), turns[..., -1:, :].frac()
+
+
+def power_of(spectrum: Tensor) -> Tensor:
+    """Squared magnitudes, several times as fast as abs(), which guards against overflow."""
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
@@ -243,6 +287,7 @@ def mel_to_hz(mel: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept: a training may use it after an inference
 def _window(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.hann_window(n_fft, dtype=dtype, device=device)
 
@@ -258,12 +303,14 @@ def _triangles(features: MelFeatures, n_fft: int, sample_rate: int) -> tuple[Ten
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept: a training may use it after an inference
 def _filters(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     triangles, edges = _triangles(features, n_fft, sample_rate)
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept: a training may use it after an inference
 def _spreading(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     triangles, edges = _triangles(features, n_fft, sample_rate)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft

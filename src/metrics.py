@@ -1,5 +1,7 @@
 """Figures of merit as pure functions."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,58 @@ def masked_mse(estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     error = (estimate - target).square().mean(dim=-1) * mask  # (B, T)
     return error.sum(dim=1) / mask.sum(dim=1)
+
+
+def compressed_error(
+    gain: Tensor, noisy: Tensor, clean: Tensor, complex_share: float = 0.3, exponent: float = 0.3
+) -> Tensor:
+    """Squared error of gained spectra, their magnitudes compressed by a power law, re the clean ones' energy.
+
+    A `complex_share` of it is between complex values (the noisy phase against the clean one), the rest between
+    magnitudes. Source: Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based
+    speech enhancement", TSP 2021, eq. 13; for a real gain the products of phases are constants.
+
+    Args:
+        gain: of each bin, (B, T, F) in (0, 1].
+        noisy: complex (B, T, F).
+        clean: complex (B, T, F).
+        complex_share: 0 to 1.
+        exponent: of the magnitudes.
+
+    Returns:
+        (B,).
+    """
+    with torch.no_grad():
+        heard, wanted = ((x.real.square() + x.imag.square()).clamp(min=1e-14).sqrt() for x in (noisy, clean))
+        alike = (noisy.real * clean.real + noisy.imag * clean.imag) / (heard * wanted)  # cosine of the phases' angle
+        heard, wanted = heard**exponent, wanted**exponent
+        square = heard.square()
+        product = heard * wanted * (1 - complex_share + complex_share * alike)
+        # Of an item without speech the noisy energy decides.
+        energy = wanted.square().mean(dim=(1, 2)) + 0.1 * square.mean(dim=(1, 2))
+        constant = wanted.square().mean(dim=(1, 2))
+    kept = gain**exponent
+    return ((kept * (kept * square - 2 * product)).mean(dim=(1, 2)) + constant) / energy
+
+
+def resolution_error(estimate: Tensor, target: Tensor, sizes: Sequence[int] = (256, 512, 2048)) -> Tensor:
+    """Multi-resolution STFT error of waves (B, N): spectral convergence plus log-magnitude distance.
+
+    Source: Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020, eq. 5 to 7; windows of `sizes`, hops of a quarter.
+
+    Returns:
+        (B,), the mean over the sizes.
+    """
+    total = estimate.new_zeros(len(estimate))
+    for size in sizes:
+        window = torch.hann_window(size, device=estimate.device)
+        ours, theirs = (
+            torch.stft(wave, size, size // 4, window=window, return_complex=True).abs().clamp(min=1e-5)
+            for wave in (estimate, target)
+        )
+        convergence = (ours - theirs).norm(dim=(1, 2)) / theirs.norm(dim=(1, 2))
+        total = total + convergence + (ours.log() - theirs.log()).abs().mean(dim=(1, 2))
+    return total / len(sizes)
 
 
 def binary_counts(predicted: Tensor, target: Tensor) -> dict[str, int]:

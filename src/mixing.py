@@ -35,7 +35,7 @@ class Chain:
 
     floor_db: hiss of the room or device, this far below the speech. level_db: active-speech level of the clean side
     in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
-    CODECS. room: x, y, z in m, RT60 in s, distance in m.
+    CODECS. room: x, y, z in m, RT60 in s, distance in m. early: the clean side keeps only the room's first 50 ms.
     """
 
     floor_db: float | None = None
@@ -45,25 +45,33 @@ class Chain:
     lowpass_hz: float | None = None
     codec: str | None = None
     room: tuple[float, float, float, float, float] | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One mixture: which noises, at which SNR, through which chain."""
+    """One mixture: which noises (none: the speech stays alone), at which SNR, through which chain.
+
+    clip_db: the noisy side is cut off this far below its peak.
+    """
 
     noises: tuple[str, ...]
     snr_db: float
     seed: int
     noise_tilt_db: float | None = None
     chain: Chain = field(default_factory=Chain)
+    clip_db: float | None = None
+
+
+def draw_room(rng: Rng) -> tuple[float, float, float, float, float]:
+    """A shoebox room and a speaker's distance, see `Chain`."""
+    length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
+    return length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2)
 
 
 def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
     """Draws a chain. Without `augment` only the room is drawn, with probability `reverb`."""
-    room = None
-    if rng.random() < reverb:
-        length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
-        room = (length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2))
+    room = draw_room(rng) if rng.random() < reverb else None
     if not augment:
         return Chain(room=room)
     codec = str(rng.choice(list(CODECS))) if rng.random() < 0.2 else None
@@ -114,7 +122,7 @@ def stretch(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
     return np.resize(np.roll(loop, -start) if len(loop) < n_samples else loop[start : start + n_samples], n_samples)
 
 
-def _heard(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
+def heard(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
     """A piece as `stretch` gives it, drawn anew while it is silent; if need be the start of the sound."""
     for _ in range(8):
         part = stretch(noise, n_samples, rng)
@@ -160,21 +168,38 @@ def coded(wave: FloatArray, sample_rate: int, codec: str) -> FloatArray:
     return np.pad(decoded, (0, len(wave) - len(decoded)))
 
 
-def reverberated(wave: FloatArray, sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
+def reverberated(
+    wave: FloatArray, sample_rate: int, room: tuple[float, ...], seed: int, early: bool = False
+) -> FloatArray:
     """The wave in a shoebox room (image sources by pyroomacoustics), its direct sound where it was.
+
+    Args:
+        wave: (N,).
+        sample_rate: in Hz.
+        room: see `Chain`.
+        seed: of the places of speaker and microphone.
+        early: only what arrives within 50 ms of the direct sound (faded out over the last 10).
 
     Raises:
         InputError: pyroomacoustics is not installed.
     """
-    response = _room_response(sample_rate, room, seed)
+    response = room_response(sample_rate, room, seed)
     direct = int(np.abs(response).argmax())
+    if early:
+        kept, fade = direct + sample_rate // 20, sample_rate // 100
+        response = response[:kept] * np.clip((kept - np.arange(min(kept, len(response)))) / fade, 0, 1)
     n_fft = 1 << (len(wave) + len(response)).bit_length()
     wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
     return wet[direct : direct + len(wave)].astype(np.float32)
 
 
-@functools.lru_cache(maxsize=4)
-def _room_response(sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
+@functools.lru_cache(maxsize=256)
+def room_response(sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
+    """Impulse response of a room, its largest sample 1; the last ones are kept.
+
+    Raises:
+        InputError: pyroomacoustics is not installed.
+    """
     try:
         import pyroomacoustics as pra
     except ImportError as error:
@@ -204,7 +229,7 @@ def mix(
     """Cooks a recipe.
 
     The room is put around the speech, the noise is added at the SNR between their active levels, then both sides
-    pass the same chain. A pair that would clip is lowered as a whole.
+    pass the same chain; last, the noisy side may clip. A pair that would clip by itself is lowered as a whole.
 
     Args:
         speech: (N,), not silent.
@@ -219,21 +244,27 @@ def mix(
         InputError: speech or noise is silent.
     """
     rng, chain = np.random.default_rng(recipe.seed), recipe.chain
-    clean = speech if chain.room is None else reverberated(speech, sample_rate, chain.room, recipe.seed)
+    clean = target = speech
+    if chain.room is not None:
+        clean = target = reverberated(speech, sample_rate, chain.room, recipe.seed)
+        if chain.early:
+            target = reverberated(speech, sample_rate, chain.room, recipe.seed, early=True)
     noise = np.zeros_like(clean)
     for name in recipe.noises:
-        part = coloured_noise(len(clean), rng) if name == "coloured" else _heard(load(name), len(clean), rng)
+        part = coloured_noise(len(clean), rng) if name == "coloured" else heard(load(name), len(clean), rng)
         level = active_level_db(part, sample_rate)
         if np.isfinite(level):  # several noises: each within 6 dB of the first
             noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
     if recipe.noise_tilt_db is not None:
         noise = filtered(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
     levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
-    if not np.isfinite(levels).all():
+    if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
         silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
         raise InputError(f"{silent} is silent in the chosen piece; expected sound.")
-    noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
-    pair = np.stack([noisy, clean])
+    noisy = clean
+    if recipe.noises:
+        noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
+    pair = np.stack([noisy, target])
     if chain.floor_db is not None:
         hiss = coloured_noise(len(clean), rng)
         pair += hiss * np.float32(10 ** ((levels[0] - chain.floor_db - active_level_db(hiss, sample_rate)) / 20))
@@ -244,6 +275,9 @@ def mix(
     if chain.codec is not None:
         pair = np.stack([coded(side, sample_rate, chain.codec) for side in pair])
         pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    if recipe.clip_db is not None:
+        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(pair[0]).max()
+        pair[0] = pair[0].clip(-limit, limit)
     return pair[0], pair[1]
 
 

@@ -11,6 +11,7 @@ from src.errors import InputError
 
 MIXED_PRECISION = ("auto", "no", "bf16")
 SCHEDULES = ("plateau", "cosine", "none")
+RECONSTRUCTIONS = ("gain", "griffin_lim")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -70,8 +71,8 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
-class BuildOptions:
-    """What dataset to build."""
+class PoolOptions:
+    """Which recordings to mix, and which of them to validate on."""
 
     clean_path: str = flag("./data/speech", "folder of clean speech, a sub-folder per speaker")
     noise_path: str = flag("./data/noise", "folder of noises")
@@ -80,6 +81,12 @@ class BuildOptions:
     val_speakers: tuple[str, ...] = flag((), "sub-folders of --clean_path to validate on (default: drawn)")
     val_noises: tuple[str, ...] = flag((), "sub-folders or files of --noise_path to validate on (default: drawn)")
     val_fraction: float = flag(0.2, "share of the speakers and of the noises drawn for validation, 0 for none")
+
+
+@dataclass(frozen=True)
+class BuildOptions(PoolOptions):
+    """What dataset to build."""
+
     snr_min: float = flag(-5.0, "lowest SNR in dB, between active levels")
     snr_max: float = flag(20.0, "highest SNR in dB")
     n_mixtures: int = flag(4, "mixtures of each clean clip; with --clip_s, of each such length in it")
@@ -111,5 +118,82 @@ class BuildOptions:
                 (not 0 <= self.floor <= 1, f"--floor {self.floor}; expected a share from 0 to 1"),
                 (not 0 <= self.clip_s < math.inf, f"--clip_s {self.clip_s}; expected 0 or more seconds"),
                 (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class MixOptions(PoolOptions):
+    """How to mix speech and noise anew for every step of training."""
+
+    noise_path: str = flag("", "folder of noises: mix them with the speech in --clean_path anew for every step")
+    val_fraction: float = flag(0.1, "share of the speakers and of the noises drawn for validation, 0 for none")
+    clip_s: float = flag(4.0, "length of a mixture in seconds")
+    epoch_items: int = flag(0, "mixtures in an epoch (0: as many as the speech holds pieces of --clip_s)")
+    val_items: int = flag(200, "mixtures to validate on")
+    snr_min: float = flag(-8.0, "lowest SNR in dB, between active levels")
+    snr_max: float = flag(30.0, "highest SNR in dB")
+    augment: float = flag(0.8, "share of the mixtures with another speed, level, tilt, band, codec, floor or clipping")
+    reverb: float = flag(0.25, "share of the mixtures whose speech is put in a room; its early part is the target")
+    min_range_db: float = flag(30.0, "leave out clean files whose pauses are not this far below their speech")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (not self.snr_min <= self.snr_max, f"--snr_min {self.snr_min}, --snr_max {self.snr_max}; min <= max"),
+                (
+                    not max(abs(self.snr_min), abs(self.snr_max)) <= 100,
+                    "--snr_min / --snr_max; expected -100 to 100 dB",
+                ),
+                (min(self.epoch_items, self.val_items) < 0, "--epoch_items / --val_items; expected 0 or more"),
+                (not 0 <= self.val_fraction < 1, f"--val_fraction {self.val_fraction}; expected 0 to below 1"),
+                (not 0 <= self.augment <= 1, f"--augment {self.augment}; expected a share from 0 to 1"),
+                (not 0 <= self.reverb <= 1, f"--reverb {self.reverb}; expected a share from 0 to 1"),
+                (not 0.5 <= self.clip_s <= 60, f"--clip_s {self.clip_s}; expected 0.5 to 60 seconds"),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What the denoiser is taught by, where it hears waves; the errors are added with these weights."""
+
+    mel_weight: float = flag(0.5, "weight of the squared error of the log-mels")
+    spectrum_weight: float = flag(1.0, "weight of the error of the compressed spectrum")
+    complex_share: float = flag(0.3, "share of phases in the error of the compressed spectrum")
+    sdr_weight: float = flag(0.0, "weight of the negative SI-SDR in bels")
+    resolution_weight: float = flag(0.0, "weight of the multi-resolution STFT error")
+
+    def __post_init__(self) -> None:
+        weights = self.mel_weight, self.spectrum_weight, self.sdr_weight, self.resolution_weight
+        refuse(
+            [
+                (not all(0 <= w < math.inf for w in weights), "the weights of the errors; expected 0 or more"),
+                (not sum(weights) > 0, "the weights of the errors are all 0; expected one above"),
+                (not 0 <= self.complex_share <= 1, f"--complex_share {self.complex_share}; expected 0 to 1"),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class CleanOptions:
+    """How strongly to clean a recording."""
+
+    strength: float = flag(1.0, "share of the attenuation in dB: 0 leaves the recording as it is, 1 is full")
+    max_suppression_db: float | None = flag(None, "no bin is attenuated by more (default: no limit)")
+    reconstruction: str = flag(
+        "gain", "gain keeps the recording's phase; griffin_lim makes a new one, as the published suite did"
+    )
+
+    def __post_init__(self) -> None:
+        limit = self.max_suppression_db
+        refuse(
+            [
+                (not 0 <= self.strength <= 1, f"--strength {self.strength}; expected 0 to 1"),
+                (limit is not None and not 0 <= limit < math.inf, f"--max_suppression_db {limit}; expected 0 or more"),
+                (
+                    self.reconstruction not in RECONSTRUCTIONS,
+                    f"--reconstruction {self.reconstruction}; expected {' / '.join(RECONSTRUCTIONS)}",
+                ),
             ]
         )

@@ -14,7 +14,7 @@ import numpy as np
 from src import audio, mixing
 from src.errors import InputError
 from src.files import list_files, quoted
-from src.options import BuildOptions
+from src.options import BuildOptions, PoolOptions
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,19 @@ class Job:
         return Path(self.split) / side / speaker / f"{stem}.npy"
 
 
-def split_pools(options: BuildOptions) -> dict[str, Pool]:
+def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
     """Clean and noise files by split. A speaker, and a noise source, is in one split only."""
     clean, noise = _listed(options.clean_path), _listed(options.noise_path)
     held_clean, held_noise = _listed(options.val_clean_path), _listed(options.val_noise_path)
     train_clean, val_clean = (
         (clean, held_clean)
         if options.val_clean_path
-        else _held_out(clean, options.val_speakers, options, "--val_speakers")
+        else _held_out(clean, options.val_speakers, options, "--val_speakers", seed)
     )
     train_noise, val_noise = (
-        (noise, held_noise) if options.val_noise_path else _held_out(noise, options.val_noises, options, "--val_noises")
+        (noise, held_noise)
+        if options.val_noise_path
+        else _held_out(noise, options.val_noises, options, "--val_noises", seed)
     )
     pools = {"train": Pool(options.clean_path, options.noise_path, train_clean, train_noise)}
     if val_clean and val_noise:
@@ -73,7 +75,7 @@ def _listed(folder: str | None) -> tuple[str, ...]:
 
 
 def _held_out(
-    names: tuple[str, ...], asked: Sequence[str], options: BuildOptions, flag: str
+    names: tuple[str, ...], asked: Sequence[str], options: PoolOptions, flag: str, seed: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Splits names by group: the first sub-folder, or the file itself where it lies at the root."""
     other = {"--val_speakers": "--val_clean_path", "--val_noises": "--val_noise_path"}[flag]
@@ -90,7 +92,7 @@ def _held_out(
                 f"Add sub-folders or files, give {other} with other ones, or --val_fraction 0."
             )
         wanted = min(len(groups) - 1, max(1, round(options.val_fraction * len(groups))))
-        chosen = set(np.random.default_rng(options.seed).permutation(groups)[:wanted].tolist())
+        chosen = set(np.random.default_rng(seed).permutation(groups)[:wanted].tolist())
     if chosen >= set(groups):
         raise InputError(f"{flag} takes all of {', '.join(groups[:12])}; nothing is left to train on.")
     return tuple(n for n in names if group[n] not in chosen), tuple(n for n in names if group[n] in chosen)

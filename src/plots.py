@@ -14,14 +14,11 @@ import numpy as np
 import torch
 
 from src import audio
-from src.features import MelFeatures, hz_to_mel
+from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel
 from src.files import FloatArray, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-DECIBELS_PER_UNIT = 100 / np.log(10)
-"""1.0 of a log-mel in dB of power."""
 
 
 class Board:

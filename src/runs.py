@@ -1,8 +1,8 @@
 """A whole run of a script, once its flags are parsed: training, or evaluating weights on a dataset."""
 
 import argparse
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from src import checkpoint, cli, engine, plots, results
 from src.datasets import MelDataset
@@ -23,17 +23,21 @@ class Evaluated(NamedTuple):
     report: dict[str, float]
 
 
-def train(kind: type[Task], args: argparse.Namespace, size_flags: Sequence[str]) -> None:
+def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], **more: Any) -> None:
     """Trains a task's network, saves it to models/, and draws the curves.
 
     Args:
         kind: the task.
-        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_plot_flags`, those of `FitOptions`, and sizes.
-        size_flags: the names of those that are arguments of the network.
+        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_plot_flags` and of `FitOptions`; those of
+            `cli.add_mixing_flags`, if the task can learn from mixtures.
+        sizes: arguments of the network.
+        **more: further arguments of the task.
     """
     options = cli.take(FitOptions, args)
-    source = Source(args.dataset_path, cli.flat_pairs(args, "train"), args.cache_path)
-    task = kind(source, sizes={name: getattr(args, name) for name in size_flags})
+    mixing = cli.mixing(args) if hasattr(args, "noise_path") else None
+    flat = () if mixing else cli.flat_pairs(args, "train")
+    source = Source(args.dataset_path, flat, args.cache_path, mixing, options.seed)
+    task = kind(source, sizes=dict(sizes), **more)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(task, options, out)
     if history:  # only the main process of several has it

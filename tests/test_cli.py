@@ -213,8 +213,8 @@ def test_before_and_after_are_drawn_on_request(denoiser: Network, recording: Pat
 
 def test_clipping_is_told_and_the_level_is_not_changed(workplace: Path, rng: np.random.Generator) -> None:
     class Same(LSTMDenoiser):
-        def forward(self, mel: Tensor, state: object = None) -> tuple[Tensor, object]:  # type: ignore[override]
-            return mel, None
+        def forward(self, mel: Tensor, *_: object) -> tuple[Tensor, None, None]:  # type: ignore[override]
+            return mel, None, None
 
     wave = rng.uniform(-1.5, 1.5, 16000).astype(np.float32)
     audio.write("loud.wav", wave, 16000, "FLOAT")

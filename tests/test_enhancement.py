@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from torch import Tensor
 from src import audio, enhancement
 from src.checkpoint import make_card
 from src.features import MelFeatures
-from src.networks import LSTMDenoiser, Network
-from src.networks.lstm import State
+from src.networks import Denoiser, GainDenoiser, LSTMDenoiser
+from src.options import CleanOptions
 
 SHAPES = [(16000, 1, 50000), (44100, 2, 100001), (8000, 1, 20000), (48000, 8, 70000), (192000, 1, 30000), (11025, 2, 1)]
 
@@ -18,25 +19,37 @@ SHAPES = [(16000, 1, 50000), (44100, 2, 100001), (8000, 1, 20000), (48000, 8, 70
 class Untouched(LSTMDenoiser):
     """Takes every input for clean."""
 
-    def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        return mel, (mel, mel)
+    def forward(self, mel: Tensor, *_: Any) -> tuple[Tensor, None, None]:
+        return mel, None, None
 
 
 class Quieter(LSTMDenoiser):
     """Asks for 20 dB less everywhere."""
 
-    def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        return mel - 0.1 * np.log(100), (mel, mel)
+    def forward(self, mel: Tensor, *_: Any) -> tuple[Tensor, None, None]:
+        return mel - 0.1 * np.log(100), None, None
 
 
-def with_card(network: Network) -> Network:
+def with_card(network: Denoiser) -> Denoiser:
     network.card = make_card(LSTMDenoiser(), "denoising", MelFeatures())
     return network.eval()
 
 
-def cleaned(network: Network, wave: np.ndarray, rate: int, cuts: tuple[int, ...] = ()) -> np.ndarray:
+def cleaned(
+    network: Denoiser, wave: np.ndarray, rate: int, cuts: tuple[int, ...] = (), options: CleanOptions = enhancement.FULL
+) -> np.ndarray:
     pieces = np.split(wave, cuts, axis=1)
-    return np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, len(wave))), axis=1)
+    return np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, len(wave), options)), axis=1)
+
+
+def gains(**sizes: int) -> Denoiser:
+    """Random weights whose second stage says something."""
+    torch.manual_seed(1)
+    network = GainDenoiser(hidden_dim=24, fine_dim=16, **sizes)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(3)
+    return with_card(network)
 
 
 @pytest.mark.parametrize(("rate", "n_channels", "n_samples"), SHAPES)
@@ -47,10 +60,12 @@ def test_a_gain_of_one_returns_the_recording(rate: int, n_channels: int, n_sampl
     assert np.abs(result - wave).max() < 1e-5
 
 
+@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}])
 @pytest.mark.parametrize(("rate", "n_channels", "n_samples"), SHAPES)
-def test_pieces_give_what_one_pass_gives(rate: int, n_channels: int, n_samples: int, rng) -> None:
-    torch.manual_seed(1)
-    network = with_card(LSTMDenoiser())
+def test_pieces_give_what_one_pass_gives(
+    rate: int, n_channels: int, n_samples: int, sizes: dict[str, int], rng
+) -> None:
+    network = gains(**sizes)
     wave = rng.normal(0, 0.1, (n_channels, n_samples)).astype(np.float32)
     cuts = tuple(sorted(rng.integers(0, n_samples + 1, 9).tolist()))
     np.testing.assert_allclose(cleaned(network, wave, rate, cuts), cleaned(network, wave, rate), atol=1e-6)
@@ -65,35 +80,52 @@ def test_the_gain_is_applied_at_every_rate_and_the_stereo_image_stays(rate: int,
     np.testing.assert_allclose(result[:, middle], 0.1 * wave[:, middle], atol=2e-5)
 
 
-def test_one_pass_is_the_band_gain_on_the_recordings_own_phase(rng) -> None:
-    torch.manual_seed(2)
-    network, features = with_card(LSTMDenoiser()), MelFeatures()
+@pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3, "fine_bins": 200}])
+def test_one_pass_is_the_gain_on_the_recordings_own_phase(sizes: dict[str, int], rng) -> None:
+    network, features = gains(**sizes), MelFeatures()
     wave = rng.normal(0, 0.1, (1, 20000)).astype(np.float32)
     spectrum, noisy = features.stft(torch.from_numpy(wave)), features.mel(torch.from_numpy(wave))
+    fine = features.fine_structure(spectrum.abs().square(), noisy, network.fine_bins) if network.fine_bins else None
     with torch.no_grad():
-        gain = features.spread(features.band_gain(noisy, network(noisy)[0]))
+        estimate, factor, _ = network(noisy, fine)
+        gain = features.bin_gain(features.band_gain(noisy, estimate), factor)
     wanted = features.istft(spectrum * gain, 20000).numpy()
     np.testing.assert_allclose(cleaned(network, wave, 16000), wanted, atol=1e-6)
+
+
+def test_strength_scales_the_attenuation_in_decibels_and_the_limit_bounds_it(rng) -> None:
+    wave = rng.normal(0, 0.1, (1, 16000)).astype(np.float32)
+    for options, factor in (
+        (CleanOptions(strength=0), 1.0),
+        (CleanOptions(strength=0.5), 10 ** (-10 / 20)),
+        (CleanOptions(max_suppression_db=6), 10 ** (-6 / 20)),
+        (CleanOptions(strength=0.5, max_suppression_db=30), 10 ** (-10 / 20)),
+    ):
+        result = cleaned(with_card(Quieter()), wave, 16000, options=options)
+        np.testing.assert_allclose(result[:, 4000:-4000], factor * wave[:, 4000:-4000], atol=2e-5)
+        mel = rng.normal(0, 0.3, (20, 80)).astype(np.float32)
+        change = enhancement.estimate_mel(Quieter().eval(), mel, options) - mel
+        np.testing.assert_allclose(np.exp(change * 5), factor, rtol=1e-4)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 @pytest.mark.parametrize("reconstruction", ["gain", "griffin_lim"])
 def test_rate_channels_and_length_stay_in_every_format(
-    suffix: str, reconstruction: str, denoiser: Network, workplace: Path, rng
+    suffix: str, reconstruction: str, denoiser: Denoiser, workplace: Path, rng
 ) -> None:
     wave = rng.normal(0, 0.05, (2, 32000)).astype(np.float32)
     source, target = workplace / f"in{suffix}", workplace / "sub" / f"out{suffix}"
     audio.write(source, wave, 32000)
-    enhancement.clean_file(denoiser, source, target, reconstruction)
+    enhancement.clean_file(denoiser, source, target, CleanOptions(reconstruction=reconstruction))
     before, after = sf.info(source), sf.info(target)
     assert (before.samplerate, before.channels, before.subtype) == (after.samplerate, after.channels, after.subtype)
     assert before.frames == after.frames
     assert np.isfinite(sf.read(target)[0]).all()
 
 
-def test_memory_does_not_grow_with_the_recording(denoiser: Network, rng) -> None:
+def test_memory_does_not_grow_with_the_recording(rng) -> None:
     """What a stream keeps between blocks is bounded: the ten-hour file is only more blocks."""
-    stream = enhancement.GainStream(denoiser, 44100, 2)
+    stream = enhancement.GainStream(gains(look_ahead=2, fine_bins=256), 44100, 2)
     kept = []
     for _ in range(12):
         stream.push(rng.normal(0, 0.1, (2, 44100)).astype(np.float32))

@@ -24,13 +24,20 @@ MAY_IMPORT = {
     "batching": set(),
     "datasets": EVERYONE | {"audio", "features", "mixing", "batching"},
     "planning": EVERYONE | {"audio", "mixing"},
+    "recordings": EVERYONE | {"audio"},
+    "mixtures": EVERYONE
+    | {"audio", "mixing", "batching", "datasets", "features", "planning", "recordings"}
+    | {"synthesis"},
+    "synthesis": EVERYONE,
     "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
-    "tasks": EVERYONE | {"networks", "datasets", "batching", "metrics", "features"},
+    "tasks": EVERYONE | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"},
     "enhancement": EVERYONE | {"audio", "features", "networks"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},
-    "runs": EVERYONE | {"checkpoint", "cli", "engine", "plots", "results", "datasets", "features", "networks", "tasks"},
+    "runs": EVERYONE
+    | {"checkpoint", "cli", "engine", "plots", "results", "datasets", "features", "networks"}
+    | {"tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Network(nn.Module):
@@ -28,3 +28,29 @@ class Network(nn.Module):
     def n_parameters(self) -> int:
         """Trainable numbers."""
         return sum(weight.numel() for weight in self.parameters())
+
+
+class Denoiser(Network):
+    """A network that turns a noisy log-mel into a clean one, frame by frame and forward in time.
+
+    fine_bins: STFT bins whose fine structure it can use besides, 0 for none. look_ahead: frames it hears in advance.
+    """
+
+    fine_bins: int = 0
+    look_ahead: int = 0
+
+    def forward(
+        self, mel: Tensor, fine: Tensor | None = None, state: Any = None, last: bool = True
+    ) -> tuple[Tensor, Tensor | None, Any]:
+        """The next piece of recordings.
+
+        Args:
+            mel: noisy log-mel (B, T, M).
+            fine: fine structure (B, T, fine_bins) of the STFT, see `MelFeatures.fine_structure`; None: do without it.
+            state: what the piece before gave; None at the start.
+            last: no further piece follows. Until then the last `look_ahead` frames are held back.
+
+        Returns:
+            Estimates (B, T', M); their bins' log-factors (B, T', fine_bins) in nepers of amplitude, or None; the state.
+        """
+        raise NotImplementedError

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from src.networks.base import Network
+from src.networks.base import Denoiser, Network
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of all layers, each (layers, B, hidden)."""
@@ -38,7 +38,7 @@ class LSTMClassifier(Network):
         return self.hidden2class(last).squeeze(-1)  # type: ignore[no-any-return]
 
 
-class LSTMDenoiser(Network):
+class LSTMDenoiser(Denoiser):
     """Clean log-mel estimate for every noisy frame.
 
     The defaults are the published sizes, 58,320 parameters.
@@ -76,8 +76,10 @@ class LSTMDenoiser(Network):
         if attenuation:
             nn.init.constant_(self.hidden2spectrogram.bias, -2.0)  # begins as 6 dB below the input
 
-    def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Estimate (B, T, M) of a noisy mel (B, T, M), and the state to go on with."""
+    def forward(
+        self, mel: Tensor, fine: Tensor | None = None, state: State | None = None, last: bool = True
+    ) -> tuple[Tensor, None, State]:
+        """See `Denoiser.forward`."""
         hidden, state = self.lstm(mel, state)
         output = self.hidden2spectrogram(hidden)
-        return (mel - functional.softplus(output) if self.attenuation else output), state
+        return (mel - functional.softplus(output) if self.attenuation else output), None, state

@@ -1,10 +1,11 @@
 """The one seam for all tasks: what is learned, apart from how it is run."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -12,7 +13,10 @@ from src.batching import Batch
 from src.datasets import MelDataset, side_folders
 from src.features import MelFeatures
 from src.files import existing
+from src.mixtures import Mixtures
 from src.networks import Network
+from src.options import MixOptions
+from src.planning import Pool, split_pools
 
 Record = dict[str, float | str]
 """One item's results: its "name" and numbers."""
@@ -23,12 +27,15 @@ class Source:
     """Where a task finds its data.
 
     dataset_path: folder of the splits. flat: per split, a pair of (noisy, clean) folders that replaces
-    `<dataset_path>/<split>`. cache_path: where mels of sound files are kept.
+    `<dataset_path>/<split>`. cache_path: where mels of sound files are kept. mixing: mixes waves anew, from the
+    recordings that it names, in place of both; drawn by `seed`.
     """
 
     dataset_path: str = "."
     flat: tuple[tuple[str, tuple[str, str]], ...] = ()
     cache_path: str | None = None
+    mixing: MixOptions | None = None
+    seed: int = 0
 
     def cache(self) -> Path | None:
         """The cache folder, if asked for."""
@@ -59,6 +66,8 @@ class Task(ABC):
 
     def has(self, split: str) -> bool:
         """Whether the source has such a split at all."""
+        if self.source.mixing is not None:
+            return split in self.pools
         return any(name == split for name, _ in self.source.flat) or (
             not self.source.flat and Path(self.source.dataset_path, split).exists()
         )
@@ -73,6 +82,25 @@ class Task(ABC):
             if name == split:
                 return existing(noisy, folder=True), existing(clean, folder=True)
         return side_folders(Path(self.source.dataset_path, split))
+
+    @functools.cached_property
+    def pools(self) -> dict[str, Pool]:
+        """The recordings to mix, by split."""
+        assert self.source.mixing is not None
+        return split_pools(self.source.mixing, self.source.seed)
+
+    def mixtures(self, split: str) -> Mixtures:
+        """The mixtures of a split."""
+        source = self.source
+        assert source.mixing is not None
+        return Mixtures(split, self.pools[split], source.mixing, self.features, source.seed, source.cache())
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the run beside `FitOptions` and the network's sizes, for the card and to know it again."""
+        if self.source.mixing is None:
+            return {}
+        paths = ("clean_path", "noise_path", "val_clean_path", "val_noise_path", "val_speakers", "val_noises")
+        return {key: value for key, value in asdict(self.source.mixing).items() if key not in paths}
 
     @abstractmethod
     def dataset(self, split: str) -> MelDataset:

@@ -1,37 +1,127 @@
-"""From a noisy log-mel to the clean one."""
+"""From a noisy log-mel to the clean one, and from noisy sound to clean sound by the gains between the two."""
 
-from torch import Tensor
+from dataclasses import asdict
+from typing import Any
 
+import torch
+from torch import Tensor, nn
+
+from src import metrics
 from src.batching import Batch
-from src.datasets import PairedMels
-from src.metrics import masked_mse
-from src.networks import LSTMDenoiser, Network
-from src.tasks.base import Record, Task
+from src.datasets import MelDataset, PairedMels
+from src.features import MelFeatures, power_of
+from src.networks import Denoiser, GainDenoiser, LSTMDenoiser, Network
+from src.options import LossOptions
+from src.tasks.base import Record, Source, Task
 
 
 class DenoisingTask(Task):
-    """Frame by frame clean log-mel; the error is in squared feature units (1.0 is 43.4 dB)."""
+    """Frame by frame clean log-mel; the error is in squared feature units (1.0 is 43.4 dB).
+
+    Pairs of mels teach by that error alone. Waves teach by the sum that `losses` weighs, and their figures include the
+    error of the compressed spectrum and the SI-SDR.
+
+    Args:
+        source: where the data lie.
+        features: what a mel is.
+        sizes: arguments of a new network.
+        losses: weights of the errors of waves.
+        network_name: of a new network, a key of `DENOISERS`.
+    """
 
     name, monitor, higher_is_better = "denoising", "mse_denoised", False
+    DENOISERS: dict[str, type[Denoiser]] = {"lstm": LSTMDenoiser, "gain": GainDenoiser}  # noqa: RUF012
 
-    def dataset(self, split: str) -> PairedMels:
+    def __init__(
+        self,
+        source: Source | None = None,
+        features: MelFeatures | None = None,
+        sizes: dict[str, int | float | bool] | None = None,
+        losses: LossOptions | None = None,
+        network_name: str = "lstm",
+    ) -> None:
+        super().__init__(source, features, sizes)
+        self.losses, self.network_name = losses or LossOptions(), network_name
+        if self.source.mixing is not None:
+            self.monitor = "loss"  # type: ignore[misc]  # what it learns by says more than the mels alone
+
+    def dataset(self, split: str) -> MelDataset:
         """All pairs of a split, see `Task.dataset`."""
+        if self.source.mixing is not None:
+            return self.mixtures(split)
         return PairedMels(*self.folders(split), self.features, self.source.cache())
 
     def network(self) -> Network:
-        """An LSTM denoiser of the task's sizes."""
-        bands = {"input_dim": self.features.n_mels, "spectrogram_resolution": self.features.n_mels}
-        return LSTMDenoiser(**bands | self.sizes)  # type: ignore[arg-type]
+        """A denoiser of the task's sizes."""
+        sizes: dict[str, Any] = {"input_dim": self.features.n_mels} | self.sizes
+        if self.network_name == "lstm":
+            sizes["spectrogram_resolution"] = self.features.n_mels
+        return self.DENOISERS[self.network_name](**sizes)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Task.settings`."""
+        return super().settings() | (asdict(self.losses) if self.source.mixing else {})
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Mean over the items of their mean squared error."""
-        estimate, _ = network(batch.mels["noisy"])
-        return masked_mse(estimate.float(), batch.mels["clean"], batch.mask()).mean()
+        """Mean over the items of their weighted errors."""
+        if batch.waves:
+            return self._errors(network, batch)["loss"].mean()
+        estimate, *_ = network(batch.mels["noisy"])
+        return metrics.masked_mse(estimate.float(), batch.mels["clean"], batch.mask()).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, and the mean squared error of the noisy input and of the estimate."""
-        estimate, _ = network(batch.mels["noisy"])
-        noisy = masked_mse(batch.mels["noisy"], batch.mels["clean"], batch.mask()).tolist()
-        denoised = masked_mse(estimate.float(), batch.mels["clean"], batch.mask()).tolist()
-        columns = zip(batch.names, noisy, denoised, strict=True)
-        return [{"name": name, "mse_noisy": before, "mse_denoised": after} for name, before, after in columns]
+        """Name, and the mean squared error of the noisy input and of the estimate; of waves more."""
+        if batch.waves:
+            errors = {key: values.tolist() for key, values in self._errors(network, batch).items()}
+        else:
+            noisy, clean, mask = batch.mels["noisy"], batch.mels["clean"], batch.mask()
+            estimate, *_ = network(noisy)
+            errors = {
+                "mse_noisy": metrics.masked_mse(noisy, clean, mask).tolist(),
+                "mse_denoised": metrics.masked_mse(estimate.float(), clean, mask).tolist(),
+            }
+        return [
+            {"name": name} | {key: values[index] for key, values in errors.items()}
+            for index, name in enumerate(batch.names)
+        ]
+
+    @staticmethod
+    def fine_bins(network: nn.Module) -> int:
+        """Bins of the second stage of a denoiser, also of one that is wrapped for several processes."""
+        plain = getattr(network, "module", network)
+        return plain.fine_bins if isinstance(plain, Denoiser) else 0
+
+    def _errors(self, network: Network, batch: Batch) -> dict[str, Tensor]:
+        """Every error (B,) of waves, and their weighted sum "loss"."""
+        losses, features, waves = self.losses, self.features, batch.waves
+        device, low_precision = waves["noisy"].device.type, torch.is_autocast_enabled(waves["noisy"].device.type)
+        with torch.autocast(device, enabled=False):
+            with torch.no_grad():
+                noisy, clean = features.stft(waves["noisy"]), features.stft(waves["clean"])  # (B, T, F)
+                power = power_of(noisy)
+                noisy_mel, clean_mel = features.mel_of_power(power), features.mel_of_power(power_of(clean))
+                n_fine = self.fine_bins(network)
+                fine = features.fine_structure(power, noisy_mel, n_fine) if n_fine else None
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
+                estimate, factor, _ = network(noisy_mel, fine)
+            bands = features.band_gain(noisy_mel, estimate.float())
+            gain = features.bin_gain(bands, factor)
+            whole = torch.ones(noisy_mel.shape[:2], device=noisy_mel.device)
+            errors = {
+                "mse_noisy": metrics.masked_mse(noisy_mel, clean_mel, whole),
+                "mse_denoised": metrics.masked_mse(estimate.float(), clean_mel, whole),
+                "spectrum_error": metrics.compressed_error(gain, noisy, clean, losses.complex_share),
+            }
+            spectrum_error = errors["spectrum_error"]
+            if factor is not None and network.training:  # the bands alone must do, too, or they would learn nothing
+                alone = metrics.compressed_error(features.spread(bands), noisy, clean, losses.complex_share)
+                spectrum_error = (spectrum_error + alone) / 2
+            loss = losses.mel_weight * errors["mse_denoised"] + losses.spectrum_weight * spectrum_error
+            if losses.sdr_weight or losses.resolution_weight or not network.training:
+                wave = features.istft(noisy * gain, waves["clean"].shape[-1])
+                errors["si_sdr_noisy"] = metrics.si_sdr(waves["noisy"], waves["clean"])
+                errors["si_sdr_denoised"] = metrics.si_sdr(wave, waves["clean"])
+                loss = loss - losses.sdr_weight * errors["si_sdr_denoised"].clamp(max=40) / 10
+                if losses.resolution_weight:
+                    loss = loss + losses.resolution_weight * metrics.resolution_error(wave, waves["clean"])
+            return errors | {"loss": loss}

@@ -1,0 +1,168 @@
+"""Speech and noise mixed anew for every item and epoch, drawn by (seed, split, epoch, item) alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from src import audio, mixing
+from src.batching import Item
+from src.datasets import MelDataset
+from src.errors import InputError
+from src.features import MelFeatures
+from src.files import FloatArray, quoted
+from src.mixing import Chain, Recipe
+from src.options import MixOptions
+from src.planning import Pool
+from src.recordings import Recordings
+from src.synthesis import made_noise
+
+N_ROOMS = 128
+"""Rooms are made once; a mixture takes one of them."""
+
+
+class Mixtures(MelDataset):
+    """Pairs of waves (N,), "noisy" and "clean", of `clip_s` seconds each.
+
+    In training most mixtures are augmented: another speed, level and tilt, band limits, codecs, clipping, several
+    noises, babble of training speakers, noises made by rule or of wavering level; and most have a hiss on both sides.
+    In a room the clean side keeps the direct sound and the first 50 ms after it. A few items are speech without noise.
+
+    Args:
+        split: "train", or "val" for plain mixtures that are the same in every epoch.
+        pool: the recordings.
+        options: how to mix.
+        features: gives the sample rate.
+        seed: of everything that is drawn.
+        cache: see `Recordings`.
+
+    Raises:
+        InputError: a recording cannot be read, or no clean one is clean enough.
+    """
+
+    def __init__(
+        self, split: str, pool: Pool, options: MixOptions, features: MelFeatures, seed: int, cache: Path | None = None
+    ) -> None:
+        self.split, self.options, self.rate, self.seed = split, options, features.sample_rate, seed
+        self.n_samples = int(options.clip_s * self.rate)
+        self.speech = Recordings(Path(pool.clean_root), pool.clean, self.rate, cache)
+        self.noise = Recordings(Path(pool.noise_root), pool.noise, self.rate, cache)
+        clean = [k for k in range(len(self.speech)) if self._is_clean(self.speech[k])]
+        if not clean:
+            raise InputError(
+                f"{quoted(pool.clean_root)}: in no recording do the pauses lie {options.min_range_db:g} dB below the "
+                "speech. Give cleaner speech, or a lower --min_range_db."
+            )
+        self.clean = np.array(clean)
+        lengths = self.speech.seconds()[self.clean].astype(np.float64)
+        self.share = lengths / lengths.sum()
+        self.speakers: dict[str, list[int]] = {}
+        for index in clean:
+            self.speakers.setdefault(_speaker(self.speech.names[index]), []).append(index)
+        whole = max(1, round(lengths.sum() / options.clip_s))
+        items = options.val_items if split == "val" else options.epoch_items or whole
+        self.lengths = [features.n_frames(self.n_samples)] * items
+        rng = np.random.default_rng(seed)
+        self.rooms = [(mixing.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
+        if options.reverb > 0:
+            for room, number in self.rooms:  # now, so that worker processes inherit them
+                mixing.room_response(self.rate, room, number)
+
+    def __getitem__(self, index: int) -> Item:
+        training = self.split == "train"
+        key = [self.seed, 0 if training else 1, self.epoch if training else 0, index]
+        rng = np.random.default_rng(key)
+        noisy, clean = self._mixture(rng, rng.random() < (self.options.augment if training else 0))
+        waves = {"noisy": torch.from_numpy(noisy), "clean": torch.from_numpy(clean)}
+        return Item(f"{self.split}_{self.epoch}_{index}", {}, float("nan"), waves)
+
+    def _is_clean(self, wave: FloatArray) -> bool:
+        return mixing.dynamic_range_db(wave, self.rate) >= self.options.min_range_db and bool(wave.any())
+
+    def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
+        speech = self._speech(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
+        recipe = self._recipe(rng, augment)
+        return mixing.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
+
+    def _speech(self, rng: np.random.Generator, speed: float = 1.0) -> FloatArray:
+        """A piece of n_samples in which somebody speaks; short recordings of a speaker follow each other."""
+        for _ in range(16):
+            first = int(rng.choice(self.clean, p=self.share))
+            parts, missing = [_faster(self.speech[first], speed)], self.n_samples
+            own = self.speakers[_speaker(self.speech.names[first])]
+            while sum(map(len, parts)) < missing:
+                parts.append(np.zeros(int(rng.uniform(0.1, 0.5) * self.rate), np.float32))
+                parts.append(_faster(self.speech[int(rng.choice(own))], speed))
+            wave = np.concatenate(parts)
+            start = int(rng.integers(len(wave) - missing + 1))
+            piece = wave[start : start + missing]
+            if np.isfinite(mixing.active_level_db(piece, self.rate)):
+                return piece
+        return np.resize(wave[np.abs(wave).argmax() :], missing)
+
+    def _recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
+        options = self.options
+        noises = [f"noise/{rng.integers(len(self.noise))}"]
+        kind = rng.random() if augment else 1.0
+        if kind < 0.06:
+            noises = []
+        elif kind < 0.22:
+            noises = ["coloured" if kind < 0.1 else "made"]
+        elif kind < 0.3:
+            noises = ["babble"]
+        elif kind < 0.6:
+            others = ("coloured", "made", "babble", f"noise/{rng.integers(len(self.noise))}")
+            noises.append(str(rng.choice(others, p=(0.2, 0.25, 0.15, 0.4))))
+            if rng.random() < 0.2:
+                noises.append(f"noise/{rng.integers(len(self.noise))}")
+        chain, clip_db = Chain(), None
+        snr_db = options.snr_min + (options.snr_max - options.snr_min) * rng.beta(1.5, 2.0)
+        if augment:
+            clip_db = rng.uniform(3, 12) if rng.random() < 0.05 else None
+            chain = Chain(
+                level_db=rng.uniform(-45, -12) if rng.random() < 0.8 else None,
+                tilt_db=rng.uniform(-9, 9) if rng.random() < 0.5 else None,
+                highpass_hz=rng.uniform(40, 350) if rng.random() < 0.3 else None,
+                lowpass_hz=rng.uniform(2800, 7800) if rng.random() < 0.2 else None,
+                codec=str(rng.choice(list(mixing.CODECS))) if rng.random() < 0.06 else None,
+            )
+        if self.split == "train" and rng.random() < 0.7:  # or it would learn that clean pauses are digital silence
+            chain = replace(chain, floor_db=rng.uniform(36, 70))
+        seed = int(rng.integers(2**31))
+        if rng.random() < options.reverb:
+            room, seed = self.rooms[rng.integers(N_ROOMS)]
+            chain = replace(chain, room=room, early=True)
+        tilt = rng.uniform(-12, 12) if augment and rng.random() < 0.5 else None
+        return Recipe(tuple(noises), float(snr_db), seed, tilt, chain, clip_db)
+
+    def _sound(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
+        if name == "babble":
+            voices = [self._speech(rng) for _ in range(rng.integers(5, 12))]
+            levels = [mixing.active_level_db(voice, self.rate) + rng.uniform(0, 9) for voice in voices]
+            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, levels, strict=True))
+            return np.asarray(wave, dtype=np.float32)
+        if name == "made":
+            return made_noise(self.n_samples, self.rate, rng)
+        wave = self.noise[int(name.split("/")[1])]
+        if augment and rng.random() < 0.4:
+            longest = self.n_samples * 2
+            if len(wave) > longest:
+                wave = mixing.heard(wave, longest, rng)
+            wave = _faster(wave, rng.uniform(0.7, 1.4))
+        if augment and rng.random() < 0.3:
+            knots = np.arange(0, len(wave) + self.rate, self.rate // 2)  # a new level every half second
+            gain = np.interp(np.arange(len(wave)), knots, 10 ** (rng.uniform(-12, 6, len(knots)) / 20))
+            wave = np.asarray(wave * gain, dtype=np.float32)
+        return wave
+
+
+def _speaker(name: str) -> str:
+    return name.split("/")[0] if "/" in name else name
+
+
+def _faster(wave: FloatArray, speed: float) -> FloatArray:
+    """Played `speed` times as fast, pitch and all."""
+    if speed == 1.0:
+        return wave
+    return audio.resample(wave, round(16000 * speed), 16000)

@@ -1,0 +1,103 @@
+"""A denoiser that decides how much to keep of each band, and, in a second stage, of each bin within the bands.
+
+Shapes: B batch, T frames, M mel bands, K STFT bins, H hidden.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from src.networks.base import Denoiser
+
+MEAN, SPREAD = 0.25, 0.5
+"""Of log-mels of noisy speech at usual levels, so that the LSTM is fed with values around 0 of about unit size."""
+FINE_SPREAD = 0.15
+"""The same of the fine structure, whose mean is 0."""
+
+
+class GainState(NamedTuple):
+    """What a recording's next piece needs: both LSTMs' states, and the frames whose look-ahead is not complete."""
+
+    heard: Any
+    refined: Any
+    mel: Tensor
+    fine: Tensor | None
+    skip: int
+
+
+class GainDenoiser(Denoiser):
+    """Band gains from log-mels, and bin gains from the fine structure of the STFT where `fine_bins` asks for them.
+
+    The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0: what is clean passes as it
+    is. The second stage sees, beside the first one's hidden state, how far each of the lowest `fine_bins` STFT bins
+    lies above its band (the harmonics of a voice, which bands cannot resolve), and answers with a factor for each bin.
+
+    Args:
+        input_dim: mel bands M.
+        hidden_dim: LSTM width H.
+        num_layers: LSTM layers.
+        dropout: between the layers, in training.
+        bound_db: largest attenuation of a band.
+        look_ahead: frames after the present one that are heard before deciding.
+        fine_bins: bins K of the second stage, 0 for none.
+        fine_dim: width of its LSTM.
+    """
+
+    def __init__(
+        self,
+        input_dim: int = 80,
+        hidden_dim: int = 80,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bound_db: float = 60.0,
+        look_ahead: int = 0,
+        fine_bins: int = 0,
+        fine_dim: int = 256,
+    ) -> None:
+        super().__init__(
+            input_dim=input_dim,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            bound_db=bound_db,
+            look_ahead=look_ahead,
+            fine_bins=fine_bins,
+            fine_dim=fine_dim,
+        )
+        self.fine_bins, self.look_ahead = fine_bins, look_ahead
+        self.least = 10 ** (-bound_db / 20)
+        self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
+        self.hidden2gain = nn.Linear(hidden_dim, input_dim)
+        nn.init.constant_(self.hidden2gain.bias, 1.0)  # begins 3 dB below the input
+        if fine_bins:
+            self.mix = nn.Linear(hidden_dim + fine_bins, fine_dim)
+            self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
+            self.hidden2factor = nn.Linear(fine_dim, fine_bins)
+
+    def forward(
+        self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
+    ) -> tuple[Tensor, Tensor | None, GainState]:
+        """See `Denoiser.forward`."""
+        if state is None:
+            state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
+        ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
+        hidden, heard = self.lstm((ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
+        skip = min(state.skip, hidden.shape[1])
+        hidden, n_frames = hidden[:, skip:], hidden.shape[1] - skip
+        mel = torch.cat([state.mel, mel], dim=1)
+        # float32 from here on: the logarithm of a small gain needs it
+        gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
+        estimate = mel[:, :n_frames] + gain.log() / 5
+        refined, factor = state.refined, None
+        if fine is not None and state.fine is not None and self.fine_bins:
+            fine = torch.cat([state.fine, fine], dim=1)
+            if not n_frames:
+                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip)
+            shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
+            seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
+            turned, refined = self.refiner(seen, refined)
+            # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
+            factor = 0.7 - 3.7 * torch.sigmoid(self.hidden2factor(turned).float() - 1.456)
+            fine = fine[:, n_frames:]
+        return estimate, factor, GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip)

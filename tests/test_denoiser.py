@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from src import metrics
+from src.features import MelFeatures
+from src.networks import GainDenoiser
+
+FEATURES = MelFeatures()
+
+
+def test_the_estimate_lies_between_the_input_and_the_bound() -> None:
+    torch.manual_seed(0)
+    network, mel = GainDenoiser(bound_db=30.0), torch.randn(2, 50, 80)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(100)  # far beyond what training would leave
+        network.hidden2gain.bias.zero_()
+        change_db = (network(mel)[0] - mel) * 43.43
+    assert -30.01 < float(change_db.min()) < -29
+    assert -0.01 < float(change_db.max()) <= 1e-4
+
+
+def test_it_is_causal_up_to_its_look_ahead() -> None:
+    torch.manual_seed(0)
+    mel = torch.randn(1, 40, 80)
+    changed = mel.clone()
+    changed[:, 25:] += 1
+    for look_ahead in (0, 4):
+        network = GainDenoiser(look_ahead=look_ahead)
+        before, after = network(mel)[0] - mel, network(changed)[0] - changed
+        differs = (before - after).abs().amax(dim=(0, 2)) > 1e-5
+        assert int(differs.nonzero()[0]) == 25 - look_ahead
+
+
+def test_fine_structure_shows_the_harmonics_within_a_band() -> None:
+    seconds = torch.arange(16000) / 16000
+    wave = torch.stack([torch.sin(2 * torch.pi * 250 * k * seconds) for k in range(1, 17)]).sum(0) * 0.05
+    power = FEATURES.stft(wave).abs().square()
+    fine = FEATURES.fine_structure(power, FEATURES.mel_of_power(power), 256)[20]  # (256,)
+    peaks = [round(250 * k / 15.625) for k in range(8, 15)]  # bins 128, 144, ...
+    assert min(float(fine[k] - fine[k - 8]) for k in peaks) > 0.15
+    louder = FEATURES.fine_structure(power * 100, FEATURES.mel_of_power(power * 100), 256)[20]
+    torch.testing.assert_close(louder, fine, atol=2e-3, rtol=0)
+
+
+def test_bin_gains_are_band_gains_times_factors_at_any_rate_and_never_above_one() -> None:
+    gain = torch.full((3, 80), 0.5)
+    factor = torch.zeros(3, 100)
+    factor[:, 40:60] = np.log(0.1)
+    factor[:, 80:] = np.log(100.0)
+    for n_fft, rate in ((1024, 16000), (2824, 44100), (512, 8000), (704, 11025)):
+        found = FEATURES.bin_gain(gain, factor, n_fft, rate)
+        assert found.shape == (3, n_fft // 2 + 1)
+        width = rate / n_fft
+        for hz, wanted in ((300, 0.5), (780, 0.05), (1400, 1.0), (2500, 0.5)):
+            assert float(found[0, round(hz / width)]) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_the_compressed_error_is_that_of_the_gained_spectrum(rng) -> None:
+    noisy, clean = (torch.from_numpy(rng.normal(size=(2, 9, 33, 2))).contiguous() for _ in range(2))
+    noisy, clean = torch.view_as_complex(noisy), torch.view_as_complex(clean)
+    gain = torch.from_numpy(rng.uniform(0.01, 1, (2, 9, 33)))
+
+    def compressed(spectrum: torch.Tensor) -> torch.Tensor:
+        return torch.polar(spectrum.abs() ** 0.3, spectrum.angle())
+
+    ours, theirs = compressed(gain * noisy), compressed(clean)
+    wanted = 0.3 * (ours - theirs).abs().square() + 0.7 * (ours.abs() - theirs.abs()).square()
+    energy = theirs.abs().square().mean(dim=(1, 2)) + 0.1 * compressed(noisy).abs().square().mean(dim=(1, 2))
+    found = metrics.compressed_error(gain, noisy, clean, 0.3)
+    torch.testing.assert_close(found, wanted.mean(dim=(1, 2)) / energy)
+    assert float(metrics.compressed_error(torch.ones_like(gain), clean, clean).abs().max()) < 1e-9
+
+
+def test_the_resolution_error_is_zero_for_the_same_and_grows_with_the_noise(rng) -> None:
+    wave, noise = (torch.from_numpy(rng.normal(0, 0.1, (2, 8000)).astype(np.float32)) for _ in range(2))
+    errors = [float(metrics.resolution_error(wave + part * noise, wave).mean()) for part in (0, 0.1, 1)]
+    assert errors[0] < 1e-6 < errors[1] < errors[2]
