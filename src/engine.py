@@ -94,7 +94,12 @@ class _Run:
         torch.manual_seed(options.seed)
         network = task.network()
         if options.init_filename:
-            network = checkpoint.load(checkpoint.models_path(options.init_filename, saved=True), task.name)
+            path = checkpoint.models_path(options.init_filename, saved=True)
+            try:
+                network = network.begin_from(checkpoint.load(path, task.name))
+            except ValueError as error:
+                raise InputError(f"--init_filename: {quoted(path)} {error}") from error
+            network.train()
         self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)

@@ -21,36 +21,33 @@ def masked_mse(estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return error.sum(dim=1) / mask.sum(dim=1)
 
 
-def compressed_error(
-    gain: Tensor, noisy: Tensor, clean: Tensor, complex_share: float = 0.3, exponent: float = 0.3
-) -> Tensor:
-    """Squared error of gained spectra, their magnitudes compressed by a power law, re the clean ones' energy.
+class CompressedSpectra:
+    """Noisy and clean spectra, their magnitudes compressed by a power law, to hold gains against.
 
-    A `complex_share` of it is between complex values (the noisy phase against the clean one), the rest between
-    magnitudes. Source: Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based
-    speech enhancement", TSP 2021, eq. 13; for a real gain the products of phases are constants.
+    Source: Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based speech
+    enhancement", TSP 2021, eq. 13; for a real gain the products of phases are constants, made here once.
 
     Args:
-        gain: of each bin, (B, T, F) in (0, 1].
         noisy: complex (B, T, F).
         clean: complex (B, T, F).
-        complex_share: 0 to 1.
+        complex_share: how much of the error is between complex values (the noisy phase against the clean one), 0 to
+            1; the rest is between magnitudes.
         exponent: of the magnitudes.
-
-    Returns:
-        (B,).
     """
-    with torch.no_grad():
+
+    def __init__(self, noisy: Tensor, clean: Tensor, complex_share: float = 0.3, exponent: float = 0.3) -> None:
         heard, wanted = ((x.real.square() + x.imag.square()).clamp(min=1e-14).sqrt() for x in (noisy, clean))
         alike = (noisy.real * clean.real + noisy.imag * clean.imag) / (heard * wanted)  # cosine of the phases' angle
         heard, wanted = heard**exponent, wanted**exponent
-        square = heard.square()
-        product = heard * wanted * (1 - complex_share + complex_share * alike)
-        # Of an item without speech the noisy energy decides.
-        energy = wanted.square().mean(dim=(1, 2)) + 0.1 * square.mean(dim=(1, 2))
-        constant = wanted.square().mean(dim=(1, 2))
-    kept = gain**exponent
-    return ((kept * (kept * square - 2 * product)).mean(dim=(1, 2)) + constant) / energy
+        self.exponent, self.square = exponent, heard.square()
+        self.product = heard * wanted * (1 - complex_share + complex_share * alike)
+        self.constant = wanted.square().mean(dim=(1, 2))
+        self.energy = self.constant + 0.1 * self.square.mean(dim=(1, 2))  # of an item without speech the noise decides
+
+    def error(self, gain: Tensor) -> Tensor:
+        """Squared error (B,) of the gained noisy spectrum re the clean one's energy; gain (B, T, F) in (0, 1]."""
+        kept = gain**self.exponent
+        return ((kept * (kept * self.square - 2 * self.product)).mean(dim=(1, 2)) + self.constant) / self.energy
 
 
 def resolution_error(estimate: Tensor, target: Tensor, sizes: Sequence[int] = (256, 512, 2048)) -> Tensor:

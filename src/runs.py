@@ -1,15 +1,20 @@
 """A whole run of a script, once its flags are parsed: training, or evaluating weights on a dataset."""
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from src import checkpoint, cli, engine, plots, results
+from tqdm import tqdm
+
+from src import checkpoint, cli, engine, plots, quality, report, results
 from src.datasets import MelDataset
 from src.features import MelFeatures
-from src.networks import Network
-from src.options import FitOptions
-from src.tasks import Task
+from src.files import ensure_writable
+from src.networks import Denoiser, Network
+from src.options import CleanOptions, FitOptions
+from src.tasks import DenoisingTask, Task
 from src.tasks.base import Record, Source
 
 
@@ -53,12 +58,63 @@ def evaluate(kind: type[Task], args: argparse.Namespace) -> Evaluated:
         args: the flags of `cli.add_data_flags`, `add_model_flag` and `add_eval_flags`.
     """
     network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), kind.name)
+    found = _evaluated(kind, network, args)
+    results.write(found.report, found.records, args)
+    return found
+
+
+def _evaluated(kind: type[Task], network: Network, args: argparse.Namespace) -> Evaluated:
     source = Source(args.dataset_path, cli.flat_pairs(args, "."), args.cache_path)
     task = kind(source, MelFeatures(**network.card["features"]))
     data = task.dataset(".")
     accelerator = engine.make_accelerator(args.device)
     records = engine.evaluate(task, network, data, args.batch_size, accelerator, args.workers)
     accelerator.end_training()
-    report = task.report(records)
-    results.write(report, records, args)
-    return Evaluated(network, task, data, records, report)
+    return Evaluated(network, task, data, records, task.report(records))
+
+
+class EvaluatedDenoiser(NamedTuple):
+    """As `Evaluated`."""
+
+    network: Denoiser
+    task: Task
+    data: MelDataset
+    records: list[Record]
+    report: dict[str, float]
+
+
+def evaluate_denoiser(args: argparse.Namespace, options: CleanOptions) -> EvaluatedDenoiser:
+    """Evaluates a denoiser, also as sound, and writes the page to listen to, where asked for.
+
+    Args:
+        args: as for `evaluate`, and `audio_metrics`, `report_path`.
+        options: how strongly to clean the sound.
+    """
+    if args.audio_metrics:
+        quality.require()
+        if not quality.has_dnsmos():
+            print("speechmos is not installed: no DNSMOS", file=sys.stderr)
+    if args.report_path:
+        ensure_writable(args.report_path)
+    network = checkpoint.load_denoiser(args.model_filename)
+    _, task, data, records, figures = _evaluated(DenoisingTask, network, args)
+    by_name = {str(record["name"]): record for record in records}
+
+    def heard() -> Iterator[report.Entry]:
+        sounds = quality.listen(network, data, options, args.audio_metrics)
+        for item in tqdm(sounds, total=len(data), unit="item", leave=False, disable=None):
+            by_name[item.name] |= item.scores
+            scores = {key: float(value) for key, value in by_name[item.name].items() if key != "name"}
+            yield report.Entry(item.name, item.waves, scores)
+
+    if args.report_path:
+        report.write(Path(args.report_path), f"{args.model_filename}: noisy, denoised, clean", heard(), task.features)
+        print(f"saved {args.report_path}", file=sys.stderr)
+    elif args.audio_metrics:
+        for _ in heard():
+            pass
+    if args.audio_metrics:
+        sound = [{key: float(value) for key, value in r.items() if key not in ("name", *figures)} for r in records]
+        figures |= quality.mean(sound)
+    results.write(figures, records, args)
+    return EvaluatedDenoiser(network, task, data, records, figures)

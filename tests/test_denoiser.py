@@ -4,7 +4,8 @@ import torch
 
 from src import metrics
 from src.features import MelFeatures
-from src.networks import GainDenoiser
+from src.networks import GainDenoiser, LSTMClassifier, LSTMDenoiser
+from src.networks.gain import MEAN, SPREAD
 
 FEATURES = MelFeatures()
 
@@ -31,6 +32,26 @@ def test_it_is_causal_up_to_its_look_ahead() -> None:
         before, after = network(mel)[0] - mel, network(changed)[0] - changed
         differs = (before - after).abs().amax(dim=(0, 2)) > 1e-5
         assert int(differs.nonzero()[0]) == 25 - look_ahead
+
+
+def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
+    torch.manual_seed(0)
+    old = LSTMDenoiser(hidden_dim=32, num_layers=2, attenuation=True)
+    with torch.no_grad():
+        old.hidden2spectrogram.weight.mul_(8)  # attenuations from nothing to tens of dB
+    new = GainDenoiser(hidden_dim=32, num_layers=2, fine_bins=64).begin_from(old)
+    mel = torch.from_numpy(rng.normal(0.2, 0.6, (2, 50, 80)).astype(np.float32))
+    with torch.no_grad():
+        wanted, found = old(mel)[0] - mel, new(mel)[0] - mel
+    torch.testing.assert_close(new.lstm((mel - MEAN) / SPREAD)[0], old.lstm(mel)[0], atol=1e-5, rtol=0)
+    assert float((found - wanted).abs().mean()) * 43.4 < 3  # dB
+    assert np.corrcoef(wanted.flatten(), found.flatten())[0, 1] > 0.95
+    again = GainDenoiser(hidden_dim=32, num_layers=2, fine_bins=64)
+    bare = GainDenoiser(hidden_dim=32, num_layers=2)
+    torch.testing.assert_close(again.begin_from(bare)(mel)[0], bare(mel)[0])
+    for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
+        with pytest.raises(ValueError, match="holds a LSTM"):
+            again.begin_from(other)
 
 
 def test_fine_structure_shows_the_harmonics_within_a_band() -> None:
@@ -68,9 +89,9 @@ def test_the_compressed_error_is_that_of_the_gained_spectrum(rng) -> None:
     ours, theirs = compressed(gain * noisy), compressed(clean)
     wanted = 0.3 * (ours - theirs).abs().square() + 0.7 * (ours.abs() - theirs.abs()).square()
     energy = theirs.abs().square().mean(dim=(1, 2)) + 0.1 * compressed(noisy).abs().square().mean(dim=(1, 2))
-    found = metrics.compressed_error(gain, noisy, clean, 0.3)
+    found = metrics.CompressedSpectra(noisy, clean, 0.3).error(gain)
     torch.testing.assert_close(found, wanted.mean(dim=(1, 2)) / energy)
-    assert float(metrics.compressed_error(torch.ones_like(gain), clean, clean).abs().max()) < 1e-9
+    assert float(metrics.CompressedSpectra(clean, clean).error(torch.ones_like(gain)).abs().max()) < 1e-9
 
 
 def test_the_resolution_error_is_zero_for_the_same_and_grows_with_the_noise(rng) -> None:

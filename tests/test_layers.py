@@ -33,10 +33,12 @@ MAY_IMPORT = {
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"},
     "enhancement": EVERYONE | {"audio", "features", "networks"},
+    "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
+    "report": EVERYONE | {"features"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},
     "runs": EVERYONE
-    | {"checkpoint", "cli", "engine", "plots", "results", "datasets", "features", "networks"}
+    | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
     | {"tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))

@@ -25,6 +25,16 @@ class Network(nn.Module):
         """Takes the card from a state dict."""
         self.card = state
 
+    def begin_from(self, other: "Network") -> "Network":
+        """The network to train when `other` has been trained already: as it is, whatever its sizes.
+
+        Raises:
+            ValueError: it is of another kind, and nothing of it can be taken over.
+        """
+        if type(other) is not type(self):
+            raise ValueError(f"holds a {type(other).__name__}; expected a {type(self).__name__}")
+        return other
+
     def n_parameters(self) -> int:
         """Trainable numbers."""
         return sum(weight.numel() for weight in self.parameters())

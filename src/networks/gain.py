@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from src.networks.base import Denoiser
+from src.networks.base import Denoiser, Network
+from src.networks.lstm import LSTMDenoiser
 
 MEAN, SPREAD = 0.25, 0.5
 """Of log-mels of noisy speech at usual levels, so that the LSTM is fed with values around 0 of about unit size."""
@@ -74,6 +75,31 @@ class GainDenoiser(Denoiser):
             self.mix = nn.Linear(hidden_dim + fine_bins, fine_dim)
             self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
             self.hidden2factor = nn.Linear(fine_dim, fine_bins)
+
+    def begin_from(self, other: Network) -> Network:
+        """See `Network.begin_from`; also takes over an `LSTMDenoiser`, or a first stage that lacks the second.
+
+        Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
+        softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
+        """
+        if isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins):
+            return other
+        state = {name: weight for name, weight in other.state_dict().items() if isinstance(weight, Tensor)}
+        fits = all(
+            weight.shape == state.get(f"lstm.{name}", weight[:0]).shape for name, weight in self.lstm.named_parameters()
+        )
+        if not isinstance(other, GainDenoiser | LSTMDenoiser) or not fits:
+            sizes = {key: other.sizes.get(key) for key in ("hidden_dim", "num_layers")}
+            raise ValueError(f"holds a {type(other).__name__} of {sizes}; expected the sizes asked for")
+        if isinstance(other, LSTMDenoiser):
+            first = state["lstm.weight_ih_l0"]
+            state["lstm.bias_ih_l0"] = state["lstm.bias_ih_l0"] + MEAN * first.sum(dim=1)
+            state["lstm.weight_ih_l0"] = SPREAD * first
+            weight, bias = state.pop("hidden2spectrogram.weight"), state.pop("hidden2spectrogram.bias")
+            if other.attenuation:
+                state |= {"hidden2gain.weight": -1.7 * weight, "hidden2gain.bias": -1.7 * bias - 3.2}
+        self.load_state_dict(state, strict=False)
+        return self
 
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True

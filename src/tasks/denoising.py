@@ -102,6 +102,7 @@ class DenoisingTask(Task):
                 noisy_mel, clean_mel = features.mel_of_power(power), features.mel_of_power(power_of(clean))
                 n_fine = self.fine_bins(network)
                 fine = features.fine_structure(power, noisy_mel, n_fine) if n_fine else None
+                spectra = metrics.CompressedSpectra(noisy, clean, losses.complex_share)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
                 estimate, factor, _ = network(noisy_mel, fine)
             bands = features.band_gain(noisy_mel, estimate.float())
@@ -110,12 +111,11 @@ class DenoisingTask(Task):
             errors = {
                 "mse_noisy": metrics.masked_mse(noisy_mel, clean_mel, whole),
                 "mse_denoised": metrics.masked_mse(estimate.float(), clean_mel, whole),
-                "spectrum_error": metrics.compressed_error(gain, noisy, clean, losses.complex_share),
+                "spectrum_error": spectra.error(gain),
             }
             spectrum_error = errors["spectrum_error"]
             if factor is not None and network.training:  # the bands alone must do, too, or they would learn nothing
-                alone = metrics.compressed_error(features.spread(bands), noisy, clean, losses.complex_share)
-                spectrum_error = (spectrum_error + alone) / 2
+                spectrum_error = (spectrum_error + spectra.error(features.spread(bands))) / 2
             loss = losses.mel_weight * errors["mse_denoised"] + losses.spectrum_weight * spectrum_error
             if losses.sdr_weight or losses.resolution_weight or not network.training:
                 wave = features.istft(noisy * gain, waves["clean"].shape[-1])

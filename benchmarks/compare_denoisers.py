@@ -1,0 +1,195 @@
+"""Which denoiser gives the best sound, and at what cost? Clearmel and public peers on the same recordings.
+
+Each system runs in a process of its own with one thread, one core, twice over all files (the faster pass counts). A
+constant delay of a system is found by cross-correlation with its input and removed before anything is measured. The
+pairs are folders of 16 kHz sound files of the same names, as `build_dataset.py --save_audio` leaves them in
+<output_path>/audio/<split>/noisy and /clean; its mix.csv gives the SNRs.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+from peers import PEERS, RATE
+
+from src import audio, quality
+from src.files import list_files, replacing, write_text
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
+FIGURES = {"pesq": 2, "stoi": 3, "estoi": 3, "si_sdr": 1, "dnsmos_ovrl": 2}
+BINS = ((-5, 0), (0, 5), (5, 10), (10, 15))
+
+
+def clearmel(model: str) -> Any:
+    """Cleaning by shipped weights, and their number of parameters."""
+    import torch
+
+    from src import checkpoint, enhancement
+
+    torch.set_num_threads(1)
+    network = checkpoint.load_denoiser(model)
+
+    def clean(wave: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(enhancement.clean_blocks(network, [wave[None]], RATE, 1)), axis=1)[0]
+
+    return clean, f"{network.n_parameters() / 1e6:.2f} M"
+
+
+def work(system: str, noisy: Path, output: Path) -> dict[str, Any]:
+    """Runs a system over all files; gives its cost per second of sound, and its peak memory."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    waves = {name: audio.read(noisy / name, RATE)[0] for name in list_files(noisy, audio.SUFFIXES)}
+    if system in PEERS:
+        clean, parameters = PEERS[system].make(), PEERS[system].parameters
+    else:
+        clean, parameters = clearmel(system)
+    clean(0.01 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32))  # the first call is slow
+    passes = []
+    for number in range(2):
+        begun = time.process_time()
+        for name, wave in waves.items():
+            made = clean(wave.copy())
+            if not number:
+                audio.write(output / name, np.asarray(made, np.float32), RATE, "FLOAT")
+        passes.append(time.process_time() - begun)
+    seconds = sum(map(len, waves.values())) / RATE
+    return {"rtf": min(passes) / seconds, "peak_mib": peak_mib(), "parameters": parameters}
+
+
+def peak_mib() -> float:
+    """Peak memory of this process; Linux' ru_maxrss would begin with that of the process that started it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def delay_of(made: np.ndarray, noisy: np.ndarray) -> int:
+    """Samples by which `made` is late, up to 200 ms either way."""
+    n_fft = 1 << (max(len(made), len(noisy)) * 2).bit_length()
+    product = np.fft.irfft(np.fft.rfft(made, n_fft) * np.conj(np.fft.rfft(noisy, n_fft)), n_fft)
+    reach = RATE // 5
+    return int(np.argmax(np.concatenate([product[-reach:], product[: reach + 1]]))) - reach
+
+
+def measure(folder: Path, args: argparse.Namespace, names: list[Path], aligned: bool) -> list[dict[str, float]]:
+    """Figures of every file of a system, its constant delay removed."""
+    made, delay = {name: audio.read(folder / name, RATE)[0] for name in names}, 0
+    if not aligned:
+        noisy = {name: audio.read(args.noisy_path / name, RATE)[0] for name in names}
+        delay = int(np.median([delay_of(made[name], noisy[name]) for name in names]))
+    rows = []
+    for index, name in enumerate(names):
+        clean = audio.read(args.clean_path / name, RATE)[0]
+        wave = np.pad(made[name], (max(0, -delay), 0))[max(0, delay) :]
+        wave = np.pad(wave[: len(clean)], (0, max(0, len(clean) - len(wave))))
+        rows.append(quality.figures(wave, clean, dnsmos=index % args.dnsmos_step == 0))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--noisy_path", type=Path, required=True, help="folder of noisy recordings")
+    parser.add_argument("--clean_path", type=Path, required=True, help="folder of their clean partners")
+    parser.add_argument("--mix_csv", type=Path, help="mix.csv of the dataset, for a table by SNR")
+    parser.add_argument("--systems", default="denoiser.pth,denoiser_tiny.pth," + ",".join(PEERS), help="by commas")
+    parser.add_argument("--dnsmos_step", type=int, default=1, help="DNSMOS of every n-th file only: it is slow")
+    parser.add_argument("--json_path", type=Path, help="write all figures of all files there")
+    parser.add_argument("--picture", type=Path, help="write quality against cost as a PNG there")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        print(json.dumps(work(args.worker[0], args.noisy_path, Path(args.worker[1]))))
+        return
+    names = list_files(args.noisy_path, audio.SUFFIXES)
+    systems: dict[str, dict[str, Any]] = {"noisy": {"rows": measure(args.noisy_path, args, names, aligned=True)}}
+    for system in args.systems.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, "--noisy_path", args.noisy_path, "--clean_path", args.clean_path]
+            done = subprocess.run(
+                [*map(str, command), "--worker", system, folder],
+                env=os.environ | dict.fromkeys(THREADS, "1"), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                print(f"{system} left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                continue
+            systems[system] = json.loads(done.stdout.splitlines()[-1])
+            systems[system]["rows"] = measure(Path(folder), args, names, aligned=False)
+            print(f"{system} measured", file=sys.stderr)
+    print_tables(systems, names, args.mix_csv)
+    if args.json_path:
+        write_text(args.json_path, json.dumps({"files": [str(name) for name in names]} | systems, indent=1))
+    if args.picture:
+        draw(systems, args.picture)
+
+
+def title(system: str) -> str:
+    """As the tables name it."""
+    if system == "noisy":
+        return "(noisy input)"
+    return PEERS[system].title if system in PEERS else f"**Clearmel** `{system}`"
+
+
+def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv: Path | None) -> None:
+    """All systems, best PESQ first; then PESQ by SNR."""
+    means = {system: quality.mean(found["rows"]) for system, found in systems.items()}
+    order = sorted(means, key=lambda system: -means[system]["pesq"])
+    print(f"\n{len(names)} recordings\n")
+    print("| system | parameters | " + " | ".join(FIGURES) + " | real-time factor | memory MiB |")
+    print("|---|---|" + "---|" * (len(FIGURES) + 2))
+    for system in order:
+        cells = [f"{means[system].get(key, np.nan):.{digits}f}" for key, digits in FIGURES.items()]
+        cost = systems[system]
+        cells += [f"{cost['rtf']:.4f}", f"{cost['peak_mib']:.0f}"] if "rtf" in cost else ["-", "-"]
+        print(f"| {title(system)} | {cost.get('parameters', '-')} | {' | '.join(cells)} |")
+    if mix_csv is None:
+        return
+    with mix_csv.open(encoding="utf-8") as file:
+        snr = {Path(row["name"]).with_suffix(""): float(row["snr_db"]) for row in csv.DictReader(file)}
+    print("\n| PESQ at an SNR of | " + " | ".join(f"{low} to {high} dB" for low, high in BINS) + " |")
+    print("|---|" + "---|" * len(BINS))
+    for system in order:
+        cells = []
+        for low, high in BINS:
+            rows = zip(names, systems[system]["rows"], strict=True)
+            chosen = [row["pesq"] for name, row in rows if low <= snr[name.with_suffix("")] < high]
+            cells.append(f"{np.nanmean(chosen):.2f}" if chosen else "-")
+        print(f"| {title(system)} | {' | '.join(cells)} |")
+
+
+def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
+    """PESQ against the real-time factor, a point for each system."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    for system, found in systems.items():
+        height = quality.mean(found["rows"])["pesq"]
+        if "rtf" not in found:
+            axis.axhline(height, color="grey", linestyle=":", linewidth=1)
+            axis.annotate("noisy input", (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+            continue
+        ours = system not in PEERS
+        axis.plot(found["rtf"], height, "*" if ours else "o", markersize=15 if ours else 7, color=f"C{int(ours)}")
+        name = f"Clearmel {Path(system).stem}" if ours else title(system).split(" (")[0]
+        axis.annotate(name, (found["rtf"], height), xytext=(7, 5), textcoords="offset points")
+    axis.set(xscale="log", xlabel="seconds of computing per second of sound, one thread", ylabel="PESQ (wideband)")
+    axis.margins(x=0.15, y=0.12)
+    axis.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()

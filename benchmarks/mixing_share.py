@@ -1,0 +1,70 @@
+"""Does mixing on the fly starve the network? CPU seconds of each part of a training step, on one thread.
+
+Mixing runs in worker processes (`--workers`), beside the step; the rest is what the training process itself does.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from src.batching import collate
+from src.options import LossOptions, MixOptions
+from src.tasks import DenoisingTask
+from src.tasks.base import Source
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--clean_path", default="data/speech", help="folder of clean speech")
+    parser.add_argument("--noise_path", default="data/noise", help="folder of noises")
+    parser.add_argument("--cache_path", help="folder that keeps the decoded recordings")
+    parser.add_argument("--hidden_dim", type=int, default=320, help="LSTM width")
+    parser.add_argument("--num_layers", type=int, default=2, help="LSTM layers")
+    parser.add_argument("--fine_bins", type=int, default=256, help="STFT bins of the second stage")
+    parser.add_argument("--batch_size", type=int, default=32, help="mixtures in a step")
+    parser.add_argument("--sdr_weight", type=float, default=0.2, help="weight of the SI-SDR in the loss")
+    parser.add_argument("--repeats", type=int, default=5, help="steps to time")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    mixing = MixOptions(clean_path=args.clean_path, noise_path=args.noise_path, min_range_db=15)
+    sizes = {"hidden_dim": args.hidden_dim, "num_layers": args.num_layers, "fine_bins": args.fine_bins}
+    task = DenoisingTask(
+        Source(cache_path=args.cache_path, mixing=mixing), sizes=sizes,
+        losses=LossOptions(mel_weight=1.0, sdr_weight=args.sdr_weight), network_name="gain",
+    )  # fmt: skip
+    data, network, features = task.dataset("train"), task.network(), task.features
+    optimizer = torch.optim.AdamW(network.parameters())
+    spent: dict[str, list[float]] = {"mixing (in a worker)": [], "STFT and mels": [], "whole step": []}
+    for step in range(args.repeats + 1):
+        data.epoch = step
+        begun = time.process_time()
+        batch = collate([data[index % len(data)] for index in range(args.batch_size)])
+        mixed = time.process_time()
+        for wave in batch.waves.values():
+            features.mel(wave)
+        heard = time.process_time()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            task.loss(network, batch).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        done = time.process_time()
+        if step:  # the first one warms up
+            for part, seconds in zip(spent, (mixed - begun, heard - mixed, done - heard), strict=True):
+                spent[part].append(seconds)
+    whole = statistics.median(spent["whole step"])
+    print(f"| part of a step of {args.batch_size} x {mixing.clip_s:g} s | CPU seconds | of the step |")
+    print("|---|---|---|")
+    for part, values in spent.items():
+        print(f"| {part} | {statistics.median(values):.3f} | {100 * statistics.median(values) / whole:.0f} % |")
+
+
+if __name__ == "__main__":
+    main()
