@@ -81,19 +81,18 @@ def delay_of(made: np.ndarray, noisy: np.ndarray) -> int:
     return int(np.argmax(np.concatenate([product[-reach:], product[: reach + 1]]))) - reach
 
 
-def measure(folder: Path, args: argparse.Namespace, names: list[Path], aligned: bool) -> list[dict[str, float]]:
-    """Figures of every file of a system, its constant delay removed."""
-    made, delay = {name: audio.read(folder / name, RATE)[0] for name in names}, 0
-    if not aligned:
-        noisy = {name: audio.read(args.noisy_path / name, RATE)[0] for name in names}
-        delay = int(np.median([delay_of(made[name], noisy[name]) for name in names]))
+def measure(folder: Path, args: argparse.Namespace, names: list[Path]) -> dict[str, Any]:
+    """Figures of every file of a system, its constant delay removed, and that delay in ms."""
+    made = {name: audio.read(folder / name, RATE)[0] for name in names}
+    noisy = {name: audio.read(args.noisy_path / name, RATE)[0] for name in names}
+    delay = int(np.median([delay_of(made[name], noisy[name]) for name in names]))
     rows = []
     for index, name in enumerate(names):
         clean = audio.read(args.clean_path / name, RATE)[0]
         wave = np.pad(made[name], (max(0, -delay), 0))[max(0, delay) :]
         wave = np.pad(wave[: len(clean)], (0, max(0, len(clean) - len(wave))))
         rows.append(quality.figures(wave, clean, dnsmos=index % args.dnsmos_step == 0))
-    return rows
+    return {"rows": rows, "delay_ms": 1000 * delay / RATE}
 
 
 def main() -> None:
@@ -111,7 +110,7 @@ def main() -> None:
         print(json.dumps(work(args.worker[0], args.noisy_path, Path(args.worker[1]))))
         return
     names = list_files(args.noisy_path, audio.SUFFIXES)
-    systems: dict[str, dict[str, Any]] = {"noisy": {"rows": measure(args.noisy_path, args, names, aligned=True)}}
+    systems: dict[str, dict[str, Any]] = {"noisy": measure(args.noisy_path, args, names)}
     for system in args.systems.split(","):
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--noisy_path", args.noisy_path, "--clean_path", args.clean_path]
@@ -123,7 +122,7 @@ def main() -> None:
                 print(f"{system} left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
                 continue
             systems[system] = json.loads(done.stdout.splitlines()[-1])
-            systems[system]["rows"] = measure(Path(folder), args, names, aligned=False)
+            systems[system] |= measure(Path(folder), args, names)
             print(f"{system} measured", file=sys.stderr)
     print_tables(systems, names, args.mix_csv)
     if args.json_path:
@@ -144,11 +143,12 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
     means = {system: quality.mean(found["rows"]) for system, found in systems.items()}
     order = sorted(means, key=lambda system: -means[system]["pesq"])
     print(f"\n{len(names)} recordings\n")
-    print("| system | parameters | " + " | ".join(FIGURES) + " | real-time factor | memory MiB |")
-    print("|---|---|" + "---|" * (len(FIGURES) + 2))
+    print("| system | parameters | " + " | ".join(FIGURES) + " | delay ms | real-time factor | memory MiB |")
+    print("|---|---|" + "---|" * (len(FIGURES) + 3))
     for system in order:
         cells = [f"{means[system].get(key, np.nan):.{digits}f}" for key, digits in FIGURES.items()]
         cost = systems[system]
+        cells.append(f"{cost['delay_ms']:.0f}")
         cells += [f"{cost['rtf']:.4f}", f"{cost['peak_mib']:.0f}"] if "rtf" in cost else ["-", "-"]
         print(f"| {title(system)} | {cost.get('parameters', '-')} | {' | '.join(cells)} |")
     if mix_csv is None:

@@ -154,6 +154,11 @@ def level(text: str) -> float:
     return _number(text, float, 0, 120)
 
 
+def seconds(text: str) -> float:
+    """A flag's number of seconds, 0 or more."""
+    return _number(text, float, 0, None)
+
+
 def _number(text: str, kind: type[Number], low: int, high: int | None) -> Number:
     wanted = f"{low} or more" if high is None else f"{low} to {high}"
     try:

@@ -102,6 +102,13 @@ class MelFeatures:
         """Log-mel (..., T, M) of a power spectrum (..., T, F)."""
         return 1 + torch.log(FLOOR + power @ self.filters(power).T) / 10
 
+    def cepstrum(self, mel: Tensor, n_coefficients: int = 20) -> Tensor:
+        """Cepstral coefficients (..., T, n) of a log-mel (MFCC): its orthonormal DCT-II over the bands, in dB."""
+        bands = (torch.arange(self.n_mels, dtype=mel.dtype) + 0.5) * math.pi / self.n_mels
+        basis = torch.cos(torch.arange(n_coefficients, dtype=mel.dtype)[:, None] * bands) * math.sqrt(2 / self.n_mels)
+        basis[0] /= math.sqrt(2)
+        return (mel - 1) * DECIBELS_PER_UNIT @ basis.T.to(mel)
+
     def power_of_mel(self, mel: Tensor) -> Tensor:
         """Mel power (..., T, M) of a log-mel."""
         return torch.exp((mel - 1) * 10)

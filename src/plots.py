@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from src import audio
-from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel
+from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel, power_of
 from src.files import FloatArray, replacing
 
 if TYPE_CHECKING:
@@ -80,6 +80,61 @@ class Board:
             wave, _ = audio.read(path, self.features.sample_rate)
             mels[title] = self.features.mel(torch.from_numpy(wave[: 30 * self.features.sample_rate])).numpy()
         self.spectrograms(mels, name)
+
+    def sound(self, wave: FloatArray, sample_rate: int, kind: str, name: str) -> None:
+        """One picture of a wave (N,).
+
+        Args:
+            wave: in about [-1, 1].
+            sample_rate: in Hz; windows of 64 ms every 16 ms, 128 mel bands up to half of it.
+            kind: waveform, stft, mel, mfcc, or mel3d, the mel spectrogram as a surface.
+            name: of the PNG file, without suffix.
+        """
+        if self.off:
+            return
+        plt = self._pyplot()
+        hop = max(1, round(0.016 * sample_rate))
+        features = MelFeatures(sample_rate, 4 * hop, hop, 128, 20.0, sample_rate / 2)
+        sound, seconds = torch.from_numpy(wave), len(wave) / sample_rate
+        figure = plt.figure(figsize=(9, 6 if kind == "mel3d" else 3.6), layout="constrained")
+        if kind == "mel3d":
+            level = (features.mel(sound).numpy() - 1) * DECIBELS_PER_UNIT
+            level = level[:: -(-len(level) // 240), ::2].clip(min=level.max() - 80)  # (T, M / 2)
+            times, bands = np.meshgrid(
+                np.linspace(0, seconds, len(level)), np.arange(level.shape[1]) * 2, indexing="ij"
+            )
+            axis = figure.add_subplot(projection="3d")
+            axis.plot_surface(times, bands, level, cmap="magma", rstride=1, cstride=1, linewidth=0)
+            axis.set(xlabel="time (s)", ylabel="mel band", zlabel="power (dB)")
+            axis.view_init(elev=45, azim=-70)
+            self._give(figure, name)
+            return
+        axis = figure.add_subplot()
+        axis.set_xlabel("time (s)")
+        if kind == "waveform":
+            step = max(1, len(wave) // 2000)  # of each 2000th part the lowest and the highest sample
+            parts = wave[: len(wave) // step * step].reshape(-1, step)
+            ends = np.stack([parts.min(1), parts.max(1)], axis=1).reshape(-1)
+            axis.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends, linewidth=0.5)
+            axis.set(ylabel="amplitude", xlim=(0, seconds))
+            self._give(figure, name)
+            return
+        height, values, label = sample_rate / 2, 10 * torch.log10(1e-12 + power_of(features.stft(sound))), "power (dB)"
+        if kind == "mel":
+            height, values = features.n_mels, (features.mel(sound) - 1) * DECIBELS_PER_UNIT
+        elif kind == "mfcc":
+            height, values, label = 20, features.cepstrum(features.mel(sound)), "coefficient (dB)"
+        bottom, top, colours = float(values.max()) - 80, float(values.max()), "magma"
+        if kind == "mfcc":  # the first one, the level, would drown the others
+            top = float(values[:, 1:].abs().max())
+            bottom, colours = -top, "RdBu_r"
+        image = axis.imshow(
+            values.T.numpy(), origin="lower", aspect="auto", cmap=colours, extent=(0, seconds, 0, height),
+            vmin=bottom, vmax=top, interpolation="nearest",
+        )  # fmt: skip
+        axis.set_ylabel({"stft": "frequency (Hz)", "mel": "mel band", "mfcc": "coefficient"}[kind])
+        figure.colorbar(image, ax=axis, label=label)
+        self._give(figure, name)
 
     def history(self, history: Sequence[Mapping[str, float]], name: str) -> None:
         """Curves of a run over the epochs: losses and errors in one panel, the other figures in another."""

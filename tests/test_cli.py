@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
 import soundfile as sf
@@ -15,7 +16,7 @@ from src import audio, cli
 from src.checkpoint import make_card, save
 from src.features import MelFeatures
 from src.networks import LSTMClassifier, LSTMDenoiser, Network
-from tests.conftest import ROOT, run_process, run_script
+from tests.conftest import ROOT, refused, run_process, run_script
 
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 
@@ -241,3 +242,12 @@ def test_weights_are_found_in_models_of_the_working_folder_first(denoiser: Netwo
     )
     assert ran.status == 0
     assert np.abs(audio.read("o.wav")[0]).max() < 0.01 * np.abs(audio.read(recording)[0]).max()
+
+
+@pytest.mark.parametrize("kind", ["waveform", "stft", "mel", "mfcc", "mel3d"])
+def test_a_recording_of_any_rate_is_drawn(kind: str, workplace: Path, rng: np.random.Generator) -> None:
+    audio.write("a.wav", rng.uniform(-0.5, 0.5, (2, 11025)).astype(np.float32), 11025)
+    ran = run_script("plot_audio", "--input_path", "a.wav", "--kind", kind, "--plot_dir", "p")
+    assert ran.status == 0, ran
+    assert np.ptp(matplotlib.image.imread(f"p/a_{kind}.png")[..., :3]) > 0.5
+    refused(run_script("plot_audio", "--input_path", "a.wav", "--start_s", 5), "ends at 1.0 s")

@@ -110,3 +110,13 @@ def test_griffin_lim_of_silence_is_silent_and_of_anything_finite() -> None:
 def test_contradicting_numbers_are_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(InputError):
         MelFeatures(**numbers)  # type: ignore[arg-type]
+
+
+def test_the_cepstrum_is_an_orthonormal_transform_of_the_bands(rng) -> None:
+    mel = torch.from_numpy(rng.normal(0, 0.5, (7, 80)).astype(np.float32))
+    whole = FEATURES.cepstrum(mel, 80)
+    torch.testing.assert_close(whole.norm(dim=1), ((mel - 1) * 43.4294).norm(dim=1), rtol=1e-4, atol=0)
+    flat = FEATURES.cepstrum(torch.full((3, 80), 0.5), 20)
+    assert float(flat[:, 1:].abs().max()) < 1e-3
+    ripple = 1 + torch.cos(3 * (torch.arange(80) + 0.5) * torch.pi / 80)[None]
+    assert int(FEATURES.cepstrum(ripple).abs().argmax()) == 3
