@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from src import audio, checkpoint, enhancement
     from src.features import MelFeatures
+    from src.inversion import griffin_lim
     from src.tasks import DenoisingTask
     from src.tasks.base import Source
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(item.name)
     for role in ("clean", "noisy", "predicted"):
         path = getattr(args, f"{role}_path")
-        audio.write(path, features.griffin_lim(mels[role]).numpy(), features.sample_rate)
+        audio.write(path, griffin_lim(features, mels[role]).numpy(), features.sample_rate)
         print(f"saved {path}")
     return 0
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from src import audio
 from src.features import MelFeatures
+from src.inversion import griffin_lim
 
 FEATURES = MelFeatures()
 DEFAULT = inspect.signature(FEATURES.griffin_lim).parameters["n_iterations"].default
@@ -35,7 +36,7 @@ def librosas(mel: Tensor) -> Tensor:
 
 
 def ours(n_iterations: int, momentum: float) -> Callable[[Tensor], Tensor]:
-    return lambda mel: FEATURES.griffin_lim(mel, n_iterations, momentum)
+    return lambda mel: griffin_lim(FEATURES, mel, n_iterations, momentum)
 
 
 def convergence(estimate: Tensor, wave: Tensor) -> float:

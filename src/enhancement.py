@@ -16,6 +16,7 @@ from src import audio
 from src.errors import InputError
 from src.features import DECIBELS_PER_UNIT, MelFeatures, overlap_add, power_of
 from src.files import FloatArray, quoted, refuse_overwriting
+from src.inversion import griffin_lim
 from src.networks import Denoiser
 from src.options import CleanOptions
 
@@ -89,7 +90,7 @@ def _rebuilt(
     with torch.inference_mode():
         noisy = features.mel(torch.from_numpy(padded))
         estimate, *_ = network(noisy)
-        rebuilt = features.griffin_lim(_controlled(noisy, estimate, options)).numpy()
+        rebuilt = griffin_lim(features, _controlled(noisy, estimate, options)).numpy()
     result = np.stack([audio.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
     result = result[:, : wave.shape[1]]
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))
