@@ -56,10 +56,13 @@ class Mixtures(MelDataset):
             )
         self.clean = np.array(clean)
         lengths = self.speech.seconds()[self.clean].astype(np.float64)
-        self.share = lengths / lengths.sum()
         self.speakers: dict[str, list[int]] = {}
         for index in clean:
             self.speakers.setdefault(_speaker(self.speech.names[index]), []).append(index)
+        seconds = self.speech.seconds()
+        total = {speaker: float(seconds[own].sum()) for speaker, own in self.speakers.items()}
+        share = lengths / np.array([total[_speaker(self.speech.names[k])] for k in clean]) ** options.speaker_balance
+        self.share = share / share.sum()  # of each clean recording in the draws
         whole = max(1, round(lengths.sum() / options.clip_s))
         items = options.val_items if split == "val" else options.epoch_items or whole
         self.lengths = [features.n_frames(self.n_samples)] * items

@@ -90,6 +90,17 @@ def test_some_items_are_speech_without_noise_and_the_rest_are_not() -> None:
     assert 1 <= sum(same) <= 24
 
 
+@pytest.mark.parametrize(("balance", "wanted"), [(0.0, 0.9), (0.5, 0.75), (1.0, 0.5)])
+def test_a_speaker_of_little_speech_is_drawn_as_often_as_asked_for(balance: float, wanted: float, rng) -> None:
+    for name, seconds in (("a/1", 5), ("a/2", 4), ("b/1", 1)):
+        tone = np.sin(np.arange(16000 * seconds) / 9) * (np.arange(16000 * seconds) // 4000 % 2)
+        audio.write(f"speech/{name}.wav", tone.astype(np.float32) / 2, 16000)
+    audio.write("noise/n.wav", rng.normal(0, 0.1, 16000).astype(np.float32), 16000)
+    pool = Pool("speech", "noise", ("a/1.wav", "a/2.wav", "b/1.wav"), ("n.wav",))
+    data = Mixtures("train", pool, replace(OPTIONS, speaker_balance=balance, reverb=0.0), MelFeatures(), 0)
+    assert data.share[:2].sum() == pytest.approx(wanted)
+
+
 def test_made_noises_are_finite_bounded_and_unlike_each_other() -> None:
     made = [made_noise(16000, 16000, np.random.default_rng(seed)) for seed in range(30)]
     assert all(np.abs(wave).max() == pytest.approx(1, abs=1e-5) for wave in made)
