@@ -3,6 +3,7 @@ import io
 import json
 import math
 import re
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def sounds(text: str) -> list[np.ndarray]:
 
 def test_nothing_comes_from_outside() -> None:
     text = page(entry())
-    assert not re.findall(r"https?://|@import|<link|src=\"(?!data:)", text)
+    assert not re.findall(r"https?://|@import|url\(|<link|src=\"(?!data:)", text)
     assert "Title &amp; &lt;more&gt;" in text
 
 
@@ -59,11 +60,32 @@ def test_all_sounds_of_an_item_that_goes_beyond_full_scale_are_softer_alike_and_
     assert "softer" not in page(entry())
 
 
+def pictures(text: str) -> list[np.ndarray]:
+    found = re.findall(r'<img alt="spectrogram, [^"]*" src="data:image/png;base64,([^"]+)"', text)
+    return [matplotlib.image.imread(io.BytesIO(base64.b64decode(picture)))[..., :3] for picture in found]
+
+
 def test_the_spectrograms_have_a_column_for_each_frame_and_a_row_for_each_band() -> None:
-    images = re.findall(r"data:image/png;base64,([^\"]+)", page(entry()))
-    shapes = {matplotlib.image.imread(io.BytesIO(base64.b64decode(image))).shape[:2] for image in images}
-    assert shapes == {(80, 32)}
-    assert len(images) == 3
+    assert [picture.shape[:2] for picture in pictures(page(entry()))] == [(80, 32)] * 3
+
+
+def test_the_spectrogram_of_a_long_sound_is_narrower_and_keeps_a_click() -> None:
+    wave = np.zeros(2 * report.MAX_COLUMNS * 256, np.float32)
+    wave[256 * 1000 + 3] = 0.5
+    (picture,) = pictures(page(report.Entry("long", {"noisy": wave}, {})))
+    columns = picture.sum(axis=(0, 2))
+    assert picture.shape[1] == -(-(len(wave) // 256 + 1) // 3) <= report.MAX_COLUMNS
+    assert columns.argmax() == 1000 // 3
+    assert columns[:330].max() == columns[340:].max() == columns.min()
+
+
+def test_low_tones_stand_low_and_all_spectrograms_of_an_item_share_one_range() -> None:
+    time = np.arange(16000, dtype=np.float32) / 16000
+    waves = {"noisy": np.sin(6000 * np.pi * time) / 2, "clean": np.sin(600 * np.pi * time) / 200}
+    loud, soft = (picture.sum(axis=(1, 2)) for picture in pictures(page(report.Entry("tones", waves, {}))))
+    assert loud.argmax() < 30
+    assert soft.argmax() > 65
+    assert soft.max() < 0.8 * loud.max()  # 40 dB below
 
 
 def test_a_hostile_name_is_only_a_name() -> None:
@@ -73,10 +95,29 @@ def test_a_hostile_name_is_only_a_name() -> None:
     assert text.count("</main>") == 1
 
 
+def test_a_file_name_that_is_no_text_does_not_end_the_evaluation() -> None:
+    assert data(page(entry("caf\udce9.wav")))["rows"][0]["name"] == "caf?.wav"
+
+
 def test_what_is_not_defined_is_null_and_left_out_of_the_mean() -> None:
-    found = data(page(entry(pesq_noisy=1.0), entry(pesq_noisy=math.nan), entry(pesq_noisy=2.0)))
+    rows = [{"pesq_noisy": 1.0, "stoi": math.nan}, {"pesq_noisy": math.nan}, {"pesq_noisy": 2.0, "stoi": math.inf}]
+    found = data(page(*(entry(**scores) for scores in rows)))
     assert [row["scores"]["pesq_noisy"] for row in found["rows"]] == [1.0, None, 2.0]
-    assert found["summary"] == {"pesq_noisy": 1.5}
+    assert found["summary"] == {"pesq_noisy": 1.5, "stoi": None}
+
+
+def test_a_summary_of_the_caller_stands_as_it_is() -> None:
+    report.write(Path("page.html"), "t", [entry(a=1.0)], MelFeatures(), {"a": 7.0, "b": math.nan})
+    assert data(Path("page.html").read_text(encoding="utf-8"))["summary"] == {"a": 7.0, "b": None}
+
+
+def test_the_page_plays_at_the_rate_of_the_sounds() -> None:
+    report.write(Path("page.html"), "t", [entry()], MelFeatures(8000, 512, 128, 40, 20.0, 4000.0))
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert data(text)["sample_rate"] == 8000
+    assert 'data-seconds="1.000000"' in text
+    assert "4 kHz" in text
+    assert "8 kHz" not in text
 
 
 def test_a_page_that_fails_midway_leaves_what_was_there() -> None:
@@ -90,3 +131,28 @@ def test_a_page_that_fails_midway_leaves_what_was_there() -> None:
         report.write(Path("page.html"), "t", failing(), MelFeatures())
     assert Path("page.html").read_text(encoding="utf-8") == before
     assert [path.name for path in Path().iterdir()] == ["page.html"]
+
+
+def test_a_first_page_that_fails_leaves_nothing() -> None:
+    def failing() -> Iterator[report.Entry]:
+        yield entry()
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        report.write(Path("new.html"), "t", failing(), MelFeatures())
+    assert list(Path().iterdir()) == []
+
+
+def test_items_are_written_one_by_one() -> None:
+    alive: list[weakref.ref[report.Entry]] = []
+
+    def items() -> Iterator[report.Entry]:
+        for number in range(4):
+            assert sum(item() is not None for item in alive) <= 1
+            item = entry(f"{number}.wav")
+            alive.append(weakref.ref(item))
+            yield item
+            del item
+
+    report.write(Path("page.html"), "t", items(), MelFeatures())
+    assert len(alive) == 4

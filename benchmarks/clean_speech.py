@@ -1,0 +1,50 @@
+"""How much does the denoiser change speech that is clean already? Mean change of the log-mels in dB.
+
+"Speech" are the mels within 40 dB of a recording's loudest one; "all" includes its pauses, with whatever faint noise
+they hold. As sound a recording passes both stages of the denoiser, as a mel the first one only.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import torch
+
+from src import audio, checkpoint, enhancement, mixing
+from src.features import DECIBELS_PER_UNIT, MelFeatures
+from src.files import list_files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--clean_path", type=Path, default=Path("data/speech"), help="folder of clean speech")
+    parser.add_argument("--model_filename", default="denoiser.pth", help="weights file in models/")
+    parser.add_argument("--min_range_db", type=float, default=30.0, help="leave out what is less clean")
+    args = parser.parse_args()
+    network = checkpoint.load_denoiser(args.model_filename)
+    features, rows = MelFeatures(**network.card["features"]), []
+    for name in list_files(args.clean_path, audio.SUFFIXES):
+        wave, _ = audio.read(args.clean_path / name, features.sample_rate)
+        if mixing.dynamic_range_db(wave, features.sample_rate) < args.min_range_db:
+            continue
+        pieces = enhancement.clean_blocks(network, [wave[None]], features.sample_rate, 1)
+        cleaned = np.concatenate(list(pieces), axis=1)[0]
+        before, after = (features.mel(torch.from_numpy(sound)).numpy() for sound in (wave, cleaned))
+        speech = before > before.max() - 40 / DECIBELS_PER_UNIT
+        row = [mixing.active_level_db(cleaned) - mixing.active_level_db(wave)]
+        for result in (after, enhancement.estimate_mel(network, before)):
+            change = np.abs(result - before) * DECIBELS_PER_UNIT
+            row += [change[speech].mean(), change.mean()]
+        rows.append(row)
+    level, *changes = np.mean(rows, axis=0)
+    print(f"{len(rows)} clean recordings; level of the speech {level:+.2f} dB\n")
+    print("| cleaned as | speech, dB | all, dB |\n|---|---|---|")
+    for kind, (speech_db, all_db) in zip(("sound", "mel"), (changes[:2], changes[2:]), strict=True):
+        print(f"| {kind} | {speech_db:.2f} | {all_db:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
