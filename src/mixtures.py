@@ -17,6 +17,7 @@ from src.options import MixOptions
 from src.planning import Pool
 from src.recordings import Recordings
 from src.synthesis import made_noise
+from src.voices import with_formants
 
 N_ROOMS = 128
 """Rooms are made once; a mixture takes one of them."""
@@ -25,7 +26,7 @@ N_ROOMS = 128
 class Mixtures(MelDataset):
     """Pairs of waves (N,), "noisy" and "clean", of `clip_s` seconds each.
 
-    In training most mixtures are augmented: another speed, level and tilt, band limits, codecs, clipping, several
+    In training most mixtures are augmented: another voice, speed, level and tilt, band limits, codecs, clipping, several
     noises, babble of training speakers, noises made by rule or of wavering level; and most have a hiss on both sides.
     In a room the clean side keeps the direct sound and the first 50 ms after it. A few items are speech without noise.
 
@@ -85,6 +86,9 @@ class Mixtures(MelDataset):
 
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
         speech = self._speech(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
+        share = self.options.other_voices if self.split == "train" else 0
+        if share and rng.random() < share:
+            speech = with_formants(speech, rng.uniform(0.82, 1.2), self.rate)
         recipe = self._recipe(rng, augment)
         return mixing.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
 

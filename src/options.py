@@ -137,12 +137,14 @@ class MixOptions(PoolOptions):
     reverb: float = flag(0.25, "share of the mixtures whose speech is put in a room; its early part is the target")
     min_range_db: float = flag(30.0, "leave out clean files whose pauses are not this far below their speech")
     speaker_balance: float = flag(0.35, "0 draws speakers by the length of their speech, 1 all alike")
+    other_voices: float = flag(0.4, "share of the mixtures whose voice gets other resonances, as of another speaker")
 
     def __post_init__(self) -> None:
         refuse(
             [
                 (not self.snr_min <= self.snr_max, f"--snr_min {self.snr_min}, --snr_max {self.snr_max}; min <= max"),
                 (not 0 <= self.speaker_balance <= 1, f"--speaker_balance {self.speaker_balance}; expected 0 to 1"),
+                (not 0 <= self.other_voices <= 1, f"--other_voices {self.other_voices}; expected a share from 0 to 1"),
                 (
                     not max(abs(self.snr_min), abs(self.snr_max)) <= 100,
                     "--snr_min / --snr_max; expected -100 to 100 dB",

@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "recordings": EVERYONE | {"audio"},
     "mixtures": EVERYONE
     | {"audio", "mixing", "batching", "datasets", "features", "planning", "recordings"}
-    | {"synthesis"},
+    | {"synthesis", "voices"},
     "synthesis": EVERYONE,
+    "voices": EVERYONE,
     "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"},
