@@ -26,9 +26,10 @@ N_ROOMS = 128
 class Mixtures(MelDataset):
     """Pairs of waves (N,), "noisy" and "clean", of `clip_s` seconds each.
 
-    In training most mixtures are augmented: another voice, speed, level and tilt, band limits, codecs, clipping, several
-    noises, babble of training speakers, noises made by rule or of wavering level; and most have a hiss on both sides.
-    In a room the clean side keeps the direct sound and the first 50 ms after it. A few items are speech without noise.
+    In training most mixtures are augmented: another voice, speed, level and tilt, band limits, codecs, clipping,
+    several noises, babble of training speakers, noises made by rule or of wavering level; most have a hiss on both
+    sides. In a room the clean side keeps the direct sound and the first 50 ms after it. A few items are speech without
+    noise.
 
     Args:
         split: "train", or "val" for plain mixtures that are the same in every epoch.
