@@ -1,6 +1,8 @@
-"""Prints how well a classifier tells noisy from clean."""
+"""Prints how well a classifier tells classes apart; noisy from clean also by SNR, by noise, beside simple rules."""
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from src import cli
 
@@ -9,20 +11,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
     parser = cli.Parser(__doc__)
     cli.add_data_flags(parser, "./data/val", training=False)
+    parser.add_argument("--val_fold", type=cli.positive, help="evaluate on this fold of labelled files only")
+    cli.add_mixing_flags(
+        parser, ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "speaker_balance"),
+        snr_min=-5.0, snr_max=15.0, val_items=600, augment=0.0, reverb=0.0,
+    )  # fmt: skip
+    parser.add_argument("--seed", type=cli.counted, default=0, help="of the mixtures")
+    cli.add_list_flags(parser, training=False)
     cli.add_model_flag(parser, "classifier.pth")
     cli.add_eval_flags(parser)
+    parser.add_argument("--plot_dir", help="draw the confusion matrix there")
     args = parser.parse_args(argv)
+    cli.use_lists(args)
 
-    from src import runs
-    from src.tasks import ClassificationTask
+    from src import plots, results, runs
 
-    report = runs.evaluate(ClassificationTask, args).report
+    found = runs.evaluate_classifier(args)
+    report = found.report
     if not args.json:
-        print(f"accuracy  {report['accuracy']:.2%} of {report['n']} recordings")
-        print(f"precision {report['precision']:.2%} and recall {report['recall']:.2%} of clean")
-        print("             called clean  called noisy")
-        print(f"truly clean  {report['true_clean']:12d}  {report['false_noisy']:12d}")
-        print(f"truly noisy  {report['false_clean']:12d}  {report['true_noisy']:12d}")
+        print(f"accuracy  {report['accuracy']:.2%} of {report['n']} recordings, macro-F1 {report['macro_f1']:.3f}")
+        if "auc" in report:
+            print(f"AUC       {report['auc']:.4f}, equal error rate {report['eer']:.2%}")
+        for title, rows in found.tables.items():
+            print(f"\n{title.replace('_', ' ')}\n{results.aligned(rows)}")
+    if args.plot_dir:
+        board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=False))
+        board.confusion(found.counts, found.labels, f"{Path(args.model_filename).stem}_confusion")
     return 0
 
 

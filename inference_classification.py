@@ -1,8 +1,9 @@
-"""Says of each recording or mel whether it is clean or noisy, and how surely."""
+"""Says which class each recording or mel belongs to, and how surely; noisy or clean by default."""
 
+import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from src import cli
 
@@ -13,35 +14,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--input_path", default="./data/noisy.wav", help="recording or .npy mel, or a folder of them")
     cli.add_model_flag(parser, "classifier.pth")
     cli.add_result_flags(parser)
+    parser.add_argument("--top_k", type=cli.positive, default=1, help="print so many of the most probable classes")
+    parser.add_argument("--threshold", type=cli.share, default=0.0, help='what is less sure is called "none"')
+    parser.add_argument("--window_s", type=cli.seconds, help="length of a window, 0: all at once (default: as trained)")
+    parser.add_argument("--hop_s", type=cli.seconds, help="from window to window (default: half a window)")
+    parser.add_argument("--timeline_path", help="write every window's probabilities to this .csv or .json")
+    parser.add_argument("--plot_dir", help="draw a time line of each recording there")
     args = parser.parse_args(argv)
 
     from tqdm import tqdm
 
-    from src import checkpoint, datasets, files, results
+    from src import files, judging, plots, results
     from src.errors import InputError
-    from src.features import MelFeatures
-    from src.tasks import ClassificationTask
+    from src.labels import SUFFIXES
 
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), "classification")
+    judge = judging.Judge.load(args.model_filename, args.threshold)
+    if args.timeline_path:
+        results.check_table_path(args.timeline_path)
     source = files.existing(args.input_path)
-    folder = source if source.is_dir() else source.parent
-    names = files.list_files(source, datasets.SUFFIXES) if source.is_dir() else [Path(source.name)]
-    mels = datasets.MelSource(folder, MelFeatures(**network.card["features"]))
-    rows, failed = [], 0
-    for name in tqdm(names, unit="file", leave=False, disable=None if len(names) > 1 else True):
+    paths = [source / name for name in files.list_files(source, SUFFIXES)] if source.is_dir() else [source]
+    board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir))
+    rows, timeline, failed = list[dict[str, Any]](), list[dict[str, Any]](), 0
+    for path in tqdm(paths, unit="file", leave=False, disable=None if len(paths) > 1 else True):
         try:
-            label, probability = ClassificationTask.decide(network, mels.mel(name))
+            heard = judge.listen(path, args.window_s, args.hop_s)
         except InputError as error:
             if not source.is_dir():
                 raise
             failed += 1
             print(f"failed: {error.line()}", file=sys.stderr)
             continue
-        rows.append({"path": str(folder / name), "label": label, "probability": probability})
+        rows.append({"path": str(path)} | judge.row(heard.mean()))
+        timeline += [{"path": str(path)} | row for row in judge.timeline(heard)]
+        board.timeline(heard.spans, heard.probabilities, judge.labels, f"{path.name}_timeline")
+    if args.timeline_path:
+        results.write_rows(args.timeline_path, timeline)
     results.write(rows, rows, args)
     if not args.json:
         for row in rows:
-            print(f"{row['label']:6}{row['probability']:8.1%}  {row['path']}")
+            print(f"{row['label']:6}{row['probability']:8.1%}  {row['path']}{judge.others(row, args.top_k)}")
     return 1 if failed else 0
 
 

@@ -28,18 +28,18 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
     from src import checkpoint, enhancement
     from src.datasets import MelSource
     from src.features import MelFeatures
+    from src.judging import Judge
     from src.options import CleanOptions
-    from src.tasks import ClassificationTask
 
     torch.set_num_threads(1)
     denoiser = checkpoint.load_denoiser(model)
-    judge = checkpoint.load(checkpoint.models_path(classifier, saved=True), "classification")
+    judge = Judge.load(classifier)
     mels = MelSource(recording.parent, MelFeatures())
     name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
     work: dict[str, Callable[[], object]] = {
         "start": lambda: None,
         "features": lambda: mels.mel(name),
-        "classify": lambda: ClassificationTask.decide(judge, mels.mel(name)),
+        "classify": lambda: judge.listen(recording),
         "clean by gain": lambda: enhancement.clean_file(denoiser, recording, cleaned),
         "clean by griffin_lim": lambda: enhancement.clean_file(
             denoiser, recording, cleaned, CleanOptions(reconstruction="griffin_lim")

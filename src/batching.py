@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Item(NamedTuple):
-    """One item: its mels (T, M) by role, its label (clean 1, noisy 0; nan without), its name; or waves (N,) by role."""
+    """One item: its name, its mels (T, M) by role, its label (a class's number; nan without); or waves (N,) by role."""
 
     name: str
     mels: dict[str, Tensor]
@@ -27,7 +27,7 @@ class Batch:
         mels: (B, T, M) by role, zero behind each item's end.
         waves: (B, N) by role, of one length; mels are then made from them where they are needed.
         lengths: (B,) real frames.
-        labels: (B,), clean 1, noisy 0.
+        labels: (B,), the classes' numbers.
     """
 
     names: list[str]
@@ -56,8 +56,8 @@ def collate(items: Sequence[Item]) -> Batch:
     """Pads items behind their ends with zeros."""
     if items[0].waves:
         stacked = {role: torch.stack([item.waves[role] for item in items]) for role in items[0].waves}
-        nothing = torch.zeros(len(items))
-        return Batch([item.name for item in items], {}, nothing.long(), nothing * float("nan"), stacked)
+        nothing = torch.zeros(len(items), dtype=torch.long)
+        return Batch([item.name for item in items], {}, nothing, torch.tensor([item.label for item in items]), stacked)
     lengths = torch.tensor([len(next(iter(item.mels.values()))) for item in items])
     mels = {
         role: torch.nn.utils.rnn.pad_sequence([item.mels[role] for item in items], batch_first=True)

@@ -127,7 +127,9 @@ def load(path: str | Path, task: str) -> Network:
             raise InputError(
                 f"{quoted(path)} holds weights for {found}; expected {task}. Give another --model_filename."
             )
-        MelFeatures(**card["features"])
+        features = MelFeatures(**card["features"])
+        if task == "denoising":
+            features.check_inverse()
         network = kind(**card["sizes"])
         state["_extra_state"] = card
         network.load_state_dict(state, strict=True)

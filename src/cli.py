@@ -16,13 +16,20 @@ Options = TypeVar("Options")
 Number = TypeVar("Number", int, float)
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the defaults that there are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with defaults in the help and no abbreviated flags."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__(
             description=(description or "").split("\n\n")[0],
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
 
@@ -63,10 +70,10 @@ def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None
     group.add_argument("--cache_path", help="folder that keeps the mels of sound files from epoch to epoch")
 
 
-def add_mixing_flags(parser: Parser) -> None:
-    """--noise_path and the other fields of `MixOptions`."""
+def add_mixing_flags(parser: Parser, leave_out: Sequence[str] = (), **defaults: Any) -> None:
+    """--noise_path and the other fields of `MixOptions`; see `add_option_flags`."""
     group = parser.add_argument_group("mixing on the fly, where --noise_path is given")
-    add_option_flags(group, MixOptions, leave_out=("clean_path", "val_clean_path"))
+    add_option_flags(group, MixOptions, leave_out=("clean_path", "val_clean_path", *leave_out), **defaults)
 
 
 def mixing(args: argparse.Namespace) -> MixOptions | None:
@@ -76,12 +83,37 @@ def mixing(args: argparse.Namespace) -> MixOptions | None:
         InputError: --clean_path is missing, or a flat pair is given, too.
     """
     if not args.noise_path:
-        if args.val_noise_path:
+        if getattr(args, "val_noise_path", None):
             raise InputError("--val_noise_path needs --noise_path to train on.")
         return None
-    if not args.clean_path or args.noisy_path or args.val_noisy_path:
+    if not args.clean_path or args.noisy_path or getattr(args, "val_noisy_path", None):
         raise InputError("--noise_path goes with --clean_path, and without --noisy_path or --val_noisy_path.")
     return take(MixOptions, args)
+
+
+def add_list_flags(parser: Parser, training: bool) -> None:
+    """--speech_csv and --noise_csv, lists in place of the folders to mix."""
+    group = parser.add_argument_group("lists (column: filename) in place of folders to mix")
+    group.add_argument("--speech_csv", help="recordings of clean speech, in place of --clean_path")
+    group.add_argument("--noise_csv", help="recordings of noise, in place of --noise_path")
+    if training:
+        group.add_argument("--val_speech_csv", help="speech to validate on, in place of --val_clean_path")
+        group.add_argument("--val_noise_csv", help="noise to validate on, in place of --val_noise_path")
+
+
+def use_lists(args: argparse.Namespace) -> None:
+    """Puts the lists of `add_list_flags` where the folders would stand.
+
+    Raises:
+        InputError: a list and the folder that it stands for are both given.
+    """
+    for prefix in ("", "val_"):
+        for kind, folder in (("speech", "clean_path"), ("noise", "noise_path")):
+            listed = getattr(args, f"{prefix}{kind}_csv", None)
+            if listed and getattr(args, prefix + folder, None):
+                raise InputError(f"--{prefix}{kind}_csv stands in place of --{prefix}{folder}; give one of them.")
+            if listed:
+                setattr(args, prefix + folder, listed)
 
 
 def add_model_flag(parser: Parser, default: str) -> None:
@@ -187,6 +219,8 @@ def flat_pairs(args: argparse.Namespace, split: str) -> tuple[tuple[str, tuple[s
         InputError: one side of a pair is missing.
     """
     found = []
+    if getattr(args, "noise_path", None):
+        return ()
     for name, prefix in ((split, ""), ("val", "val_")):
         pair = getattr(args, f"{prefix}noisy_path", None), getattr(args, f"{prefix}clean_path", None)
         if any(pair) and not all(pair):

@@ -16,8 +16,7 @@ from src.batching import Item
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
 from src.files import FloatArray, list_files, open_mel, quoted, read_mel, write_array
-
-SUFFIXES = (".npy", *audio.SUFFIXES)
+from src.labels import SUFFIXES, Listing
 
 
 class MelSource:
@@ -52,7 +51,7 @@ class MelSource:
         """
         path = self.root / name
         if name.suffix.lower() == ".npy":
-            return torch.from_numpy(read_mel(path, self.features.n_mels))
+            return self.features.relative(torch.from_numpy(read_mel(path, self.features.n_mels)))
         if self.cache is None:
             return torch.from_numpy(self._made(path))
         status = path.stat()
@@ -137,29 +136,31 @@ class PairedMels(MelDataset):
 
 
 class LabelledMels(MelDataset):
-    """All files of a noisy and of a clean folder with their labels, 0 and 1; partners are not needed.
+    """Labelled files as they are, whole.
+
+    Args:
+        listing: the files and their labels.
+        features: what a mel is.
+        cache: see `MelSource`.
 
     Raises:
-        InputError: a folder is missing or empty, or a file is not a mel or a recording.
+        InputError: a file is not a mel or a recording.
     """
 
-    def __init__(self, noisy_path: Path, clean_path: Path, features: MelFeatures, cache: Path | None = None) -> None:
-        self.files: list[tuple[MelSource, Path, float]] = []
+    def __init__(self, listing: Listing, features: MelFeatures, cache: Path | None = None) -> None:
+        self.listing, self.source = listing, MelSource(listing.root, features, cache)
         self.lengths = []
         problems: list[str] = []
-        for root, label in ((noisy_path, 0.0), (clean_path, 1.0)):
-            source = MelSource(root, features, cache)
-            for name in source.names():
-                try:
-                    self.lengths.append(source.n_frames(name))
-                    self.files.append((source, name, label))
-                except InputError as error:
-                    problems.append(error.line())
+        for name in listing.names:
+            try:
+                self.lengths.append(self.source.n_frames(name))
+            except InputError as error:
+                problems.append(error.line())
         raise_all(problems)
 
     def __getitem__(self, index: int) -> Item:
-        source, name, label = self.files[index]
-        return Item(f"{'clean' if label else 'noisy'}/{name.as_posix()}", {"mel": source.mel(name)}, label)
+        name = self.listing.names[index]
+        return Item(name.as_posix(), {"mel": self.source.mel(name)}, float(self.listing.targets[index]))
 
 
 def _by_stem(source: MelSource) -> dict[str, Path]:

@@ -207,7 +207,7 @@ class _Run:
         if self.accelerator.is_main_process:
             if better:
                 self.plain.card = checkpoint.make_card(
-                    self.plain, task.name, task.features, task.labels, self._training(), scores
+                    self.plain, task.name, task.features, list(task.labels), self._training(), scores
                 )
                 checkpoint.save(self.out, self.plain.state_dict())
             write_text(self.history_path, json.dumps(self.history, indent=1))

@@ -32,11 +32,14 @@ class MelFeatures:
 
     Args:
         sample_rate: in Hz.
-        n_fft: window and FFT length in samples, even.
-        hop_length: samples from frame to frame; n_fft must be a multiple of it.
+        n_fft: FFT length in samples, even.
+        hop_length: samples from frame to frame; for `check_inverse` n_fft must be a multiple of it.
         n_mels: bands.
         fmin: lower edge of the lowest band in Hz.
         fmax: upper edge of the highest band in Hz.
+        win_length: samples of the window, in the middle of the n_fft; 0: all of them.
+        top_db: above 0 the values count from the recording's loudest one, which becomes 1, and end that far below
+            it, so that its level does not matter. 0: values are absolute, which cleaning needs.
 
     Raises:
         InputError: the numbers contradict each other.
@@ -48,16 +51,33 @@ class MelFeatures:
     n_mels: int = 80
     fmin: float = 20.0
     fmax: float = 8000.0
+    win_length: int = 0
+    top_db: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
             raise InputError(f"features: fmin {self.fmin}, fmax {self.fmax}; expected 0 <= fmin < fmax <= rate / 2")
-        if self.n_mels < 1 or self.hop_length < 1 or self.n_fft % self.hop_length or self.n_fft % 2:
-            raise InputError(f"features: n_fft {self.n_fft} must be even and a multiple of hop {self.hop_length}")
+        if self.n_mels < 1 or self.n_fft < 2 or self.n_fft % 2 or not 1 <= self.hop_length <= self.n_fft:
+            raise InputError(
+                f"features: n_mels {self.n_mels}, n_fft {self.n_fft}, hop_length {self.hop_length}; expected 1 or more "
+                "bands, an even n_fft, and a hop of at most that"
+            )
+        if not 0 <= self.win_length <= self.n_fft or not 0 <= self.top_db < math.inf:
+            raise InputError(
+                f"features: win_length {self.win_length}, top_db {self.top_db}; expected 0 to n_fft, and 0 or more"
+            )
+
+    def check_inverse(self) -> None:
+        """Raises an InputError if gains between two mels could not be applied to the STFT."""
+        if self.n_fft % self.hop_length or self.win_length or self.top_db:
+            raise InputError(
+                f"features: n_fft {self.n_fft}, hop_length {self.hop_length}, win_length {self.win_length}, top_db "
+                f"{self.top_db}; to get back to sound, n_fft must be a multiple of the hop and the others 0"
+            )
 
     def card(self) -> dict[str, int | float]:
-        """The numbers as a plain dict, for the weights' card."""
-        return asdict(self)
+        """The numbers as a plain dict, for the weights' card; those that came later only where they are used."""
+        return {key: value for key, value in asdict(self).items() if value or key not in ("win_length", "top_db")}
 
     def n_frames(self, n_samples: int) -> int:
         """Frames T of a recording of n_samples."""
@@ -70,12 +90,18 @@ class MelFeatures:
             flat,
             self.n_fft,
             self.hop_length,
-            window=hann(self.n_fft, wave.dtype, wave.device),
+            window=self.window(wave),
             center=True,
             pad_mode="constant",
             return_complex=True,
         )  # (B, F, T)
         return spectrum.transpose(1, 2).reshape(*wave.shape[:-1], -1, self.n_fft // 2 + 1)
+
+    def window(self, like: Tensor) -> Tensor:
+        """The window (n_fft,), zeros beside its win_length."""
+        length = self.win_length or self.n_fft
+        beside = self.n_fft - length
+        return functional.pad(hann(length, like.dtype, like.device), (beside // 2, beside - beside // 2))
 
     def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
         """Wave (..., n_samples) of a spectrum (..., T, F) by weighted overlap-add."""
@@ -88,18 +114,25 @@ class MelFeatures:
         """Log-mel (..., T, M) of (..., N); the spectrum of a long wave is made in pieces, to spare memory."""
         n_frames = self.n_frames(wave.shape[-1])
         if n_frames <= PIECE_FRAMES:
-            return self.mel_of_power(power_of(self.stft(wave)))
+            return self.relative(self.mel_of_power(power_of(self.stft(wave))))
         padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
-        window = hann(self.n_fft, wave.dtype, wave.device)
+        window = self.window(wave)
         frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
         pieces = [
             self.mel_of_power(power_of(torch.fft.rfft(piece * window)))
             for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
         ]
-        return torch.cat(pieces, dim=-2)
+        return self.relative(torch.cat(pieces, dim=-2))
+
+    def relative(self, mel: Tensor) -> Tensor:
+        """Log-mels (..., T, M) counted from the loudest value, if `top_db` asks for that; else as they are."""
+        if not self.top_db:
+            return mel
+        loudest = mel.amax(dim=(-2, -1), keepdim=True)
+        return 1 + (mel - loudest).clamp(min=-self.top_db / DECIBELS_PER_UNIT)
 
     def mel_of_power(self, power: Tensor) -> Tensor:
-        """Log-mel (..., T, M) of a power spectrum (..., T, F)."""
+        """Absolute log-mel (..., T, M) of a power spectrum (..., T, F)."""
         return 1 + torch.log(FLOOR + power @ self.filters(power).T) / 10
 
     def cepstrum(self, mel: Tensor, n_coefficients: int = 20) -> Tensor:

@@ -75,23 +75,30 @@ class Mixtures(MelDataset):
                 mixing.room_response(self.rate, room, number)
 
     def __getitem__(self, index: int) -> Item:
-        training = self.split == "train"
-        key = [self.seed, 0 if training else 1, self.epoch if training else 0, index]
-        rng = np.random.default_rng(key)
-        noisy, clean = self._mixture(rng, rng.random() < (self.options.augment if training else 0))
+        rng = self._generator(index)
+        noisy, clean = self._mixture(rng, rng.random() < (self.options.augment if self.split == "train" else 0))
         waves = {"noisy": torch.from_numpy(noisy), "clean": torch.from_numpy(clean)}
         return Item(f"{self.split}_{self.epoch}_{index}", {}, float("nan"), waves)
+
+    def _generator(self, index: int) -> np.random.Generator:
+        """Of everything that is drawn for an item."""
+        training = self.split == "train"
+        return np.random.default_rng([self.seed, 0 if training else 1, self.epoch if training else 0, index])
 
     def _is_clean(self, wave: FloatArray) -> bool:
         return mixing.dynamic_range_db(wave, self.rate) >= self.options.min_range_db and bool(wave.any())
 
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
+        speech = self._voice(rng, augment)
+        recipe = self._recipe(rng, augment)
+        return mixing.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
+
+    def _voice(self, rng: np.random.Generator, augment: bool) -> FloatArray:
         speech = self._speech(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
         share = self.options.other_voices if self.split == "train" else 0
         if share and rng.random() < share:
             speech = with_formants(speech, rng.uniform(0.82, 1.2), self.rate)
-        recipe = self._recipe(rng, augment)
-        return mixing.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
+        return speech
 
     def _speech(self, rng: np.random.Generator, speed: float = 1.0) -> FloatArray:
         """A piece of n_samples in which somebody speaks; short recordings of a speaker follow each other."""

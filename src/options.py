@@ -179,6 +179,114 @@ class LossOptions:
         )
 
 
+FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
+    "mel80": {},
+    "speech40": {"n_fft": 480, "hop_length": 160, "n_mels": 40, "top_db": 80.0},
+    "esc50": {
+        "sample_rate": 44100,
+        "n_fft": 4096,
+        "win_length": 3969,
+        "hop_length": 308,
+        "n_mels": 256,
+        "fmax": 17000.0,
+        "top_db": 80.0,
+    },
+}
+"""Numbers of `MelFeatures` by name, where they differ from its defaults."""
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """What a mel is; a number that is not given is that of the preset."""
+
+    features: str = flag(
+        "mel80", f"numbers of the mels: {' / '.join(FEATURE_PRESETS)}, each of which a flag may change"
+    )
+    sample_rate: int | None = flag(None, "in Hz")
+    n_fft: int | None = flag(None, "length of the FFT in samples, even")
+    win_length: int | None = flag(None, "length of the window in samples, 0 for n_fft")
+    hop_length: int | None = flag(None, "samples from frame to frame")
+    n_mels: int | None = flag(None, "mel bands")
+    fmin: float | None = flag(None, "lower edge of the lowest band in Hz")
+    fmax: float | None = flag(None, "upper edge of the highest band in Hz")
+    top_db: float | None = flag(None, "count from the loudest value down to this far below it; 0: absolute values")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (
+                    self.features not in FEATURE_PRESETS,
+                    f"--features {self.features}; expected {' / '.join(FEATURE_PRESETS)}",
+                )
+            ]
+        )
+
+    def numbers(self) -> dict[str, Any]:
+        """Arguments of `MelFeatures`."""
+        given = {key: value for key, value in vars(self).items() if key != "features" and value is not None}
+        return FEATURE_PRESETS[self.features] | given
+
+
+CLASSIFIERS = ("lstm", "bcresnet", "vgg11", "resnet18", "resnet34", "resnet50", "mhatt", "kwt", "fully_connected")
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """Which classifier; a size that is not given is as published."""
+
+    network: str = flag("lstm", f"what is trained: {' / '.join(CLASSIFIERS)}")
+    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected: width")
+    num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers")
+    scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual")
+    width: int | None = flag(None, "resnets, vgg11: channels of the first stage")
+    num_heads: int | None = flag(None, "mhatt, kwt: attention heads")
+    patch_frames: int | None = flag(None, "kwt: frames in a patch")
+    window: int | None = flag(None, "fully_connected: frames that are seen at once")
+    dropout: float | None = flag(None, "in training")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in CLASSIFIERS, f"--network {self.network}; expected {' / '.join(CLASSIFIERS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key != "dropout"
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How labelled sounds are changed in training; nothing is by default."""
+
+    speed: float = flag(0.0, "largest change of the speed and pitch of sound files: 0.1 is 0.9 to 1.1 times")
+    gain_db: float = flag(0.0, "largest change of the level of sound files, either way")
+    time_mask: float = flag(0.0, "longest stretch of frames that is blanked, as a share of the recording; twice")
+    freq_mask: float = flag(0.0, "widest range of bands that is blanked, as a share of them; twice")
+    mixup: float = flag(0.0, "two recordings are mixed by a share drawn from a beta distribution of this parameter")
+    label_smoothing: float = flag(0.0, "share of the target that is spread over all classes")
+    temperature: float = flag(0.0, "of the probabilities; 0: fitted on the validation set")
+
+    def __post_init__(self) -> None:
+        shares = {key: getattr(self, key) for key in ("time_mask", "freq_mask", "label_smoothing")}
+        refuse(
+            [
+                *((not 0 <= value < 1, f"--{key} {value}; expected 0 to below 1") for key, value in shares.items()),
+                (not 0 <= self.speed <= 0.5, f"--speed {self.speed}; expected 0 to 0.5"),
+                (not 0 <= self.gain_db <= 60, f"--gain_db {self.gain_db}; expected 0 to 60"),
+                (not 0 <= self.mixup <= 10, f"--mixup {self.mixup}; expected 0 to 10"),
+                (not 0 <= self.temperature <= 100, f"--temperature {self.temperature}; expected 0 to 100"),
+            ]
+        )
+
+
 @dataclass(frozen=True)
 class CleanOptions:
     """How strongly to clean a recording."""

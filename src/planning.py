@@ -3,6 +3,7 @@
 The plan depends only on the seed, the options and the names of the files.
 """
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from src import audio, mixing
-from src.errors import InputError
+from src.errors import InputError, raise_all
 from src.files import list_files, quoted
+from src.labels import read_table
 from src.options import BuildOptions, PoolOptions
 
 
@@ -51,8 +53,9 @@ class Job:
 
 def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
     """Clean and noise files by split. A speaker, and a noise source, is in one split only."""
-    clean, noise = _listed(options.clean_path), _listed(options.noise_path)
-    held_clean, held_noise = _listed(options.val_clean_path), _listed(options.val_noise_path)
+    (clean_root, clean), (noise_root, noise) = _listed(options.clean_path), _listed(options.noise_path)
+    held_clean_root, held_clean = _listed(options.val_clean_path)
+    held_noise_root, held_noise = _listed(options.val_noise_path)
     train_clean, val_clean = (
         (clean, held_clean)
         if options.val_clean_path
@@ -63,15 +66,27 @@ def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
         if options.val_noise_path
         else _held_out(noise, options.val_noises, options, "--val_noises", seed)
     )
-    pools = {"train": Pool(options.clean_path, options.noise_path, train_clean, train_noise)}
+    pools = {"train": Pool(clean_root, noise_root, train_clean, train_noise)}
     if val_clean and val_noise:
-        roots = options.val_clean_path or options.clean_path, options.val_noise_path or options.noise_path
-        pools["val"] = Pool(*roots, val_clean, val_noise)
+        pools["val"] = Pool(held_clean_root or clean_root, held_noise_root or noise_root, val_clean, val_noise)
     return pools
 
 
-def _listed(folder: str | None) -> tuple[str, ...]:
-    return () if folder is None else tuple(path.as_posix() for path in list_files(folder, audio.SUFFIXES))
+def _listed(place: str | None) -> tuple[str, tuple[str, ...]]:
+    """Root and names of the recordings below a folder, or in a CSV file with the column "filename".
+
+    Names in a CSV file are relative to its folder or to the current one.
+    """
+    if place is None:
+        return "", ()
+    if not place.lower().endswith(".csv") or Path(place).is_dir():
+        return place, tuple(path.as_posix() for path in list_files(place, audio.SUFFIXES))
+    listed = [row["filename"] for row in read_table(Path(place), ("filename",))]
+    beside = [Path(place).parent / name for name in listed]
+    found = [path if path.is_file() else Path(name) for path, name in zip(beside, listed, strict=True)]
+    raise_all([f"{quoted(place)} lists {quoted(path)}, which is missing" for path in found if not path.is_file()])
+    root = Path(os.path.commonpath([path.absolute().parent for path in found]))
+    return str(root), tuple(sorted({path.absolute().relative_to(root).as_posix() for path in found}))
 
 
 def _held_out(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from src import audio
@@ -134,6 +135,50 @@ class Board:
         )  # fmt: skip
         axis.set_ylabel({"stft": "frequency (Hz)", "mel": "mel band", "mfcc": "coefficient"}[kind])
         figure.colorbar(image, ax=axis, label=label)
+        self._give(figure, name)
+
+    def confusion(self, counts: npt.NDArray[np.int64], labels: Sequence[str], name: str) -> None:
+        """How often each true class (row) was called each class (column): numbers, coloured by their share of a row."""
+        if self.off:
+            return
+        plt = self._pyplot()
+        shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+        size = 2.4 + 0.45 * len(labels)
+        figure, axis = plt.subplots(figsize=(size + 1, size), layout="constrained")
+        image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.set_xticks(range(len(labels)), labels, rotation=90 if len(labels) > 2 else 0)
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set(xlabel="called", ylabel="true")
+        if len(labels) <= 30:
+            for row, column in np.argwhere(counts):
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axis.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
+        figure.colorbar(image, ax=axis, label="share of the true class")
+        self._give(figure, name)
+
+    def timeline(
+        self, spans: FloatArray, probabilities: FloatArray, labels: Sequence[str], name: str, most: int = 8
+    ) -> None:
+        """Probabilities over time.
+
+        Args:
+            spans: (W, 2) start and end of each window in seconds.
+            probabilities: (W, C).
+            labels: C names; the `most` with the highest peaks are drawn.
+            name: of the PNG file, without suffix.
+            most: classes at most.
+        """
+        if self.off:
+            return
+        plt = self._pyplot()
+        figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
+        for index in sorted(np.argsort(-probabilities.max(axis=0), kind="stable")[:most].tolist()):
+            axis.plot(
+                spans.mean(axis=1), probabilities[:, index], marker="." if len(spans) < 60 else "", label=labels[index]
+            )
+        axis.set(xlabel="time (s)", ylabel="probability", ylim=(-0.02, 1.02), xlim=(0, float(spans.max())))
+        axis.grid(alpha=0.3)
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         self._give(figure, name)
 
     def history(self, history: Sequence[Mapping[str, float]], name: str) -> None:

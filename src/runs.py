@@ -1,20 +1,27 @@
 """A whole run of a script, once its flags are parsed: training, or evaluating weights on a dataset."""
 
 import argparse
+import json
+import statistics
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
-from src import checkpoint, cli, engine, plots, quality, report, results
+from src import checkpoint, cli, engine, labels, plots, presence_report, quality, report, results
 from src.datasets import MelDataset
+from src.errors import InputError
 from src.features import MelFeatures
-from src.files import ensure_writable
+from src.files import ensure_writable, quoted, write_text
 from src.networks import Denoiser, Network
 from src.options import CleanOptions, FitOptions
-from src.tasks import DenoisingTask, Task
+from src.presence import NoisePresence
+from src.tasks import ClassificationTask, DenoisingTask, Task
 from src.tasks.base import Record, Source
 
 
@@ -39,10 +46,7 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
         **more: further arguments of the task.
     """
     options = cli.take(FitOptions, args)
-    mixing = cli.mixing(args) if hasattr(args, "noise_path") else None
-    flat = () if mixing else cli.flat_pairs(args, "train")
-    source = Source(args.dataset_path, flat, args.cache_path, mixing, options.seed)
-    task = kind(source, sizes=dict(sizes), **more)
+    task = kind(_source(args, "train", options.seed), sizes=dict(sizes), **more)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(task, options, out)
     if history:  # only the main process of several has it
@@ -50,23 +54,106 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
         print(f"saved {out}")
 
 
-def evaluate(kind: type[Task], args: argparse.Namespace) -> Evaluated:
-    """Evaluates weights on a dataset; prints JSON and writes CSV where asked for.
+def _source(args: argparse.Namespace, split: str, seed: int) -> Source:
+    mixing = cli.mixing(args) if hasattr(args, "noise_path") else None
+    held = {name: getattr(args, name) for name in ("val_fold", "val_fraction") if hasattr(args, name)}
+    return Source(args.dataset_path, cli.flat_pairs(args, split), args.cache_path, mixing, seed, **held)
+
+
+def train_classifier(args: argparse.Namespace, sizes: Mapping[str, Any], **more: Any) -> None:
+    """As `train`, or once for each fold with --cross_validate."""
+    if args.cross_validate:
+        _cross_validate(args, sizes, **more)
+    else:
+        train(ClassificationTask, args, sizes, **more)
+
+
+def _cross_validate(args: argparse.Namespace, sizes: Mapping[str, Any], **more: Any) -> None:
+    """Trains a classifier once for each fold, without a look at that fold, and evaluates it there.
+
+    Writes models/<name>_fold<N>.pth, and models/<name>.folds.json with the figures of each fold and of all.
 
     Args:
-        kind: the task.
-        args: the flags of `cli.add_data_flags`, `add_model_flag` and `add_eval_flags`.
+        args: as for `train`.
+        sizes: arguments of the network.
+        **more: further arguments of the task.
+
+    Raises:
+        InputError: the names of the files tell less than two folds.
     """
-    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), kind.name)
-    found = _evaluated(kind, network, args)
-    results.write(found.report, found.records, args)
-    return found
+    options = cli.take(FitOptions, args)
+    source = _source(args, "train", options.seed)
+    folds = sorted(set(labels.of_folder(source.dataset_path).folds) - {0})
+    if len(folds) < 2:
+        raise InputError(
+            f"{quoted(source.dataset_path)} has {len(folds)} fold(s); expected two or more to validate on."
+        )
+    out = checkpoint.models_path(args.model_filename, saved=False)
+    table: dict[str, dict[str, float]] = {}
+    records: list[Record] = []
+    for fold in folds:
+        task = ClassificationTask(replace(source, val_fold=fold, blind=True), sizes=dict(sizes), **more)
+        path = out.with_name(f"{out.stem}_fold{fold}.pth")
+        begun = path.with_suffix(".resume.pth").exists()
+        engine.fit(task, replace(options, resume=options.resume and begun), path)
+        network = checkpoint.load(path, task.name)
+        accelerator = engine.make_accelerator(options.device)
+        found = engine.evaluate(task, network, task.dataset("val"), options.batch_size, accelerator, options.workers)
+        accelerator.end_training()
+        records += found
+        table[str(fold)] = task.report(found)
+        if accelerator.is_main_process:
+            print(f"fold {fold}: accuracy {table[str(fold)]['accuracy']:.2%} of {len(found)} recordings", flush=True)
+    accuracies = [figures["accuracy"] for figures in table.values()]
+    table["all"] = task.report(records)
+    table["mean"] = {"accuracy": statistics.mean(accuracies), "std": statistics.stdev(accuracies)}
+    if accelerator.is_main_process:
+        write_text(out.with_suffix(".folds.json"), json.dumps(table, indent=1))
+        print(
+            f"accuracy {table['mean']['accuracy']:.2%} +- {table['mean']['std']:.2%} over {len(folds)} folds; "
+            f"temperature {table['all']['temperature']:.3f}"
+        )
+        print(f"saved {out.with_suffix('.folds.json')}")
+
+
+class EvaluatedClassifier(NamedTuple):
+    """What came of evaluating a classifier.
+
+    report: figures of all items. tables: rows by class; of noisy and clean mixed here also by SNR, by noise, and beside
+    simple rules. counts: (C, C), see `metrics.confusion`.
+    """
+
+    report: dict[str, float]
+    tables: dict[str, list[dict[str, Any]]]
+    counts: npt.NDArray[np.int64]
+    labels: list[str]
+
+
+def evaluate_classifier(args: argparse.Namespace) -> EvaluatedClassifier:
+    """Evaluates a classifier on a dataset or on mixtures; prints JSON and writes CSV where asked for.
+
+    Args:
+        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_eval_flags` and `add_mixing_flags`.
+    """
+    network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), ClassificationTask.name)
+    _, task, data, records, figures = _evaluated(ClassificationTask, network, args)
+    assert isinstance(task, ClassificationTask)
+    tables: dict[str, list[dict[str, Any]]] = {"by_class": task.by_class(records)}
+    if isinstance(data, NoisePresence):
+        bar = tqdm(range(len(data)), unit="item", desc="simple rules", leave=False, disable=None)
+        for index in bar:
+            wave = data[index].waves["mel"].numpy()
+            records[index] |= data.described(index) | presence_report.rules(wave, data.rate)
+        tables |= presence_report.tables(records)
+    results.write(figures | tables, records, args)
+    return EvaluatedClassifier(figures, tables, task.counts(records).numpy(), list(task.labels))
 
 
 def _evaluated(kind: type[Task], network: Network, args: argparse.Namespace) -> Evaluated:
-    source = Source(args.dataset_path, cli.flat_pairs(args, "."), args.cache_path)
-    task = kind(source, MelFeatures(**network.card["features"]))
-    data = task.dataset(".")
+    source = _source(args, ".", getattr(args, "seed", 0))
+    own = {"labels": network.card["labels"]} if kind is ClassificationTask else {}
+    task = kind(source, MelFeatures(**network.card["features"]), **own)
+    data = task.dataset("val" if source.val_fold else ".")
     accelerator = engine.make_accelerator(args.device)
     records = engine.evaluate(task, network, data, args.batch_size, accelerator, args.workers)
     accelerator.end_training()

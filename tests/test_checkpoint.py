@@ -57,7 +57,7 @@ def test_the_original_classifier_runs_unchanged() -> None:
     last = lstm(mel[:, None])[0][-1, 0]
     wanted = last @ state["hidden2class.weight"][0] + state["hidden2class.bias"][0]
     padded = torch.cat([mel, torch.full((13, 80), 5.0)])
-    torch.testing.assert_close(network(padded[None], torch.tensor([40]))[0], wanted)
+    torch.testing.assert_close(network(padded[None], torch.tensor([40]))[0, 0], wanted)
 
 
 def test_weights_of_another_task_are_refused(denoiser: Network) -> None:

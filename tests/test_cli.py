@@ -131,7 +131,7 @@ class Louder(LSTMClassifier):
     """Calls everything clean whose mean log-mel is above -1."""
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        return torch.stack([row[:n].mean() + 1 for row, n in zip(mel, lengths.tolist(), strict=True)])
+        return torch.stack([row[:n].mean()[None] + 1 for row, n in zip(mel, lengths.tolist(), strict=True)])
 
 
 def test_eval_classification_json_is_one_value_with_fractions(

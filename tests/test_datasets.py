@@ -9,6 +9,7 @@ from src.batching import BucketSampler, Shares, collate
 from src.datasets import LabelledMels, PairedMels
 from src.errors import InputError
 from src.features import MelFeatures
+from src.labels import of_sides
 from src.metrics import masked_mse
 from src.networks import LSTMClassifier, LSTMDenoiser
 from src.tasks import ClassificationTask, DenoisingTask
@@ -31,7 +32,7 @@ def test_pairs_match_by_path_wherever_the_word_clean_stands(tree: Path) -> None:
 
 
 def test_labels_are_one_for_clean(tree: Path) -> None:
-    data = LabelledMels(tree / "val/noisy", tree / "val/clean", FEATURES)
+    data = LabelledMels(of_sides(tree / "val/noisy", tree / "val/clean"), FEATURES)
     assert {(item.name.split("/")[0], item.label) for item in map(data.__getitem__, range(6))} == {
         ("noisy", 0.0),
         ("clean", 1.0),

@@ -5,7 +5,7 @@ import torch
 
 from src import audio
 from src.errors import InputError
-from src.features import MelFeatures, hz_to_mel, mel_to_hz
+from src.features import MelFeatures, hz_to_mel, mel_to_hz, power_of
 from src.inversion import griffin_lim, magnitude_of_mel
 from tests.conftest import ROOT
 
@@ -107,7 +107,18 @@ def test_griffin_lim_of_silence_is_silent_and_of_anything_finite() -> None:
         griffin_lim(FEATURES, torch.zeros(1, 80))
 
 
-@pytest.mark.parametrize("numbers", [{"fmax": 9000.0}, {"fmin": 8000.0}, {"hop_length": 300}, {"n_mels": 0}])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"fmax": 9000.0},
+        {"fmin": 8000.0},
+        {"hop_length": 2000},
+        {"n_mels": 0},
+        {"n_fft": 1023},
+        {"win_length": 2000},
+        {"top_db": -1.0},
+    ],
+)
 def test_contradicting_numbers_are_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(InputError):
         MelFeatures(**numbers)  # type: ignore[arg-type]
@@ -121,3 +132,30 @@ def test_the_cepstrum_is_an_orthonormal_transform_of_the_bands(rng) -> None:
     assert float(flat[:, 1:].abs().max()) < 1e-3
     ripple = 1 + torch.cos(3 * (torch.arange(80) + 0.5) * torch.pi / 80)[None]
     assert int(FEATURES.cepstrum(ripple).abs().argmax()) == 3
+
+
+def test_a_short_window_sees_only_the_middle_of_the_frame() -> None:
+    features = MelFeatures(n_fft=4096, win_length=512, hop_length=300, n_mels=40)
+    wave = torch.zeros(16000)
+    wave[8000] = 1.0
+    heard = (features.mel(wave) > -1.7).any(dim=1).nonzero()[:, 0] * 300
+    assert 8000 - 256 - 300 < int(heard.min()) < 8000 < int(heard.max()) < 8000 + 256 + 300
+    assert len(features.mel(wave)) == features.n_frames(16000)
+    long = torch.randn(300 * 9000)  # made in pieces
+    whole = features.relative(features.mel_of_power(power_of(features.stft(long))))
+    torch.testing.assert_close(features.mel(long), whole, atol=2e-4, rtol=0)
+
+
+def test_values_that_count_from_the_loudest_forget_the_level_and_end_at_the_floor() -> None:
+    features = MelFeatures(top_db=60.0)
+    wave = torch.randn(16000) * torch.linspace(0, 1, 16000) ** 8
+    mel = features.mel(wave)
+    torch.testing.assert_close(features.mel(0.01 * wave), mel, atol=1e-4, rtol=0)
+    assert float(mel.max()) == 1.0
+    assert float(mel.min()) == pytest.approx(1 - 60 / 43.43, abs=1e-3)
+
+
+@pytest.mark.parametrize("numbers", [{"hop_length": 300}, {"win_length": 512}, {"top_db": 80.0}])
+def test_features_without_a_way_back_are_no_denoiser_s(numbers: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="to get back to sound"):
+        MelFeatures(**numbers).check_inverse()  # type: ignore[arg-type]

@@ -23,17 +23,25 @@ MAY_IMPORT = {
     "mixing": EVERYONE | {"audio"},
     "networks": set(),
     "batching": set(),
-    "datasets": EVERYONE | {"audio", "features", "mixing", "batching"},
-    "planning": EVERYONE | {"audio", "mixing"},
+    "labels": EVERYONE | {"audio"},
+    "datasets": EVERYONE | {"audio", "features", "mixing", "batching", "labels"},
+    "sounds": EVERYONE | {"audio", "features", "batching", "datasets", "labels", "recordings"},
+    "augmentation": set(),
+    "planning": EVERYONE | {"audio", "mixing", "labels"},
     "recordings": EVERYONE | {"audio"},
     "mixtures": EVERYONE
     | {"audio", "mixing", "batching", "datasets", "features", "planning", "recordings"}
     | {"synthesis", "voices"},
+    "presence": EVERYONE | {"mixing", "mixtures", "batching"},
+    "presence_report": EVERYONE | {"metrics", "mixing"},
+    "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},
     "synthesis": EVERYONE,
     "voices": EVERYONE,
     "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
-    "tasks": EVERYONE | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"},
+    "tasks": EVERYONE
+    | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
+    | {"augmentation", "labels", "presence", "sounds"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "report": EVERYONE | {"features"},
@@ -41,7 +49,7 @@ MAY_IMPORT = {
     "plots": EVERYONE | {"audio", "features"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
-    | {"tasks"},
+    | {"tasks", "labels", "presence", "presence_report"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 

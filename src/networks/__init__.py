@@ -23,7 +23,14 @@ NETWORKS: dict[str, type[Network]] = {
     "gain_denoiser": GainDenoiser,
 }
 
+CLASSIFIERS: dict[str, type[Network]] = {"lstm": LSTMClassifier} | {
+    name: NETWORKS[name]
+    for name in ("bcresnet", "vgg11", "resnet18", "resnet34", "resnet50", "mhatt", "kwt", "fully_connected")
+}
+"""Those that give one logit or one for each class of a whole recording, by the name of their flag."""
+
 __all__ = [
+    "CLASSIFIERS",
     "NETWORKS",
     "VGG11",
     "BCResNet",

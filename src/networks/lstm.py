@@ -15,27 +15,33 @@ State = tuple[Tensor, Tensor]
 
 
 class LSTMClassifier(Network):
-    """Logit of "clean" for a whole recording, read from the last real frame.
+    """Logits of a whole recording, read from the last real frame.
 
     The defaults are the published sizes, 37,441 parameters.
 
     Args:
         input_dim: mel bands M.
+        n_classes: logits C.
         hidden_dim: LSTM width.
         num_layers: LSTM layers.
         dropout: between the layers, in training.
     """
 
-    def __init__(self, input_dim: int = 80, hidden_dim: int = 64, num_layers: int = 1, dropout: float = 0.0) -> None:
-        super().__init__(input_dim=input_dim, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout)
+    def __init__(
+        self, input_dim: int = 80, n_classes: int = 1, hidden_dim: int = 64, num_layers: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__(
+            input_dim=input_dim, n_classes=n_classes, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout
+        )
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
-        self.hidden2class = nn.Linear(hidden_dim, 1)
+        self.hidden2class = nn.Linear(hidden_dim, n_classes)
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B,) of a padded batch (B, T, M) with `lengths` (B,) real frames each."""
+        """Logits (B, C) of a padded batch (B, T, M) with `lengths` (B,) real frames each."""
         hidden, _ = self.lstm(mel)  # (B, T, H)
         last = hidden[torch.arange(len(mel), device=mel.device), lengths - 1]  # (B, H)
-        return self.hidden2class(last).squeeze(-1)  # type: ignore[no-any-return]
+        logits: Tensor = self.hidden2class(last)
+        return logits
 
 
 class LSTMDenoiser(Denoiser):

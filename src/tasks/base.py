@@ -28,7 +28,8 @@ class Source:
 
     dataset_path: folder of the splits. flat: per split, a pair of (noisy, clean) folders that replaces
     `<dataset_path>/<split>`. cache_path: where mels of sound files are kept. mixing: mixes waves anew, from the
-    recordings that it names, in place of both; drawn by `seed`.
+    recordings that it names, in place of both; drawn by `seed`. val_fold, val_fraction: which of labelled files are
+    held out for validation, see `labels.part`. blind: training does not look at them.
     """
 
     dataset_path: str = "."
@@ -36,6 +37,9 @@ class Source:
     cache_path: str | None = None
     mixing: MixOptions | None = None
     seed: int = 0
+    val_fold: int | None = None
+    val_fraction: float = 0.2
+    blind: bool = False
 
     def cache(self) -> Path | None:
         """The cache folder, if asked for."""
@@ -54,7 +58,7 @@ class Task(ABC):
     name: ClassVar[str]
     monitor: ClassVar[str]
     higher_is_better: ClassVar[bool]
-    labels: ClassVar[list[str]] = []
+    labels: Sequence[str] = ()
 
     def __init__(
         self,

@@ -1,67 +1,212 @@
-"""Is a recording clean or noisy?"""
+"""Which of several kinds of sound is a recording? Noisy or clean, or classes of one's own."""
 
+import inspect
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from src import augmentation, metrics
 from src.batching import Batch
-from src.datasets import LabelledMels
-from src.metrics import binary_counts
-from src.networks import LSTMClassifier, Network
-from src.tasks.base import Record, Task
+from src.datasets import LabelledMels, MelDataset
+from src.errors import InputError
+from src.features import MelFeatures
+from src.labels import SIDES, Listing, of_folder, of_sides, part
+from src.networks import CLASSIFIERS, Network
+from src.options import AugmentOptions
+from src.presence import NoisePresence
+from src.sounds import LabelledSounds
+from src.tasks.base import Record, Source, Task
 
 
 class ClassificationTask(Task):
-    """Noisy (0) against clean (1): one logit per recording, clean where it is >= 0."""
+    """One of several classes for each recording.
+
+    Noisy (0) against clean (1) has a single logit, clean where it is >= 0. They are told apart in a tree of noisy/ and
+    clean/, or in speech that is mixed with noise for every step. Any other classes have a logit each.
+
+    Args:
+        source: where the data lie.
+        features: what a mel is.
+        sizes: arguments of a new network.
+        network_name: of a new network, a key of `CLASSIFIERS`.
+        augment: how recordings are changed in training.
+        clip_s: length of the pieces of labelled sound files to train on in seconds, 0 for whole files.
+        labels: of the weights to be evaluated; None: those of the data.
+    """
 
     name, monitor, higher_is_better = "classification", "loss", False
-    labels = ["noisy", "clean"]  # noqa: RUF012 - a class constant, as in the base
 
-    def dataset(self, split: str) -> LabelledMels:
+    def __init__(
+        self,
+        source: Source | None = None,
+        features: MelFeatures | None = None,
+        sizes: dict[str, int | float | bool] | None = None,
+        network_name: str = "lstm",
+        augment: AugmentOptions | None = None,
+        clip_s: float = 0.0,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(source, features, sizes)
+        self.network_name, self.augment, self.clip_s = network_name, augment or AugmentOptions(), clip_s
+        self._listings: dict[str, Listing] = {}
+        known = inspect.signature(CLASSIFIERS[network_name]).parameters
+        if unknown := [name for name in self.sizes if name not in known]:
+            raise InputError(
+                f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(list(known)[2:])}."
+            )
+        self.labels = list(labels) if labels is not None else self._own_labels()
+
+    def has(self, split: str) -> bool:
+        """See `Task.has`."""
+        if self.source.mixing is not None or self._by_folders:
+            return super().has(split) and not (split == "val" and self.source.blind)
+        if split == "val" and self.source.blind:
+            return False
+        return split != "val" or (self.source.val_fold != 0 and bool(self._listing("val").names))
+
+    def dataset(self, split: str) -> MelDataset:
         """All recordings of a split, see `Task.dataset`."""
-        return LabelledMels(*self.folders(split), self.features, self.source.cache())
+        source = self.source
+        if source.mixing is not None:
+            pool = self.pools["train" if split == "." else split]  # "." are all recordings, mixed as for validation
+            kind = "val" if split == "." else split
+            return NoisePresence(kind, pool, source.mixing, self.features, source.seed, source.cache())
+        listing = self._listing(split).called(self.labels)
+        if self.labels == SIDES or any(name.suffix.lower() == ".npy" for name in listing.names):
+            return LabelledMels(listing, self.features, source.cache())
+        augment = self.augment if split == "train" else None
+        return LabelledSounds(listing, self.features, self.clip_s, augment, source.seed, source.cache())
 
     def network(self) -> Network:
-        """An LSTM classifier of the task's sizes."""
-        return LSTMClassifier(**{"input_dim": self.features.n_mels} | self.sizes)  # type: ignore[arg-type]
+        """A classifier of the task's sizes."""
+        n_classes = 1 if self.labels == SIDES else len(self.labels)
+        sizes: dict[str, Any] = {"input_dim": self.features.n_mels, "n_classes": n_classes} | self.sizes
+        return CLASSIFIERS[self.network_name](**sizes)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Task.settings`."""
+        changes = {key: value for key, value in asdict(self.augment).items() if value}
+        own = {"clip_s": self.clip_s} if self.clip_s else {}
+        folds = {} if self.source.val_fold is None else {"val_fold": self.source.val_fold}
+        return changes | own | folds | super().settings()
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Binary cross-entropy with logits."""
-        logits = network(batch.mels["mel"], batch.lengths)
-        return functional.binary_cross_entropy_with_logits(logits.float(), batch.labels)
+        """Cross-entropy, of recordings that are masked and mixed as `augment` says."""
+        mel, lengths = self._mels(batch)
+        target, change = batch.labels.long(), self.augment
+        if not network.training:
+            return metrics.cross_entropy(network(mel, lengths).float(), target).mean()
+        if change.time_mask or change.freq_mask:
+            mel = augmentation.masked(mel, lengths, change.time_mask, change.freq_mask)
+        if not change.mixup:
+            return metrics.cross_entropy(network(mel, lengths).float(), target, change.label_smoothing).mean()
+        mel, lengths, partner, own = augmentation.mixed(mel, lengths, change.mixup)
+        logits = network(mel, lengths).float()
+        ours, theirs = (metrics.cross_entropy(logits, t, change.label_smoothing) for t in (target, target[partner]))
+        return (own * ours + (1 - own) * theirs).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, label, logit, probability of "clean", and the loss."""
-        logits = network(batch.mels["mel"], batch.lengths).float()
-        losses = functional.binary_cross_entropy_with_logits(logits, batch.labels, reduction="none")
-        columns = zip(
-            batch.names, batch.labels.tolist(), logits.tolist(), logits.sigmoid().tolist(), losses.tolist(), strict=True
-        )
+        """Name, label (its number), what it is called, the probability of that, the logits, and the loss."""
+        mel, lengths = self._mels(batch)
+        logits = network(mel, lengths).float()
+        sure, called = metrics.probabilities(logits).max(dim=1)
+        losses = metrics.cross_entropy(logits, batch.labels.long())
+        rows = zip(batch.names, batch.labels.tolist(), called.tolist(), sure.tolist(), losses.tolist(), strict=True)
+        named = ["logit"] if logits.shape[1] == 1 else [f"logit_{label}" for label in self.labels]
         return [
-            {"name": name, "label": label, "logit": logit, "probability": probability, "loss": loss}
-            for name, label, logit, probability, loss in columns
+            {"name": name, "label": label, "called": self.labels[guess], "probability": probability, "loss": loss}
+            | dict(zip(named, values, strict=True))
+            for (name, label, guess, probability, loss), values in zip(rows, logits.tolist(), strict=True)
         ]
 
-    @classmethod
-    @torch.inference_mode()
-    def decide(cls, network: Network, mel: Tensor) -> tuple[str, float]:
-        """Label of one recording's mel (T, M), and the probability of that label in [0.5, 1]."""
-        clean = float(network(mel[None], torch.tensor([len(mel)])).sigmoid())
-        return cls.labels[int(clean >= 0.5)], max(clean, 1 - clean)
+    def counts(self, records: Sequence[Record]) -> Tensor:
+        """Confusion counts (C, C), see `metrics.confusion`."""
+        target = torch.tensor([int(float(record["label"])) for record in records])
+        called = torch.tensor([self.labels.index(str(record["called"])) for record in records])
+        return metrics.confusion(called, target, len(self.labels))
+
+    def by_class(self, records: Sequence[Record]) -> list[dict[str, float | str]]:
+        """A row for each class: precision, recall, F1, and how often it was called what."""
+        counts = self.counts(records)
+        figures = metrics.class_figures(counts)
+        return [
+            {"class": label}
+            | {key: float(values[number]) for key, values in figures.items()}
+            | {f"called {other}": int(n) for other, n in zip(self.labels, counts[number], strict=True)}
+            for number, label in enumerate(self.labels)
+        ]
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
-        """Accuracy, precision and recall of "clean" as fractions, confusion counts, mean loss."""
-        predicted = torch.tensor([float(record["logit"]) >= 0 for record in records])
-        target = torch.tensor([float(record["label"]) == 1 for record in records])
-        counts = binary_counts(predicted, target)
-        called, true = counts["true_clean"] + counts["false_clean"], counts["true_clean"] + counts["false_noisy"]
-        return {
-            "accuracy": (counts["true_clean"] + counts["true_noisy"]) / len(records),
-            "precision": counts["true_clean"] / called if called else 0.0,
-            "recall": counts["true_clean"] / true if true else 0.0,
+        """Accuracy, macro-F1, loss, and the temperature that would calibrate the probabilities.
+
+        Of noisy and clean also precision and recall of "clean", the confusion counts, AUC and equal error rate.
+        """
+        counts = self.counts(records)
+        figures = metrics.class_figures(counts)
+        target = torch.tensor([int(float(record["label"])) for record in records])
+        logits = logits_of(records)
+        common = {
+            "accuracy": float(counts.diagonal().sum()) / len(records),
+            "macro_f1": float(figures["f1"][counts.sum(dim=1) > 0].mean()),
             "loss": sum(float(record["loss"]) for record in records) / len(records),
-            **counts,
+            "temperature": self.augment.temperature or metrics.fitted_temperature(logits, target),
             "n": len(records),
         }
+        if self.labels != SIDES:
+            return common
+        pair = {key: float(figures[key][1]) for key in ("precision", "recall")}
+        cells = dict(
+            zip(("true_noisy", "false_clean", "false_noisy", "true_clean"), counts.flatten().tolist(), strict=True)
+        )
+        clean = {
+            "auc": metrics.roc_auc(logits[:, 0], target == 1),
+            "eer": metrics.equal_error_rate(logits[:, 0], target == 1),
+        }
+        return common | pair | {key: value for key, value in clean.items() if value == value} | cells
+
+    def _mels(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mels (B, T, M) and their lengths (B,); made here of waves."""
+        if not batch.waves:
+            return batch.mels["mel"], batch.lengths
+        with torch.autocast(batch.waves["mel"].device.type, enabled=False), torch.no_grad():
+            mel = self.features.mel(batch.waves["mel"])
+        return mel, torch.full((len(mel),), mel.shape[1], device=mel.device)
+
+    @property
+    def _by_folders(self) -> bool:
+        """Whether the splits are folders of their own."""
+        return bool(self.source.flat) or Path(self.source.dataset_path, "train").is_dir()
+
+    def _own_labels(self) -> list[str]:
+        if self.source.mixing is not None or self.source.flat or not Path(self.source.dataset_path).is_dir():
+            return SIDES
+        return self._listing("train" if self._by_folders else ".").labels
+
+    def _listing(self, split: str) -> Listing:
+        if split not in self._listings:
+            source = self.source
+            if (self._by_folders and split != ".") or source.flat:
+                if source.flat or set(_folders(Path(source.dataset_path, split))) <= set(SIDES):
+                    self._listings[split] = of_sides(*self.folders(split))
+                else:
+                    self._listings[split] = of_folder(Path(source.dataset_path, split))
+            elif set(_folders(Path(source.dataset_path))) <= set(SIDES):
+                self._listings[split] = of_sides(*self.folders(split))
+            else:
+                whole = of_folder(source.dataset_path)
+                self._listings[split] = part(whole, split, source.val_fold, source.val_fraction, source.seed)
+        return self._listings[split]
+
+
+def _folders(root: Path) -> list[str]:
+    return [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+
+
+def logits_of(records: Sequence[Record]) -> Tensor:
+    """Logits (N, C) of records."""
+    keys = [key for key in records[0] if key.startswith("logit")]
+    return torch.tensor([[float(record[key]) for key in keys] for record in records])
