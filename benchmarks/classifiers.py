@@ -1,0 +1,86 @@
+"""Which classifier? Every network trained alike on the same data: parameters, accuracy, and its cost on a CPU.
+
+Trains each of `--networks` by train_classification.py with the same flags, evaluates it, and times it on one thread.
+Further flags go to the training as they are: all that it takes but --network and its sizes.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from src.judging import Judge
+
+ROOT = Path(__file__).parents[1]
+NETWORKS = {
+    "lstm": ("lstm", "--hidden_dim", "64"),
+    "lstm 2 x 128": ("lstm", "--hidden_dim", "128", "--num_layers", "2"),
+    "bcresnet 1": ("bcresnet", "--scale", "1"),
+    "bcresnet 8": ("bcresnet", "--scale", "8"),
+    "bcresnet 16": ("bcresnet", "--scale", "16"),
+    "resnet18 / 12": ("resnet18", "--width", "12"),
+    "resnet18": ("resnet18",),
+    "resnet34": ("resnet34",),
+    "resnet50": ("resnet50",),
+    "vgg11": ("vgg11",),
+    "mhatt": ("mhatt",),
+    "kwt": ("kwt",),
+    "fully_connected": ("fully_connected",),
+}
+
+
+def measure(title: str, evaluated: list[str], trained: list[str]) -> dict[str, Any]:
+    """One row of the table."""
+    name = f"bench_{title.replace(' ', '').replace('/', '_')}.pth"
+    network, *sizes = NETWORKS[title]
+    train = ["train_classification.py", *trained, "--network", network, *sizes, "--model_filename", name, "--no_plots"]
+    subprocess.run([sys.executable, str(ROOT / train[0]), *train[1:]], check=True, stdout=sys.stderr)
+    test = ["eval_classification.py", *evaluated, "--model_filename", name, "--json"]
+    done = subprocess.run([sys.executable, str(ROOT / test[0]), *test[1:]], check=True, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    torch.set_num_threads(1)
+    judge = Judge.load(name)
+    seconds = judge.window_s or 4.0
+    wave = 0.1 * torch.randn(round(seconds * judge.features.sample_rate))
+    spent = []
+    with torch.inference_mode():
+        for _ in range(5):
+            begun = time.perf_counter()
+            mel = judge.features.mel(wave)[None]
+            judge.network(mel, torch.tensor([mel.shape[1]]))
+            spent.append(time.perf_counter() - begun)
+    return {
+        "network": title,
+        "parameters": judge.network.n_parameters(),
+        "accuracy": report["accuracy"],
+        "auc": report.get("auc"),
+        "ms": 1000 * min(spent) / seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="which of these")
+    parser.add_argument("--eval", default="--dataset_path data/val", help="flags of eval_classification.py, in quotes")
+    args, trained = parser.parse_known_args()
+    print("| network | parameters | accuracy | AUC | ms per second of sound |\n|---|---|---|---|---|")
+    for title in args.networks.split(","):
+        row = measure(title, args.eval.split(), trained)
+        auc = "" if row["auc"] is None else f"{row['auc']:.4f}"
+        print(
+            f"| {title} | {row['parameters']:,} | {row['accuracy']:.1%} | {auc} | {row['ms']:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
