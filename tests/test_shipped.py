@@ -10,10 +10,12 @@ import torch
 from pesq import pesq
 
 from src import audio, checkpoint, enhancement
+from src.judging import Judge
 from src.metrics import si_sdr
 from tests.conftest import ROOT, run_script
 
 DENOISER, CLASSIFIER = ROOT / "models/denoiser.pth", ROOT / "models/classifier.pth"
+PRESENCE = ROOT / "models/noise_presence.pth"
 
 
 def test_the_error_of_the_mels_falls(built: Path) -> None:
@@ -32,6 +34,21 @@ def test_noisy_is_told_from_clean(built: Path) -> None:
     assert json.loads(ran.out)["accuracy"] > 0.85
 
 
+def test_noise_is_noticed_and_other_chains_raise_no_alarm(workplace: Path) -> None:
+    ran = run_script(
+        "eval_classification", "--clean_path", ROOT / "data/speech", "--noise_path", ROOT / "data/noise", "--json",
+        "--clip_s", 3, "--val_items", 80, "--min_range_db", 20, "--snr_max", 10, "--model_filename", PRESENCE,
+    )  # fmt: skip
+    report = json.loads(ran.out)
+    assert report["accuracy"] > 0.9
+    assert report["auc"] > max(row["auc"] for row in report["by_rule"][1:]) - 0.02
+    judge = Judge(checkpoint.load(PRESENCE, "classification"))
+    speech, rate = audio.read(ROOT / "data/speech/ru/confbridge-pin.flac")
+    for gain in (1.0, 0.02):
+        audio.write("copy.ogg", np.asarray(gain * speech, np.float32), rate)
+        assert judge.row(judge.listen(Path("copy.ogg")).mean())["label"] == "clean"
+
+
 def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) -> None:
     network = checkpoint.load(DENOISER, "denoising")
     clean, rate = audio.read(ROOT / "data/speech/ru/confbridge-pin.flac")
@@ -45,7 +62,9 @@ def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) 
     assert si_sdr(torch.from_numpy(audio.read("same.wav")[0]), torch.from_numpy(clean)).item() > 12
 
 
-@pytest.mark.parametrize(("path", "task"), [(DENOISER, "denoising"), (CLASSIFIER, "classification")])
+@pytest.mark.parametrize(
+    ("path", "task"), [(DENOISER, "denoising"), (CLASSIFIER, "classification"), (PRESENCE, "classification")]
+)
 def test_the_card_says_how_they_were_made(path: Path, task: str) -> None:
     card = checkpoint.load(path, task).card
     assert card["training"]["items"] > 1000
