@@ -309,3 +309,37 @@ class CleanOptions:
                 ),
             ]
         )
+
+
+MODES = ("delete", "attenuate")
+
+
+@dataclass(frozen=True)
+class CutOptions:
+    """Which parts of a recording stay, and what becomes of the others."""
+
+    threshold: float = flag(0.5, "probability of being kept at which a part begins (default: the weights' own)")
+    hysteresis: float = flag(0.5, "a part reaches as far as the probability stays above this share of the threshold")
+    min_keep_s: float = flag(0.12, "shorter parts are cut")
+    min_cut_s: float = flag(0.24, "shorter cuts are closed")
+    margin_before_s: float = flag(0.06, "kept before a part")
+    margin_after_s: float = flag(0.1, "kept behind a part")
+    fade_s: float = flag(0.01, "length of the cross-fade at a join")
+    mode: str = flag("delete", "delete cuts, or attenuate them and keep the length")
+    attenuation_db: float = flag(24.0, "how far attenuate lowers")
+
+    def __post_init__(self) -> None:
+        spans = {key: value for key, value in vars(self).items() if key.endswith("_s")}
+        refuse(
+            [
+                *((not 0 <= value <= 60, f"--{key} {value}; expected 0 to 60 seconds") for key, value in spans.items()),
+                (not 0 < self.threshold < 1, f"--threshold {self.threshold}; expected a probability between 0 and 1"),
+                (not 0 <= self.hysteresis <= 1, f"--hysteresis {self.hysteresis}; expected 0 to 1"),
+                (self.mode not in MODES, f"--mode {self.mode}; expected {' / '.join(MODES)}"),
+                (not 0 <= self.attenuation_db <= 120, f"--attenuation_db {self.attenuation_db}; expected 0 to 120"),
+            ]
+        )
+
+    def lower(self) -> float:
+        """The lower threshold."""
+        return self.threshold * self.hysteresis
