@@ -35,6 +35,7 @@ NETWORKS = {
     "mhatt": ("mhatt",),
     "kwt": ("kwt",),
     "fully_connected": ("fully_connected",),
+    "statistics": ("statistics",),
 }
 
 

@@ -2,6 +2,9 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from src.features import DECIBELS_PER_UNIT
 
 
 def masked(mel: Tensor, lengths: Tensor, time_share: float, band_share: float, count: int = 2) -> Tensor:
@@ -58,3 +61,34 @@ def mixed(mel: Tensor, lengths: Tensor, alpha: float) -> tuple[Tensor, Tensor, T
     ours, theirs = own[:, None, None] * real, (1 - own)[:, None, None] * real[partner]
     mixture = (ours * mel + theirs * mel[partner]) / (ours + theirs).clamp(min=1e-9)
     return mixture, torch.maximum(lengths, lengths[partner]), partner, own
+
+
+def blended(mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Each recording sounding together with another one of the batch, as powers add where waves do.
+
+    Source: Tokozume et al., "Learning from Between-class Examples for Deep Sound Recognition", ICLR 2018, eq. 2: the
+    ratio of amplitudes is drawn after both have been brought to the same loudness.
+
+    Args:
+        mel: log-mels (B, T, M).
+        lengths: (B,) real frames.
+
+    Returns:
+        As `mixed`, the own share (B,) in [0, 1].
+    """
+    partner, own = torch.randperm(len(mel)).to(mel.device), torch.rand(len(mel)).to(mel)
+    real = (torch.arange(mel.shape[1], device=mel.device) < lengths[:, None])[..., None]  # (B, T, 1)
+    power = torch.exp((mel - 1) * 10) * real
+    loudness = (power.sum(dim=(1, 2)) / lengths).clamp(min=1e-12).sqrt()
+    part = 1 / (1 + loudness / loudness[partner] * (1 - own) / own.clamp(min=1e-4))
+    ours, theirs = part.square()[:, None, None], (1 - part).square()[:, None, None]
+    mixture = 1 + torch.log(1e-12 + ours * power + theirs * power[partner]) / 10
+    return mixture, torch.maximum(lengths, lengths[partner]), partner, own
+
+
+def coloured(mel: Tensor, spread_db: float) -> Tensor:
+    """Log-mels (B, T, M) through random filters: straight lines in dB between 3 to 6 points over the bands."""
+    n_points = int(torch.randint(3, 7, (1,)))
+    points = (torch.rand(len(mel), 1, n_points) * 2 - 1) * spread_db / DECIBELS_PER_UNIT
+    gain = functional.interpolate(points, size=mel.shape[2], mode="linear", align_corners=True)
+    return mel + gain.to(mel)

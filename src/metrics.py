@@ -144,10 +144,13 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Ten
     """Cross-entropy (B,) of logits (B, C), or of the second class's logit (B, 1), and class numbers (B,).
 
     Args:
-        logits: of the classes.
-        target: their numbers.
+        logits: of the classes; of several members (B, K, C) the mean of theirs is given.
+        target: numbers of the classes.
         smoothing: share of the target that is spread evenly over all classes.
     """
+    if logits.ndim == 3:
+        each = cross_entropy(logits.flatten(0, 1), target.repeat_interleave(logits.shape[1]), smoothing)
+        return each.reshape(logits.shape[:2]).mean(dim=1)
     if logits.shape[1] == 1:
         wanted = target.to(logits) * (1 - smoothing) + smoothing / 2
         return functional.binary_cross_entropy_with_logits(logits[:, 0], wanted, reduction="none")

@@ -227,7 +227,18 @@ class FeatureOptions:
         return FEATURE_PRESETS[self.features] | given
 
 
-CLASSIFIERS = ("lstm", "bcresnet", "vgg11", "resnet18", "resnet34", "resnet50", "mhatt", "kwt", "fully_connected")
+CLASSIFIERS = (
+    "lstm",
+    "bcresnet",
+    "vgg11",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "mhatt",
+    "kwt",
+    "fully_connected",
+    "statistics",
+)
 
 
 @dataclass(frozen=True)
@@ -235,13 +246,14 @@ class ClassifierOptions:
     """Which classifier; a size that is not given is as published."""
 
     network: str = flag("lstm", f"what is trained: {' / '.join(CLASSIFIERS)}")
-    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected: width")
+    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width")
     num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers")
     scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual")
     width: int | None = flag(None, "resnets, vgg11: channels of the first stage")
     num_heads: int | None = flag(None, "mhatt, kwt: attention heads")
     patch_frames: int | None = flag(None, "kwt: frames in a patch")
     window: int | None = flag(None, "fully_connected: frames that are seen at once")
+    members: int | None = flag(None, "statistics: perceptrons whose answers are averaged")
     dropout: float | None = flag(None, "in training")
 
     def __post_init__(self) -> None:
@@ -268,6 +280,9 @@ class AugmentOptions:
 
     speed: float = flag(0.0, "largest change of the speed and pitch of sound files: 0.1 is 0.9 to 1.1 times")
     gain_db: float = flag(0.0, "largest change of the level of sound files, either way")
+    shortest: float = flag(1.0, "pieces of sound files are drawn from this share of --clip_s to all of it")
+    filter_db: float = flag(0.0, "largest change of the level of a range of bands, either way")
+    blend: float = flag(0.0, "share of the steps whose recordings sound two at a time, at a drawn ratio of loudness")
     time_mask: float = flag(0.0, "longest stretch of frames that is blanked, as a share of the recording; twice")
     freq_mask: float = flag(0.0, "widest range of bands that is blanked, as a share of them; twice")
     mixup: float = flag(0.0, "two recordings are mixed by a share drawn from a beta distribution of this parameter")
@@ -276,11 +291,14 @@ class AugmentOptions:
 
     def __post_init__(self) -> None:
         shares = {key: getattr(self, key) for key in ("time_mask", "freq_mask", "label_smoothing")}
+        levels = {key: getattr(self, key) for key in ("gain_db", "filter_db")}
         refuse(
             [
                 *((not 0 <= value < 1, f"--{key} {value}; expected 0 to below 1") for key, value in shares.items()),
                 (not 0 <= self.speed <= 0.5, f"--speed {self.speed}; expected 0 to 0.5"),
-                (not 0 <= self.gain_db <= 60, f"--gain_db {self.gain_db}; expected 0 to 60"),
+                *((not 0 <= value <= 60, f"--{key} {value}; expected 0 to 60 dB") for key, value in levels.items()),
+                (not 0 < self.shortest <= 1, f"--shortest {self.shortest}; expected above 0 to 1"),
+                (not 0 <= self.blend <= 1, f"--blend {self.blend}; expected 0 to 1"),
                 (not 0 <= self.mixup <= 10, f"--mixup {self.mixup}; expected 0 to 10"),
                 (not 0 <= self.temperature <= 100, f"--temperature {self.temperature}; expected 0 to 100"),
             ]

@@ -66,11 +66,12 @@ class LabelledSounds(MelDataset):
     def _changed(self, wave: FloatArray, options: AugmentOptions, rng: np.random.Generator) -> FloatArray:
         rate = self.features.sample_rate
         speed = 1 + options.speed * rng.uniform(-1, 1)
+        n_samples = round(self.n_samples * rng.uniform(options.shortest, 1)) if options.shortest < 1 else self.n_samples
         if options.speed:
-            longest = round(self.n_samples * speed) + 1 if self.n_samples else len(wave)
+            longest = round(n_samples * speed) + 1 if n_samples else len(wave)
             wave = audio.resample(_piece(wave, longest, rng), round(rate * speed), rate)
-        if self.n_samples:
-            wave = _piece(wave, self.n_samples, rng)
+        if n_samples:
+            wave = _piece(wave, n_samples, rng)
         if options.gain_db:
             wave = wave * np.float32(10 ** (options.gain_db * rng.uniform(-1, 1) / 20))
         return np.ascontiguousarray(wave)

@@ -124,6 +124,7 @@ def test_every_fold_is_judged_by_weights_that_have_not_seen_it(tones: Path) -> N
 def test_a_resumed_run_with_every_change_equals_a_straight_one(tones: Path) -> None:  # noqa: F811
     changes = ("--speed", 0.2, "--gain_db", 9, "--time_mask", 0.3, "--freq_mask", 0.3, "--mixup", 0.4)
     flags = (*TRAIN, *changes, "--label_smoothing", 0.1, "--val_fold", 4, "--schedule", "none")
+    flags += ("--filter_db", 4, "--blend", 0.5, "--shortest", 0.6)
     assert run_script("train_classification", *flags, "--model_filename", "straight.pth").status == 0
     assert run_script("train_classification", *flags, "--epochs", 2, "--model_filename", "cut.pth").status == 0
     assert run_script("train_classification", *flags, "--resume", "--model_filename", "cut.pth").status == 0
@@ -177,6 +178,26 @@ def test_a_mixture_is_the_weighted_sum_and_alone_where_the_other_has_ended() -> 
         torch.testing.assert_close(mixture[k, :both], wanted)
         longer = k if lengths[k] >= lengths[other] else other
         torch.testing.assert_close(mixture[k, both : longest[k]], mel[longer, both : longest[k]])
+
+
+def test_blended_sounds_add_their_powers_at_equal_loudness() -> None:
+    torch.manual_seed(0)
+    power, lengths = torch.rand(8, 20, 6) * torch.tensor([1e-4, 1.0] * 4)[:, None, None] + 1e-7, torch.full((8,), 20)
+    mixture, _, partner, own = augmentation.blended(1 + torch.log(power) / 10, lengths)
+    for k in range(8):
+        ours, theirs = (p / p.mean() for p in (power[k], power[partner[k]]))
+        wanted = own[k] ** 2 * ours + (1 - own[k]) ** 2 * theirs
+        found = torch.exp((mixture[k] - 1) * 10)
+        torch.testing.assert_close(found / found.mean(), wanted / wanted.mean(), rtol=2e-3, atol=1e-4)
+
+
+def test_a_random_filter_is_smooth_bounded_and_the_same_in_every_frame() -> None:
+    torch.manual_seed(0)
+    mel = torch.rand(5, 12, 40)
+    change_db = (augmentation.coloured(mel, 6.0) - mel) * 43.43
+    assert 2 < float(change_db.abs().max()) <= 6.01
+    torch.testing.assert_close(change_db, change_db[:, :1].expand_as(change_db), atol=1e-3, rtol=0)
+    assert float(change_db.diff(dim=2).abs().max()) < 12 / 39 * 5.1  # between six points
 
 
 def test_areas_and_rates_of_known_scores() -> None:

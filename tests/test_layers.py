@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "labels": EVERYONE | {"audio"},
     "datasets": EVERYONE | {"audio", "features", "mixing", "batching", "labels"},
     "sounds": EVERYONE | {"audio", "features", "batching", "datasets", "labels", "recordings"},
-    "augmentation": set(),
+    "augmentation": {"features"},
     "planning": EVERYONE | {"audio", "mixing", "labels"},
     "recordings": EVERYONE | {"audio"},
     "mixtures": EVERYONE

@@ -7,8 +7,10 @@ import torch
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from src import metrics
 from src.networks import NETWORKS, Network
 from src.networks.attention import positions
+from src.networks.statistics import LAGS, MODULATION, N_GROUPS, modulation, repetition
 from src.networks.vgg import pool_frames
 
 M = 40
@@ -21,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mhatt": {"hidden_dim": 8, "dropout": 0.0},
     "kwt": {"hidden_dim": 16, "num_layers": 2, "num_heads": 2, "patch_frames": 3},
     "fully_connected": {"hidden_dim": 16, "window": 10},
+    "statistics": {"hidden_dim": 16, "members": 3, "dropout": 0.0, "input_dropout": 0.0},
 }
 every_network = pytest.mark.parametrize("name", SMALL)
 
@@ -133,7 +136,7 @@ def test_it_can_learn_eight_items_by_heart(name: str) -> None:
     mel, lengths, labels = torch.randn(8, 24, M), torch.tensor([24, 20, 17, 24, 9, 12, 24, 16]), torch.arange(8) % 3
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     for _ in range(120):
-        loss = functional.cross_entropy(network(mel, lengths), labels)
+        loss = metrics.cross_entropy(network(mel, lengths), labels).mean()
         if loss < 0.1:
             break
         optimizer.zero_grad()
@@ -156,3 +159,34 @@ def test_positions_are_unlike_at_any_distance() -> None:
     torch.testing.assert_close(table.square().sum(1), torch.full((3000,), 32.0))
     assert all(float((a - b).norm()) > 1 for a, b in pairwise(table[::10]))
     torch.testing.assert_close(table[5, :2], torch.tensor([math.sin(5), math.sin(5 * 10000 ** (-1 / 32))]))
+
+
+def test_statistics_tell_the_rate_of_modulation_and_the_period() -> None:
+    network = build("statistics").eval()
+    time = torch.arange(400.0)
+    names = {}
+    for period in (5, 40):
+        wave = torch.sin(2 * math.pi * time / period)
+        groups = wave[None, :, None].expand(1, -1, N_GROUPS) * 3.0
+        ranges = modulation(groups, torch.tensor([[400.0]])).reshape(len(MODULATION) - 1, N_GROUPS)
+        names[period] = int(ranges.mean(dim=1).argmax())
+        low, high = MODULATION[names[period]], MODULATION[names[period] + 1]
+        assert low <= 1024 / period < high
+        alike = repetition(groups).reshape(2, len(LAGS) - 1, N_GROUPS)
+        best = next(k for k, (low, high) in enumerate(pairwise(LAGS)) if low <= period < high)
+        assert float(alike[0, best].min()) > 0.85
+        half = next(k for k, (low, high) in enumerate(pairwise(LAGS)) if low <= period // 2 < high)
+        assert float(alike[1, half].max()) < -0.75
+    assert names[5] > names[40]
+    assert network(torch.randn(2, 3000, M), torch.tensor([3000, 1])).isfinite().all()  # any length, even one frame
+
+
+def test_members_answer_for_themselves_in_training_and_together_after_it() -> None:
+    network = build("statistics", n_classes=4)
+    mel, lengths = torch.randn(5, 60, M), torch.full((5,), 60)
+    assert network(mel, lengths).shape == (5, 3, 4)
+    logits = network.eval()(mel, lengths)
+    assert logits.shape == (5, 4)
+    each, target = network.train()(mel, lengths), torch.tensor([0, 1, 2, 3, 0])
+    wanted = functional.cross_entropy(each.transpose(1, 2), target[:, None].expand(-1, 3), reduction="none").mean(dim=1)
+    torch.testing.assert_close(metrics.cross_entropy(each, target), wanted)

@@ -7,10 +7,11 @@ from src.networks.dense import FullyConnected
 from src.networks.gain import GainDenoiser
 from src.networks.lstm import LSTMClassifier, LSTMDenoiser
 from src.networks.resnet import ResNet18, ResNet34, ResNet50
+from src.networks.statistics import Statistics
 from src.networks.vgg import VGG11
 
-NETWORKS: dict[str, type[Network]] = {
-    "lstm_classifier": LSTMClassifier,
+CLASSIFIERS: dict[str, type[Network]] = {
+    "lstm": LSTMClassifier,
     "bcresnet": BCResNet,
     "vgg11": VGG11,
     "resnet18": ResNet18,
@@ -19,15 +20,15 @@ NETWORKS: dict[str, type[Network]] = {
     "mhatt": MultiHeadAttention,
     "kwt": KeywordTransformer,
     "fully_connected": FullyConnected,
-    "lstm_denoiser": LSTMDenoiser,
-    "gain_denoiser": GainDenoiser,
-}
-
-CLASSIFIERS: dict[str, type[Network]] = {"lstm": LSTMClassifier} | {
-    name: NETWORKS[name]
-    for name in ("bcresnet", "vgg11", "resnet18", "resnet34", "resnet50", "mhatt", "kwt", "fully_connected")
+    "statistics": Statistics,
 }
 """Those that give one logit or one for each class of a whole recording, by the name of their flag."""
+
+NETWORKS: dict[str, type[Network]] = {
+    "lstm_classifier": LSTMClassifier,
+    "lstm_denoiser": LSTMDenoiser,
+    "gain_denoiser": GainDenoiser,
+} | {name: kind for name, kind in CLASSIFIERS.items() if name != "lstm"}
 
 __all__ = [
     "CLASSIFIERS",
@@ -45,4 +46,5 @@ __all__ = [
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "Statistics",
 ]

@@ -100,14 +100,23 @@ class ClassificationTask(Task):
         target, change = batch.labels.long(), self.augment
         if not network.training:
             return metrics.cross_entropy(network(mel, lengths).float(), target).mean()
+        if change.filter_db:
+            mel = augmentation.coloured(mel, change.filter_db)
+        mixture: tuple[Tensor, Tensor] | None = None
+        if change.blend and torch.rand(()) < change.blend:
+            mel, lengths, *mixture = augmentation.blended(mel, lengths)  # type: ignore[assignment]
+        if change.filter_db or mixture:
+            mel = self.features.relative(mel)
         if change.time_mask or change.freq_mask:
             mel = augmentation.masked(mel, lengths, change.time_mask, change.freq_mask)
-        if not change.mixup:
-            return metrics.cross_entropy(network(mel, lengths).float(), target, change.label_smoothing).mean()
-        mel, lengths, partner, own = augmentation.mixed(mel, lengths, change.mixup)
+        if change.mixup and not mixture:
+            mel, lengths, *mixture = augmentation.mixed(mel, lengths, change.mixup)  # type: ignore[assignment]
         logits = network(mel, lengths).float()
-        ours, theirs = (metrics.cross_entropy(logits, t, change.label_smoothing) for t in (target, target[partner]))
-        return (own * ours + (1 - own) * theirs).mean()
+        loss = metrics.cross_entropy(logits, target, change.label_smoothing)
+        if mixture:
+            partner, own = mixture
+            loss = own * loss + (1 - own) * metrics.cross_entropy(logits, target[partner], change.label_smoothing)
+        return loss.mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
         """Name, label (its number), what it is called, the probability of that, the logits, and the loss."""
