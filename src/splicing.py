@@ -80,7 +80,9 @@ class Spliced:
     def __enter__(self) -> "Spliced":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def read(self, start: int, count: int) -> FloatArray:
@@ -96,7 +98,9 @@ class Spliced:
             if first < last:
                 offset = part.start - part.place  # from a place in the result to one in the source
                 piece = self._source(first + offset, last - first)
-                wave[:, first - start : first - start + piece.shape[1]] += piece * self._gain(part, first, piece.shape[1])
+                wave[:, first - start : first - start + piece.shape[1]] += piece * self._gain(
+                    part, first, piece.shape[1]
+                )
         return wave
 
     def _source(self, start: int, count: int) -> FloatArray:

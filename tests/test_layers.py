@@ -44,6 +44,8 @@ MAY_IMPORT = {
     | {"augmentation", "labels", "presence", "sounds"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
+    "splicing": EVERYONE | {"audio"},
+    "labeler": EVERYONE | {"audio", "features", "splicing"},
     "report": EVERYONE | {"features"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},

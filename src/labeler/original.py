@@ -44,7 +44,9 @@ def install(app: Flask, folder: Folder, store: Store, preview: Callable[[Path, o
         found = frames.checked(body.get("label"), "label")
         lengths = {len(store.frames(name, duration_s)), frames.n_frames(duration_s)}
         if len(found) not in lengths:
-            abort(400, f"label has {len(found)} frames; expected {' or '.join(map(str, sorted(lengths)))}, one per 40 ms.")
+            abort(
+                400, f"label has {len(found)} frames; expected {' or '.join(map(str, sorted(lengths)))}, one per 40 ms."
+            )
         return found
 
     @app.post("/fetchLabels")
@@ -53,9 +55,7 @@ def install(app: Flask, folder: Folder, store: Store, preview: Callable[[Path, o
         if duration_s > LONGEST_S:
             abort(413, f"{name} lasts {duration_s:.0f} s; this call is for clips of at most {LONGEST_S:.0f} s.")
         found = store.frames(name, duration_s)
-        return jsonify(
-            ar=_mel(path, len(found)), label=found, id=name, version=store.get(name, duration_s).version
-        )
+        return jsonify(ar=_mel(path, len(found)), label=found, id=name, version=store.get(name, duration_s).version)
 
     @app.post("/saveLabels")
     def save_labels() -> Response:

@@ -4,11 +4,14 @@ One pass over the recording in blocks fills arrays on disk, finest first and eac
 made from the nearest array. Memory does not grow with the recording; a three-hour one takes about 110 MB of disk.
 """
 
+import shutil
 import struct
 import tempfile
 import threading
+import weakref
 import zlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +106,8 @@ class Pyramid:
         return np.stack([low, high], axis=1).astype("<i2").tobytes()
 
     def _tile(
-        self, arrays: list[npt.NDArray[np.generic]], level: int, index: int, size: int, per_column: int
-    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.int64]] | None:
+        self, arrays: Sequence[npt.NDArray[np.integer]], level: int, index: int, size: int, per_column: int
+    ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.int64]] | None:
         """The part of the nearest array for a tile, and where in it each column begins."""
         nearest = min(level // 4, len(arrays) - 1)
         step = 1 << (level - 4 * nearest)
@@ -177,11 +180,12 @@ class Pyramid:
 
 
 class Shelf:
-    """The pyramids of the recordings used last, in a temporary folder that goes with the process."""
+    """The pyramids of the recordings used last, in a temporary folder that goes with the shelf."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="clearmel-", ignore_cleanup_errors=True)
-        self._kept: OrderedDict[tuple[Path, int, int], tuple[Pyramid, tempfile.TemporaryDirectory[str]]] = OrderedDict()
+        self._folder = Path(tempfile.mkdtemp(prefix="clearmel-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at the latest at exit
+        self._kept: OrderedDict[tuple[Path, int, int], tuple[Pyramid, Path]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, path: Path) -> Pyramid:
@@ -194,12 +198,12 @@ class Shelf:
         key = path, found.st_mtime_ns, found.st_size
         with self._lock:
             if key not in self._kept:
-                folder = tempfile.TemporaryDirectory(dir=self._folder.name, ignore_cleanup_errors=True)
-                self._kept[key] = Pyramid(path, Path(folder.name)), folder
+                place = Path(tempfile.mkdtemp(dir=self._folder))
+                self._kept[key] = Pyramid(path, place), place
                 while len(self._kept) > KEPT:
                     old, place = self._kept.popitem(last=False)[1]
                     old.stop()
-                    place.cleanup()  # what is mapped stays readable until nobody uses it
+                    shutil.rmtree(place, ignore_errors=True)  # what is mapped stays readable until nobody uses it
             self._kept.move_to_end(key)
             return self._kept[key][0]
 
@@ -214,7 +218,12 @@ def _png(shade: npt.NDArray[np.uint8]) -> bytes:
     colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
     rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # each begins with its filter, none
     header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"PLTE", colours.tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 3)), (b"IEND", b""))
+    chunks = (
+        (b"IHDR", header),
+        (b"PLTE", colours.tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 3)),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )

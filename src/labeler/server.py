@@ -184,5 +184,5 @@ def _sent(wav: Wav) -> Response:
     headers = {"Accept-Ranges": "bytes", "Content-Length": str(end - start)}
     if asked:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{wav.size}"
-    body = wav.bytes(start, end) if request.method == "GET" else ()
+    body = wav.data(start, end) if request.method == "GET" else ()
     return Response(body, 206 if asked else 200, headers, mimetype="audio/wav", direct_passthrough=True)

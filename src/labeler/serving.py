@@ -51,9 +51,10 @@ def serve(
             place.listen(128)
         except (OSError, OverflowError) as error:
             raise InputError(f"port {port} cannot be used: {reason(error)}. Give another --port, or 0.") from error
-        address = f"http://{ADDRESS}:{place.getsockname()[1]}/"
+        port = place.getsockname()[1]
+        address = f"http://{ADDRESS}:{port}/"
         app = create_app(folder, store, predict)
-        server = make_server(*place.getsockname(), app, True, request_handler=_Quiet, fd=place.fileno())
+        server = make_server(ADDRESS, port, app, threaded=True, request_handler=_Quiet, fd=place.fileno())
         print(f"labelling {len(folder.names)} recordings at {address}  (Ctrl-C ends)", flush=True)
         if browser:
             webbrowser.open(address)

@@ -152,7 +152,9 @@ class Store:
             try:
                 data = json.loads(self.path.read_text(encoding="utf-8"))
             except (OSError, ValueError, RecursionError) as error:
-                raise InputError(f"{quoted(self.path)} is no readable JSON: {reason(error)}. Mend or move it.") from error
+                raise InputError(
+                    f"{quoted(self.path)} is no readable JSON: {reason(error)}. Mend or move it."
+                ) from error
             spans = isinstance(data, dict) and data.get("format") == FORMAT
             entries = data.get("files") if spans else data
             kinds = (dict,) if spans else (dict, list)
@@ -162,8 +164,7 @@ class Store:
                     "label_audio.py made."
                 )
             self._data, self._seen = data, stamp
-        entries = self._data["files"] if self._spans else self._data
-        return entries  # type: ignore[no-any-return]
+        return self._data["files"] if self._spans else self._data
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:
@@ -196,5 +197,3 @@ def _removed(stored: dict[str, Any], name: str) -> object:
     if "remove" not in stored:
         raise InputError(f"the labels of {quoted(name)} have no `remove`; expected [[start_s, end_s], ...].")
     return stored["remove"]
-
-

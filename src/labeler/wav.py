@@ -44,7 +44,7 @@ class Wav:
         start, end = int(found[1]), min(self.size, int(found[2]) + 1) if found[2] else self.size
         return (start, end) if start < end else None
 
-    def bytes(self, start: int, end: int) -> Iterator[bytes]:
+    def data(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes [start, end)."""
         if start < HEADER:
             yield self._header()[start:end]
@@ -62,5 +62,7 @@ class Wav:
 
     def _header(self) -> bytes:
         channels, data = self._frame // 2, self.size - HEADER
-        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, self._rate, self._rate * self._frame, self._frame, 16)
+        form = struct.pack(
+            "<4sIHHIIHH", b"fmt ", 16, 1, channels, self._rate, self._rate * self._frame, self._frame, 16
+        )
         return struct.pack("<4sI4s", b"RIFF", self.size - 8, b"WAVE") + form + struct.pack("<4sI", b"data", data)
