@@ -93,10 +93,22 @@ class Tab:
         self.address = address
         self.load()
 
+    def wait(self, expression: str) -> None:
+        """Playwright's own wait_for_function needs eval, which the page forbids."""
+        for _ in range(400):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"never true: {expression}")
+
     def load(self) -> None:
-        self.page.goto(self.address)
+        """Opens the page; later on, reloads it."""
+        if self.page.url.startswith(self.address):
+            self.page.reload()
+        else:
+            self.page.goto(self.address)
         self.page.wait_for_selector("html[data-ready=true]")
-        self.page.wait_for_function("!document.querySelector('#saved').textContent.includes('…')")
+        self.wait("!document.querySelector('#saved').textContent.includes('…')")
 
     def x(self, time_s: float) -> float:
         """Where a time lies while the whole recording is shown."""
@@ -117,7 +129,7 @@ class Tab:
             self.page.keyboard.press(key)
 
     def saved(self) -> None:
-        self.page.wait_for_function("document.querySelector('#saved').textContent === 'Saved'")
+        self.wait("document.querySelector('#saved').textContent === 'Saved'")
 
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
@@ -131,15 +143,13 @@ class Tab:
 
     def heard(self) -> None:
         """Waits until sound has come out of the player."""
-        self.page.wait_for_function(
-            "document.querySelector('audio').currentTime > 0.05 && !document.querySelector('audio').paused"
-        )
+        self.wait("document.querySelector('audio').currentTime > 0.05 && !document.querySelector('audio').paused")
 
 
 @pytest.fixture
 def open_tab(browser: "playwright.Browser") -> Iterator[Callable[[str], Tab]]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(20000)
+    context.set_default_timeout(8000)
     tabs: list[Tab] = []
 
     def start(address: str) -> Tab:
@@ -171,7 +181,7 @@ def test_it_opens_with_files_pictures_and_nothing_labelled(tab: Tab) -> None:
     assert tab.text("#summary") == "Kept 0:06.00 of 0:06.00, 0 cuts"
     seen = "(id) => new Set(document.getElementById(id).getContext('2d').getImageData(0, 0, 1000, 60).data).size"
     for lane in ("wave", "mel", "overview"):
-        tab.page.wait_for_function(f"({seen})('{lane}') > 3")
+        tab.wait(f"({seen})('{lane}') > 3")
     assert not Path("labels.json").exists()
 
 
@@ -207,13 +217,13 @@ def test_all_can_be_done_by_keys(tab: Tab) -> None:
     tab.saved()
     assert stored() == near((3.0, 3.6))
     tab.keys("n")
-    tab.page.wait_for_function(f"document.querySelector('#name').textContent === '{SECOND}'")
+    tab.wait(f"document.querySelector('#name').textContent === '{SECOND}'")
     tab.keys("Enter")
     tab.saved()
     assert stored(SECOND) == []
     assert tab.text("#counted") == "2 of 2 labelled"
     tab.keys("p")
-    tab.page.wait_for_function(f"document.querySelector('#name').textContent === '{FIRST}'")
+    tab.wait(f"document.querySelector('#name').textContent === '{FIRST}'")
     tab.keys("z")  # what was done before is still there
     tab.saved()
     assert stored() == []
@@ -225,7 +235,7 @@ def test_all_can_be_done_by_keys(tab: Tab) -> None:
     tab.page.keyboard.type("b_")
     assert tab.page.locator("#files li:visible").count() == 1
     tab.keys("Enter")
-    tab.page.wait_for_function(f"document.querySelector('#name').textContent === '{SECOND}'")
+    tab.wait(f"document.querySelector('#name').textContent === '{SECOND}'")
 
 
 def test_it_plays_from_a_click_a_selection_and_at_other_speeds(tab: Tab) -> None:
@@ -239,7 +249,7 @@ def test_it_plays_from_a_click_a_selection_and_at_other_speeds(tab: Tab) -> None
     tab.keys("Home", "Shift+Alt+ArrowRight", "5")
     assert tab.page.evaluate("document.querySelector('audio').playbackRate") == 2
     tab.keys("a")
-    tab.page.wait_for_function("document.querySelector('#play').textContent === 'Play'")
+    tab.wait("document.querySelector('#play').textContent === 'Play'")
     assert tab.clock() == pytest.approx(0.6)
 
 
@@ -247,9 +257,7 @@ def test_the_preview_skips_what_is_removed(tab: Tab) -> None:
     tab.drag(0.2, 5.8)
     tab.saved()
     tab.keys("Home", "v")
-    tab.page.wait_for_function(
-        "document.querySelector('#play').textContent === 'Play' && document.querySelector('audio').ended"
-    )
+    tab.wait("document.querySelector('#play').textContent === 'Play' && document.querySelector('audio').ended")
     assert tab.page.evaluate("document.querySelector('audio').duration") == pytest.approx(0.4, abs=0.03)
     assert tab.clock() == pytest.approx(SECONDS)
 
@@ -302,7 +310,7 @@ def test_of_two_tabs_the_stale_one_is_told_and_loses_nothing(
 def test_marks_made_while_the_server_is_away_are_saved_when_it_is_back(tab: Tab) -> None:
     tab.page.route("**/api/labels", lambda route: route.abort())
     tab.drag(1, 2)
-    tab.page.wait_for_function("document.querySelector('#saved').textContent.includes('does not answer')")
+    tab.wait("document.querySelector('#saved').textContent.includes('does not answer')")
     tab.page.unroute("**/api/labels")
     tab.saved()
     assert stored() == near((1, 2))
@@ -341,12 +349,19 @@ def test_every_control_has_a_name_and_the_focus_shows(tab: Tab) -> None:
 
 
 CONTRAST = """() => {
-  const lum = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b; };
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(c)) return c; } return "rgb(255, 255, 255)"; };
-  return [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.disabled && !e.closest(".lane")
-    && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())).map((e) => {
-    const [a, b] = [lum(getComputedStyle(e).color), lum(ground(e))].sort();
+  const part = (v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(part);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const ground = (e) => {
+    const colour = getComputedStyle(e).backgroundColor;
+    return !/, 0\\)$/.test(colour) ? colour : e.parentElement ? ground(e.parentElement) : "rgb(255, 255, 255)";
+  };
+  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  const shown = (e) => e.checkVisibility() && !e.disabled && !e.closest(".lane") && says(e);
+  return [...document.querySelectorAll("body *")].filter(shown).map((e) => {
+    const [a, b] = [light(getComputedStyle(e).color), light(ground(e))];
     return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.outerHTML.slice(0, 90)];
   }).filter(([ratio]) => ratio < 4.5);
 }"""
@@ -372,7 +387,7 @@ def test_the_script_serves_the_page_until_ctrl_c_and_a_kill_loses_nothing_saved(
 ) -> None:
     command = [sys.executable, str(ROOT / "label_audio.py"), "--input_path=clips", "--port=0", "--no_browser"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for number, stop, status in ((1, signal.SIGINT, 130), (2, signal.SIGKILL, -9)):
+    for number, stop, status in ((1, signal.SIGINT, 0), (2, signal.SIGKILL, -9)):
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
             address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
             tab = open_tab(address)
@@ -381,4 +396,5 @@ def test_the_script_serves_the_page_until_ctrl_c_and_a_kill_loses_nothing_saved(
             tab.page.close()
             process.send_signal(stop)
             assert process.wait(20) == status
-    assert stored() == near((1, 1.5), (2, 2.5))
+    assert stored() == near((1, 1.5))
+    assert stored(SECOND) == near((2, 2.5))  # where it begins, as the first one is labelled
