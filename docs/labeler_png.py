@@ -58,12 +58,13 @@ def main() -> None:
     with sync_playwright() as driver:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 720}, device_scale_factor=1.5)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"http://127.0.0.1:{server.server_port}/#{recordings.names[LABELLED - 1].replace('/', '%2F')}")
         page.wait_for_selector("html[data-ready=true]")
         box = page.locator("#wave").bounding_box()
         page.keyboard.press("+")
-        page.mouse.wheel(0, 0)
+        for _ in range(5):
+            page.keyboard.press("Alt+ArrowRight")
         page.mouse.move(box["x"] + box["width"] * 0.62, box["y"] + 60)
         page.keyboard.down("Shift")
         page.mouse.down()

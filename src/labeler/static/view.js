@@ -67,6 +67,12 @@ export class View {
     const place = Math.round(x(this.state.position));
     context.fillStyle = name === "mel" ? "#fff" : this.colours.ink;
     context.fillRect(place - ratio * 0.75, 0, Math.max(1.5, 1.5 * ratio), height);
+    if (name !== "wave") return;
+    context.beginPath();  // a handle, to find it by
+    context.moveTo(place - 6 * ratio, 0);
+    context.lineTo(place + 6 * ratio, 0);
+    context.lineTo(place, 9 * ratio);
+    context.fill();
   }
   /** Lowest and highest sample of each pixel column, as bars; removed ones in another colour. */
   bars(box, scale) {
