@@ -16,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from src.errors import InputError
+    from src.files import ensure_writable
     from src.labeler import serving
     from src.labeler.folder import Folder
     from src.labeler.store import Store
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.model_filename:  # becomes `predict` of `serving.serve`
         raise InputError("--model_filename: no weights mark recordings yet. Leave it out.")
     folder = Folder(args.input_path)
+    ensure_writable(args.labels_path)  # before an hour of work
     serving.serve(folder, Store(args.labels_path, folder.names), args.port, browser=not args.no_browser)
     return 0
 

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +22,7 @@ from src.labeler.folder import Folder
 from src.labeler.pyramid import Pyramid
 from src.labeler.server import create_app
 from src.labeler.store import Store
-from tests.conftest import refused, run_script
+from tests.conftest import ROOT, refused, run_script
 
 RATE = 16000
 NAMES = ["clip_0.wav", "clip_1.wav", "clip_10.wav", "deep/other.flac"]
@@ -170,6 +173,23 @@ def test_a_kill_or_a_full_disk_leaves_the_labels_as_they_were(small_disk: Path) 
         store.save("b.wav", spans, 500.0, "")
     assert path.read_bytes() == before
     assert store.get("b.wav", 500.0) == ([], "", False)
+
+
+def test_a_process_killed_while_it_saves_leaves_whole_labels_of_one_save(workplace: Path) -> None:
+    code = (
+        "from src.labeler.store import Store\n"
+        "store = Store('labels.json', ['a.wav'])\n"
+        "for k in range(10**6):\n"
+        "    store.save('a.wav', [[n, n + 0.5] for n in range(1 + k % 2 * 2000)], 3000.0, None)\n"
+        "    print(k, flush=True)\n"
+    )
+    for number in range(4):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
+            for _ in range(3 + number):
+                process.stdout.readline()
+            process.kill()
+        assert len(Store("labels.json", ["a.wav"]).get("a.wav", 3000.0).remove) in (1, 2001)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 3}', '{"format": "clearmel spans 1"}', "[" * 100000])

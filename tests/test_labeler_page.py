@@ -321,9 +321,7 @@ def test_a_guess_is_shown_and_saved_only_when_it_is_accepted(
 ) -> None:
     guess = [1.0] * 25 + [0.1] * 25 + [0.6] * 101
     tab = open_tab(serve(clips, predict=lambda path: guess))
-    tab.page.wait_for_selector("#ordering:not([hidden])")
-    tab.load()
-    assert tab.page.locator("#suggested").is_visible()
+    tab.page.locator("#suggested").wait_for()  # also where the model was not ready when the file was opened
     assert tab.text("#summary").endswith("1 cut")
     assert not Path("labels.json").exists()
     tab.keys("Enter")
@@ -336,6 +334,12 @@ def test_every_control_has_a_name_and_the_focus_shows(tab: Tab) -> None:
     nameless = """() => [...document.querySelectorAll("button, select, input, progress, [role=slider]")].filter((e) =>
         !(e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim())).map((e) => e.outerHTML)"""
     assert tab.page.evaluate(nameless) == []
+    tab.page.click("#in")
+    assert tab.page.evaluate("document.activeElement.id") == "timeline"  # so that Space plays after a click
+    tab.page.focus("#preview")
+    tab.keys("Space")
+    tab.heard()
+    assert tab.page.get_attribute("#preview", "aria-pressed") == "true"
     reached = set()
     for _ in range(40):
         tab.keys("Tab")

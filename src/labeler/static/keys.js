@@ -47,14 +47,10 @@ export function listen(page) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const undo = (event.ctrlKey || event.metaKey) && key === "z";
     if (!actions[key] || !state.document || ((event.ctrlKey || event.metaKey || event.altKey) && !undo && !key.startsWith("Arrow"))) return;
-    // On a button, Enter presses it.
-    if (key === "Enter" && event.target.closest("button")) return;
+    if ((key === "Enter" || key === " ") && event.target.closest("button")) return;  // they press it
     event.preventDefault();
     if (event.repeat && !/^Arrow|^[+=_-]$/.test(key)) return;
     actions[key](event);
     if (key !== " ") player.moved();
-  });
-  document.addEventListener("keyup", (event) => {  // some browsers press the focused button only now
-    if (event.key === " " && !element("keys").open && !event.target.closest("input, select")) event.preventDefault();
   });
 }

@@ -6,7 +6,7 @@ import { Document } from "./saving.js";
 import { FileList } from "./files.js";
 import { Player } from "./player.js";
 import { Tiles } from "./tiles.js";
-import { View, clock } from "./view.js";
+import { View, clock, counted } from "./view.js";
 import { listen as listenToKeys } from "./keys.js";
 import { listen as listenToPointer } from "./pointer.js";
 
@@ -52,7 +52,7 @@ function changed() {
   element("conflict").hidden = !now.theirs;
   if (now.theirs) {
     element("conflict-text").textContent = `Not saved: ${now.theirs.error} The strip shows your marks above and the stored ones below `
-      + `(${now.theirs.remove.length} cuts, ${clock(marks.total(now.theirs.remove))} removed).`;
+      + `(${counted(now.theirs.remove)}, ${clock(marks.total(now.theirs.remove))} removed).`;
   }
   element("strip").classList.toggle("two", Boolean(now.theirs));
   element("suggested").hidden = !now.suggested;
@@ -185,8 +185,16 @@ for (const [id, action] of Object.entries({
   play: page.toggle, region: page.playSelection, preview: page.preview, undo: () => page.step(-1), redo: () => page.step(1),
   remove: () => page.markSelection("remove"), keep: () => page.markSelection("keep"), in: () => page.zoom(0.5), out: () => page.zoom(2),
   fit: page.fit, previous: () => page.go(-1), next: () => page.go(1), accept: page.accept, help: () => element("keys").showModal(),
-  take: () => { state.document.takeTheirs(); moved(); }, overwrite: () => state.document.overwrite(),
+  take: () => { state.document.takeTheirs(); moved(); changed(); }, overwrite: () => state.document.overwrite(),
 })) element(id).addEventListener("click", action);
+// After the mouse the keys belong to the time line again, so that Space plays; who goes by keys stays where they are.
+for (const part of ["nav", ".tools", ".title", ".banner"]) {
+  for (const one of document.querySelectorAll(part)) {
+    one.addEventListener("click", (event) => {
+      if (event.detail && event.target.closest("button")) element("timeline").focus({ preventScroll: true });
+    });
+  }
+}
 element("speed").addEventListener("change", (event) => page.speed(event.target.value));
 listenToKeys(page);
 listenToPointer(page, view);
@@ -204,6 +212,10 @@ async function load() {
   const answer = await get("/api/files");
   list.show(answer.files);
   if (answer.failure) trouble(`The model could not judge a file: ${answer.failure}`);
+  const now = state.document;
+  if (now && !now.labelled && !now.suggested && answer.files.some((file) => file.name === now.file.name && file.doubt !== null)) {
+    now.refresh().then(moved, () => {});
+  }
   if (answer.guessing) setTimeout(() => load().catch(() => {}), 2000);
   return answer;
 }

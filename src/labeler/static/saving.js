@@ -59,7 +59,7 @@ export class Document {
       this.dirty = !same(this.spans, sent);
       this.failure = "";
     } catch (error) {
-      if (error.status === 409) this.theirs = error.body;
+      if (error.status === 409) [this.theirs, this.labelled] = [error.body, error.body.labelled];
       else this.failure = error.status ? error.message : "the server does not answer";
     }
     this.saving = false;
@@ -86,7 +86,8 @@ export class Document {
   async refresh() {
     if (this.dirty || this.saving) return;
     const file = await get("/api/file", { name: this.file.name });
-    if (!this.dirty && file.version !== this.version) this.take(file);
+    const guessed = !this.labelled && !this.suggested && file.suggested;
+    if (!this.dirty && (guessed || file.version !== this.version)) this.take(file);
     this.changed();
   }
 }

@@ -12,6 +12,8 @@ export function clock(time, digits = 2) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
 }
 
+export const counted = (spans) => `${spans.length} ${spans.length === 1 ? "cut" : "cuts"}`;
+
 export class View {
   /** state: what is drawn: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
   constructor(state) {
@@ -234,6 +236,6 @@ export class View {
   /** "kept 4:12.30 of 5:00.00, 13 cuts". */
   summary() {
     const { file: { duration_s: duration }, spans } = this.state.document;
-    return `Kept ${clock(duration - total(spans))} of ${clock(duration)}, ${spans.length} ${spans.length === 1 ? "cut" : "cuts"}`;
+    return `Kept ${clock(duration - total(spans))} of ${clock(duration)}, ${counted(spans)}`;
   }
 }
