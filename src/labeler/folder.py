@@ -3,7 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from src.audio import SUFFIXES
+from src.audio import SUFFIXES, inspect
 from src.errors import InputError
 from src.files import existing, list_files, quoted
 
@@ -18,12 +18,14 @@ class Folder:
         path: a folder or a sound file.
 
     Raises:
-        InputError: there is no recording.
+        InputError: there is no recording, or the file is none.
     """
 
     def __init__(self, path: str | Path) -> None:
         found = existing(path).resolve()
         self.root = found if found.is_dir() else found.parent
+        if not found.is_dir():
+            inspect(found)  # raises if it is no recording
         listed = list_files(found, SUFFIXES) if found.is_dir() else [Path(found.name)]
         names: dict[Path, str] = {}  # by the file they lead to: a link inside the folder is no second recording
         for name in sorted(listed, key=lambda name: (len(name.parts), _order(name.as_posix()))):
