@@ -29,6 +29,11 @@ class AudioInfo:
     n_samples: int
     subtype: str
 
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate
+
 
 def open_audio(path: str | Path) -> sf.SoundFile:
     """Opens a sound file.

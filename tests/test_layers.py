@@ -46,6 +46,8 @@ MAY_IMPORT = {
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "cutting": EVERYONE,
     "timelines": EVERYONE | {"cutting"},
+    "splicing": EVERYONE | {"audio"},
+    "labeler": EVERYONE | {"audio", "features", "splicing"},
     "report": EVERYONE | {"features"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},

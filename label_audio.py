@@ -1,0 +1,33 @@
+"""Opens a page in the browser on which to mark what to cut out of recordings: pauses, breaths, knocks."""
+
+from collections.abc import Sequence
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags and serves the page until Ctrl-C."""
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--input_path", default="./data/speech", help="recording, or folder of recordings")
+    parser.add_argument("--labels_path", default="./labels.json", help="what is marked; made with the first mark")
+    parser.add_argument("--model_filename", help="weights file in models/ that marks unlabelled files to begin with")
+    parser.add_argument("--port", type=cli.counted, default=8765, help="of the page on this computer; 0: any free one")
+    parser.add_argument("--no_browser", action="store_true", help="print the address only")
+    args = parser.parse_args(argv)
+
+    from src.errors import InputError
+    from src.files import ensure_writable
+    from src.labeler import serving
+    from src.labeler.folder import Folder
+    from src.labeler.store import Store
+
+    if args.model_filename:  # becomes `predict` of `serving.serve`
+        raise InputError("--model_filename: no weights mark recordings yet. Leave it out.")
+    folder = Folder(args.input_path)
+    ensure_writable(args.labels_path)  # before an hour of work
+    serving.serve(folder, Store(args.labels_path, folder.names), args.port, browser=not args.no_browser)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
