@@ -1,7 +1,7 @@
-"""From the probability that each frame is kept to the parts of a recording that stay, and to the sound of them.
+"""From the probability that each frame is kept to the parts of a recording that stay.
 
-Frames last 40 ms by default; a part is (start, end) in seconds. Decisions are made on the whole recording's
-probabilities, which are few; the sound goes by in blocks.
+Decisions are made on the whole recording's probabilities, which are few. The parts are put together by
+`src.splicing`, or the rest is lowered here, block by block.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,64 +48,6 @@ def kept_parts(probabilities: FloatArray, frame_s: float, duration_s: float, opt
     if grown and duration_s - grown[-1][1] < options.min_cut_s:
         grown[-1] = (grown[-1][0], duration_s)
     return grown
-
-
-def joined(
-    blocks: Iterable[FloatArray], parts: Sequence[tuple[int, int]], n_samples: int, fade: int
-) -> Iterator[FloatArray]:
-    """The parts of a recording one after the other, each join an equal-power cross-fade.
-
-    A cross-fade lies half in the end of one part and half in the cut behind it, and likewise before the next part, so
-    that the result is exactly as long as the parts together and every part keeps its place. Where the recording's own
-    beginning or end is cut off, the sound fades in or out.
-
-    Args:
-        blocks: the recording in pieces (C, N).
-        parts: (start, end) in samples, in order; each part, and each cut between two, at least `fade` long.
-        n_samples: of the recording.
-        fade: samples, even.
-
-    Yields:
-        Pieces (C, K).
-    """
-    half, last = fade // 2, len(parts) - 1
-    rising = np.sin((np.arange(2 * half) + 0.5) * np.pi / (4 * max(1, half))).astype(np.float32)
-    reach = [(s - half * (k > 0), e + half * (k < last)) for k, (s, e) in enumerate(parts)]  # with half of each fade
-    lengths = np.cumsum([0] + [e - s for s, e in parts])
-    place = [int(lengths[k]) - (s - low) for k, ((s, _), (low, _)) in enumerate(zip(parts, reach, strict=True))]
-    held: FloatArray | None = None  # what later blocks may add to
-    given = at = first = 0
-    for block in blocks:
-        if held is None:
-            held = np.zeros((len(block), 0), np.float32)
-        stop = at + block.shape[1]
-        for k in range(first, len(parts)):
-            low, high = max(at, reach[k][0]), min(stop, reach[k][1])
-            if low >= high:
-                break
-            index = np.arange(low, high)
-            gain = np.ones(high - low, np.float32)
-            edges = (
-                (index - reach[k][0], k == 0, parts[0][0] == 0),
-                (reach[k][1] - 1 - index, k == last, parts[-1][1] == n_samples),
-            )
-            for edge, outer, uncut in edges:
-                near = edge < (half if outer else 2 * half)
-                if near.any() and not (outer and uncut):
-                    gain[near] *= rising[edge[near] * (2 if outer else 1)]
-            start = place[k] + low - reach[k][0] - given
-            missing = start + high - low - held.shape[1]
-            if missing > 0:
-                held = np.concatenate([held, np.zeros((len(block), missing), np.float32)], axis=1)
-            held[:, start : start + high - low] += block[:, low - at : high - at] * gain
-        at = stop
-        while first < len(parts) and reach[first][1] <= at:
-            first += 1
-        ahead = [place[k] + max(0, at - reach[k][0]) for k in range(first, min(first + 2, len(parts)))]
-        ready = min(ahead, default=int(lengths[-1])) - given
-        if ready > 0:
-            yield held[:, :ready]
-            held, given = held[:, ready:], given + ready
 
 
 def lowered(
