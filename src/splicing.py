@@ -18,6 +18,10 @@ from src.audio import open_audio
 from src.files import FloatArray
 
 FADE_S = 0.01
+SKIP = 1 << 18
+"""Samples read at once where a format cannot be entered anywhere."""
+WARM_UP = 10 * 1152
+"""Samples of ten frames of an mp3."""
 
 
 class Part(NamedTuple):
@@ -104,7 +108,16 @@ class Spliced:
         return wave
 
     def _source(self, start: int, count: int) -> FloatArray:
-        self._file.seek(start)
+        """Samples (C, count) of the recording, or as many as there are."""
+        if self._file.tell() != start:
+            if self._file.format not in ("OGG", "MP3"):
+                self._file.seek(start)
+            elif self._file.format == "MP3":  # its decoder begins with silence
+                self._file.seek(max(0, start - WARM_UP))
+            elif start < self._file.tell():  # libsndfile lands up to a thousand samples beside any other place
+                self._file.seek(0)
+            while (ahead := start - self._file.tell()) > 0 and len(self._file.read(min(ahead, SKIP))):
+                pass
         return np.asarray(self._file.read(count, dtype="float32", always_2d=True).T)
 
     @staticmethod

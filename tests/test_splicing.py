@@ -72,3 +72,12 @@ def test_short_pieces_are_never_faded_twice_at_once() -> None:
 def test_everything_removed_is_nothing(noise: np.ndarray) -> None:
     assert whole([(0.0, 2.0)]).shape == (2, 0)
     assert parts(RATE, RATE, [(0.0, 5.0)]) == []
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "opus"])
+def test_every_format_is_entered_at_the_very_sample(workplace: Path, rng: np.random.Generator, suffix: str) -> None:
+    audio.write(f"a.{suffix}", rng.normal(0, 0.1, 20 * 48000).astype(np.float32), 48000)
+    wave = audio.read(f"a.{suffix}")[0]
+    with Spliced(f"a.{suffix}") as spliced:
+        for start in (24000, 400000, 100000, 100000, 700001, 20):
+            np.testing.assert_allclose(spliced.read(start, 3000)[0], wave[start : start + 3000], atol=1e-4)

@@ -64,6 +64,7 @@ def create_app(
     def page() -> Response:
         text = (HERE / "static/page.html").read_text(encoding="utf-8")
         text = text.replace("{{token}}", html.escape(token)).replace("{{folder}}", html.escape(folder.root.name))
+        text = text.encode(errors="replace").decode()  # a folder's name may hold bytes that are no text
         return Response(text, mimetype="text/html")
 
     @app.get("/static/<name>")

@@ -25,10 +25,12 @@ export class FileList {
     this.arrange();
   }
   row({ name }) {
-    const row = document.createElement("li"), button = Object.assign(document.createElement("button"), { type: "button", title: name });
+    const row = document.createElement("li"),
+      button = Object.assign(document.createElement("button"), { type: "button", title: name });
     button.dataset.name = name;
-    for (const kind of ["state", "text", "doubt"]) button.append(Object.assign(document.createElement("span"), { className: kind }));
-    const text = document.createElement("bdi");  // a long path is cut on the left; its name is what counts
+    for (const kind of ["state", "text", "doubt"])
+      button.append(Object.assign(document.createElement("span"), { className: kind }));
+    const text = document.createElement("bdi"); // a long path is cut on the left; its name is what counts
     text.textContent = name;
     button.children[1].append(text);
     button.children[0].setAttribute("aria-hidden", "true");
@@ -36,7 +38,8 @@ export class FileList {
     return row;
   }
   draw(file) {
-    const row = this.rows.get(file.name), button = row.firstChild;
+    const row = this.rows.get(file.name),
+      button = row.firstChild;
     row.classList.toggle("done", file.labelled);
     button.children[0].textContent = file.labelled ? "✓" : "○";
     button.children[2].textContent = file.doubt !== null && !file.labelled ? `${Math.round(100 * file.doubt)} %` : "";
@@ -53,8 +56,12 @@ export class FileList {
     element("files").replaceChildren(...this.order().map((file) => this.rows.get(file.name)));
     this.filter();
   }
-  fits({ name }) { return name.toLowerCase().includes(element("filter").value.trim().toLowerCase()); }
-  filter() { for (const file of this.files) this.rows.get(file.name).hidden = !this.fits(file); }
+  fits({ name }) {
+    return name.toLowerCase().includes(element("filter").value.trim().toLowerCase());
+  }
+  filter() {
+    for (const file of this.files) this.rows.get(file.name).hidden = !this.fits(file);
+  }
   mark(name, labelled) {
     const file = this.files.find((other) => other.name === name);
     if (!file || file.labelled === labelled) return;
@@ -70,7 +77,8 @@ export class FileList {
     return shown[shown.findIndex((file) => file.name === name) + by]?.name;
   }
   unlabelled(name) {
-    const order = this.order(), here = order.findIndex((file) => file.name === name);
+    const order = this.order(),
+      here = order.findIndex((file) => file.name === name);
     return [...order.slice(here + 1), ...order.slice(0, here + 1)].find((file) => !file.labelled)?.name;
   }
 }

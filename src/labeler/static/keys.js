@@ -4,9 +4,12 @@ const SPEEDS = [1, 1.25, 1.5, 1.75, 2];
 
 /** page: what the keys act on; see page.js. */
 export function listen(page) {
-  const element = (id) => document.getElementById(id), { state, player } = page;
-  const small = () => Math.max(0.01, page.view.span / 100), large = () => page.view.span / 10;
-  const move = (by) => (event) => page.seek(state.position + by * (event.altKey || event.ctrlKey ? large() : small()), event.shiftKey);
+  const element = (id) => document.getElementById(id),
+    { state, player } = page;
+  const small = () => Math.max(0.01, page.view.span / 100),
+    large = () => page.view.span / 10;
+  const move = (by) => (event) =>
+    page.seek(state.position + by * (event.altKey || event.ctrlKey ? large() : small()), event.shiftKey);
   const keys = [
     ["Playing"],
     ["Space", "play, pause", { " ": () => page.toggle() }],
@@ -16,9 +19,17 @@ export function listen(page) {
     ["Moving"],
     ["← →", "playhead by a hundredth of the view", { ArrowLeft: move(-1), ArrowRight: move(1) }],
     ["Alt ← →", "by a tenth", {}],
-    ["Home End", "to the start, the end", { Home: (e) => page.seek(0, e.shiftKey), End: (e) => page.seek(page.view.duration, e.shiftKey) }],
+    [
+      "Home End",
+      "to the start, the end",
+      { Home: (e) => page.seek(0, e.shiftKey), End: (e) => page.seek(page.view.duration, e.shiftKey) },
+    ],
     [", .", "select the cut before, behind", { ",": () => page.cut(-1), ".": () => page.cut(1) }],
-    ["+ −", "zoom in, out", { "+": () => page.zoom(0.5), "=": () => page.zoom(0.5), "-": () => page.zoom(2), "_": () => page.zoom(2) }],
+    [
+      "+ −",
+      "zoom in, out",
+      { "+": () => page.zoom(0.5), "=": () => page.zoom(0.5), "-": () => page.zoom(2), _: () => page.zoom(2) },
+    ],
     ["↑ ↓", "zoom in, out", { ArrowUp: () => page.zoom(0.5), ArrowDown: () => page.zoom(2) }],
     ["0", "show all", { 0: () => page.fit() }],
     ["Marking"],
@@ -38,16 +49,26 @@ export function listen(page) {
   const actions = Object.assign({}, ...keys.map(([, , found]) => found));
   for (const [key, words] of keys) {
     const row = document.createElement("div");
-    if (words) row.append(Object.assign(document.createElement("span"), { textContent: words }), Object.assign(document.createElement("kbd"), { textContent: key }));
+    if (words)
+      row.append(
+        Object.assign(document.createElement("span"), { textContent: words }),
+        Object.assign(document.createElement("kbd"), { textContent: key }),
+      );
     else row.append(Object.assign(document.createElement("b"), { textContent: key }));
     element("keys").querySelector(".columns").append(row);
   }
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || element("keys").open || event.target.closest("input, select")) return;
+    if (event.defaultPrevented || event.isComposing || element("keys").open || event.target.closest("input, select"))
+      return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const undo = (event.ctrlKey || event.metaKey) && key === "z";
-    if (!actions[key] || !state.document || ((event.ctrlKey || event.metaKey || event.altKey) && !undo && !key.startsWith("Arrow"))) return;
-    if ((key === "Enter" || key === " ") && event.target.closest("button")) return;  // they press it
+    if (
+      !actions[key] ||
+      !state.document ||
+      ((event.ctrlKey || event.metaKey || event.altKey) && !undo && !key.startsWith("Arrow"))
+    )
+      return;
+    if ((key === "Enter" || key === " ") && event.target.closest("button")) return; // they press it
     event.preventDefault();
     if (event.repeat && !/^Arrow|^[+=_-]$/.test(key)) return;
     actions[key](event);

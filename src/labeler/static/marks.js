@@ -17,14 +17,26 @@ export const remove = (spans, a, b, duration) => tidy([...spans, [Math.min(a, b)
 
 export function keep(spans, a, b, duration) {
   const [from, to] = [Math.min(a, b), Math.max(a, b)];
-  return tidy(spans.flatMap(([s, e]) => [[s, Math.min(e, from)], [Math.max(s, to), e]].filter(([x, y]) => y > x)), duration);
+  return tidy(
+    spans.flatMap(([s, e]) =>
+      [
+        [s, Math.min(e, from)],
+        [Math.max(s, to), e],
+      ].filter(([x, y]) => y > x),
+    ),
+    duration,
+  );
 }
 
 /** Moves one edge; across the other one it turns round, and spans that it reaches are swallowed. */
 export function move(spans, { index, side }, time, duration) {
   const moved = [...spans[index]];
   moved[side] = time;
-  return remove(spans.filter((_, k) => k !== index), ...moved, duration);
+  return remove(
+    spans.filter((_, k) => k !== index),
+    ...moved,
+    duration,
+  );
 }
 
 export const total = (spans) => spans.reduce((sum, [a, b]) => sum + b - a, 0);
@@ -32,7 +44,8 @@ export const at = (spans, time) => spans.find(([a, b]) => a <= time && time < b)
 export const same = (x, y) => JSON.stringify(x) === JSON.stringify(y);
 
 /** Place in the result of a time of the recording; a removed time lies at its join. */
-export const toResult = (spans, time) => time - spans.reduce((sum, [a, b]) => sum + Math.min(b, Math.max(a, time)) - a, 0);
+export const toResult = (spans, time) =>
+  time - spans.reduce((sum, [a, b]) => sum + Math.min(b, Math.max(a, time)) - a, 0);
 
 /** Time of the recording of a place in the result. */
 export function fromResult(spans, place) {
@@ -49,9 +62,15 @@ export class History {
     this.states = [spans];
     this.place = 0;
   }
-  get now() { return this.states[this.place]; }
-  get undoable() { return this.place > 0; }
-  get redoable() { return this.place < this.states.length - 1; }
+  get now() {
+    return this.states[this.place];
+  }
+  get undoable() {
+    return this.place > 0;
+  }
+  get redoable() {
+    return this.place < this.states.length - 1;
+  }
   push(spans) {
     if (same(spans, this.now)) return false;
     this.states.splice(++this.place, Infinity, spans);

@@ -6,18 +6,21 @@ import { Document } from "./saving.js";
 import { FileList } from "./files.js";
 import { Player } from "./player.js";
 import { Tiles } from "./tiles.js";
-import { View, clock, counted } from "./view.js";
+import { clock, counted } from "./paint.js";
+import { View } from "./view.js";
 import { listen as listenToKeys } from "./keys.js";
 import { listen as listenToPointer } from "./pointer.js";
 
 const element = (id) => document.getElementById(id);
 const state = { document: null, tiles: null, selection: null, drag: null, position: 0 };
-const documents = new Map();  // by name: the marks not saved yet, and what can be undone
+const documents = new Map(); // by name: the marks not saved yet, and what can be undone
 const view = new View(state);
 const player = new Player(element("audio"), moved, trouble);
 const list = new FileList((name) => page.open(name));
 
-const say = (text) => { element("said").textContent = text; };
+const say = (text) => {
+  element("said").textContent = text;
+};
 function trouble(text) {
   element("trouble").textContent = text;
   element("trouble").hidden = !text;
@@ -27,13 +30,18 @@ function moved() {
   if (!state.document) return;
   state.position = player.position;
   if (player.playing) view.follow(state.position, true);
-  const text = clock(state.position), line = element("timeline");
+  const text = clock(state.position),
+    line = element("timeline");
   element("clock").textContent = text;
   element("play").textContent = player.playing ? "Pause" : "Play";
   element("preview").setAttribute("aria-pressed", String(player.playing && player.preview !== null));
-  if (!player.playing) {  // a screen reader would never come to an end
+  if (!player.playing) {
+    // a screen reader would never come to an end
     line.setAttribute("aria-valuenow", state.position.toFixed(2));
-    line.setAttribute("aria-valuetext", `${text}, ${marks.at(state.document.spans, state.position) ? "removed" : "kept"}`);
+    line.setAttribute(
+      "aria-valuetext",
+      `${text}, ${marks.at(state.document.spans, state.position) ? "removed" : "kept"}`,
+    );
   }
   view.draw();
 }
@@ -43,16 +51,22 @@ function changed() {
   if (!now) return;
   const unsaved = [...documents.values()].filter((other) => other.dirty && other !== now);
   const failing = [now, ...unsaved].find((other) => other.failure || other.theirs);
-  const [text, kind] = failing?.theirs ? [`Not saved: ${failing.file.name} was changed elsewhere`, "bad"]
-    : failing ? [`Not saved, trying again: ${failing.failure}`, "bad"]
-    : now.saving || now.dirty || unsaved.length ? ["Saving…", "busy"]
-    : now.labelled ? ["Saved", "saved"] : ["Not labelled yet", "none"];
+  const [text, kind] = failing?.theirs
+    ? [`Not saved: ${failing.file.name} was changed elsewhere`, "bad"]
+    : failing
+      ? [`Not saved, trying again: ${failing.failure}`, "bad"]
+      : now.saving || now.dirty || unsaved.length
+        ? ["Saving…", "busy"]
+        : now.labelled
+          ? ["Saved", "saved"]
+          : ["Not labelled yet", "none"];
   if (element("saved").textContent !== text) element("saved").textContent = text;
   element("saved").dataset.state = kind;
   element("conflict").hidden = !now.theirs;
   if (now.theirs) {
-    element("conflict-text").textContent = `Not saved: ${now.theirs.error} The strip shows your marks above and the stored ones below `
-      + `(${counted(now.theirs.remove)}, ${clock(marks.total(now.theirs.remove))} removed).`;
+    element("conflict-text").textContent =
+      `Not saved: ${now.theirs.error} The strip shows your marks above and the stored ones below ` +
+      `(${counted(now.theirs.remove)}, ${clock(marks.total(now.theirs.remove))} removed).`;
   }
   element("strip").classList.toggle("two", Boolean(now.theirs));
   element("suggested").hidden = !now.suggested;
@@ -60,13 +74,17 @@ function changed() {
   element("redo").disabled = !now.history.redoable;
   element("region").disabled = element("remove").disabled = !state.selection;
   element("keep").disabled = !state.selection && !marks.at(now.spans, state.position);
-  element("summary").textContent = view.summary() + (state.selection ? ` · selected ${state.selection.map((t) => clock(t)).join(" – ")}` : "");
+  element("summary").textContent =
+    view.summary() + (state.selection ? ` · selected ${state.selection.map((t) => clock(t)).join(" – ")}` : "");
   list.mark(now.file.name, now.labelled);
   view.draw();
 }
 
 const page = {
-  state, view, player, list,
+  state,
+  view,
+  player,
+  list,
   async open(name) {
     if (!name || state.document?.file.name === name) return;
     const ticket = (page.ticket = (page.ticket ?? 0) + 1);
@@ -80,7 +98,10 @@ const page = {
       documents.set(name, found);
       state.tiles?.close();
       Object.assign(state, { document: found, selection: null, drag: null, position: 0 });
-      state.tiles = new Tiles(found.file, () => { trouble(state.tiles?.failure ?? ""); view.draw(); });
+      state.tiles = new Tiles(found.file, () => {
+        trouble(state.tiles?.failure ?? "");
+        view.draw();
+      });
       trouble("");
       player.open(found.file);
     } catch (error) {
@@ -89,7 +110,8 @@ const page = {
     }
     const { file } = state.document;
     element("name").textContent = file.name;
-    element("about").textContent = `${clock(file.duration_s)} · ${file.sample_rate / 1000} kHz · ${file.n_channels === 1 ? "mono" : file.n_channels === 2 ? "stereo" : `${file.n_channels} channels`}`;
+    const channels = ["", "mono", "stereo"][file.n_channels] ?? `${file.n_channels} channels`;
+    element("about").textContent = `${clock(file.duration_s)} · ${file.sample_rate / 1000} kHz · ${channels}`;
     element("timeline").setAttribute("aria-valuemax", file.duration_s.toFixed(2));
     element("timeline").setAttribute("aria-label", `playhead in ${file.name}`);
     history.replaceState(null, "", `#${encodeURIComponent(name)}`);
@@ -98,7 +120,9 @@ const page = {
     moved();
     changed();
   },
-  go(by) { page.open(list.beside(state.document?.file.name, by)); },
+  go(by) {
+    page.open(list.beside(state.document?.file.name, by));
+  },
   unlabelled() {
     const name = list.unlabelled(state.document?.file.name);
     if (name) page.open(name);
@@ -123,7 +147,8 @@ const page = {
     else say("Select something first: Shift with the arrows, I and O, or Shift and drag");
   },
   select(a, b) {
-    state.selection = a === b ? null : [Math.min(a, b), Math.max(a, b)].map((t) => Math.min(view.duration, Math.max(0, t)));
+    state.selection =
+      a === b ? null : [Math.min(a, b), Math.max(a, b)].map((t) => Math.min(view.duration, Math.max(0, t)));
     if (state.selection) say(`Selected ${clock(state.selection[0])} to ${clock(state.selection[1])}`);
     changed();
   },
@@ -133,10 +158,21 @@ const page = {
     say(by < 0 ? "Undone" : "Redone");
     moved();
   },
-  playFrom(time, until) { return player.play(time, until); },
-  toggle() { if (player.playing) player.pause(); else page.playFrom(state.position); },
-  playSelection() { if (state.selection) page.playFrom(...state.selection); else say("Nothing is selected"); },
-  preview() { if (player.playing && player.preview) player.pause(); else player.playResult(state.position, state.document.spans); },
+  playFrom(time, until) {
+    return player.play(time, until);
+  },
+  toggle() {
+    if (player.playing) player.pause();
+    else page.playFrom(state.position);
+  },
+  playSelection() {
+    if (state.selection) page.playFrom(...state.selection);
+    else say("Nothing is selected");
+  },
+  preview() {
+    if (player.playing && player.preview) player.pause();
+    else player.playResult(state.position, state.document.spans);
+  },
   speed(value) {
     element("speed").value = String(value);
     player.rate(Number(value));
@@ -144,7 +180,8 @@ const page = {
   },
   /** Moves the playhead; with `extend` the selection goes along with it. */
   seek(time, extend = false) {
-    const from = state.position, to = Math.min(view.duration, Math.max(0, time));
+    const from = state.position,
+      to = Math.min(view.duration, Math.max(0, time));
     if (extend) {
       const [a, b] = state.selection ?? [from, from];
       page.select(Math.abs(from - b) <= Math.abs(from - a) ? a : b, to);
@@ -160,7 +197,8 @@ const page = {
   },
   /** Selects the cut before or behind the playhead. */
   cut(by) {
-    const { spans } = state.document, here = state.selection?.[0] ?? state.position;
+    const { spans } = state.document,
+      here = state.selection?.[0] ?? state.position;
     const found = by > 0 ? spans.find(([a]) => a > here + 1e-6) : spans.findLast(([a]) => a < here - 1e-6);
     if (!found) return say("No more cuts");
     player.seek(found[0]);
@@ -177,16 +215,37 @@ const page = {
     const time = state.position;
     view.zoom(factor, time >= view.from && time <= view.to ? time : view.from + view.span / 2);
   },
-  fit() { view.show(0, view.duration); },
-  escape() { page.select(0, 0); },
+  fit() {
+    view.show(0, view.duration);
+  },
+  escape() {
+    page.select(0, 0);
+  },
 };
 
 for (const [id, action] of Object.entries({
-  play: page.toggle, region: page.playSelection, preview: page.preview, undo: () => page.step(-1), redo: () => page.step(1),
-  remove: () => page.markSelection("remove"), keep: () => page.markSelection("keep"), in: () => page.zoom(0.5), out: () => page.zoom(2),
-  fit: page.fit, previous: () => page.go(-1), next: () => page.go(1), accept: page.accept, help: () => element("keys").showModal(),
-  take: () => { state.document.takeTheirs(); moved(); changed(); }, overwrite: () => state.document.overwrite(),
-})) element(id).addEventListener("click", action);
+  play: page.toggle,
+  region: page.playSelection,
+  preview: page.preview,
+  undo: () => page.step(-1),
+  redo: () => page.step(1),
+  remove: () => page.markSelection("remove"),
+  keep: () => page.markSelection("keep"),
+  in: () => page.zoom(0.5),
+  out: () => page.zoom(2),
+  fit: page.fit,
+  previous: () => page.go(-1),
+  next: () => page.go(1),
+  accept: page.accept,
+  help: () => element("keys").showModal(),
+  take: () => {
+    state.document.takeTheirs();
+    moved();
+    changed();
+  },
+  overwrite: () => state.document.overwrite(),
+}))
+  element(id).addEventListener("click", action);
 // After the mouse the keys belong to the time line again, so that Space plays; who goes by keys stays where they are.
 for (const part of ["nav", ".tools", ".title", ".banner"]) {
   for (const one of document.querySelectorAll(part)) {
@@ -202,8 +261,11 @@ listenToPointer(page, view);
 addEventListener("beforeunload", (event) => {
   if ([...documents.values()].some((one) => one.dirty)) event.preventDefault();
 });
-addEventListener("pagehide", () => { for (const one of documents.values()) one.save({ keepalive: true }); });
-document.addEventListener("visibilitychange", () => {  // another tab may have saved
+addEventListener("pagehide", () => {
+  for (const one of documents.values()) one.save({ keepalive: true });
+});
+document.addEventListener("visibilitychange", () => {
+  // another tab may have saved
   if (!document.hidden) state.document?.refresh().then(moved, () => {});
 });
 
@@ -213,15 +275,23 @@ async function load() {
   list.show(answer.files);
   if (answer.failure) trouble(`The model could not judge a file: ${answer.failure}`);
   const now = state.document;
-  if (now && !now.labelled && !now.suggested && answer.files.some((file) => file.name === now.file.name && file.doubt !== null)) {
+  if (
+    now &&
+    !now.labelled &&
+    !now.suggested &&
+    answer.files.some((file) => file.name === now.file.name && file.doubt !== null)
+  ) {
     now.refresh().then(moved, () => {});
   }
   if (answer.guessing) setTimeout(() => load().catch(() => {}), 2000);
   return answer;
 }
 try {
-  const { files } = await load(), wanted = decodeURIComponent(location.hash.slice(1));
-  await page.open(files.find((file) => file.name === wanted)?.name ?? (files.find((file) => !file.labelled) ?? files[0]).name);
+  const { files } = await load(),
+    wanted = decodeURIComponent(location.hash.slice(1));
+  await page.open(
+    files.find((file) => file.name === wanted)?.name ?? (files.find((file) => !file.labelled) ?? files[0]).name,
+  );
 } catch (error) {
   trouble(`The files cannot be listed: ${error.message}`);
 }

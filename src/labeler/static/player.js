@@ -6,10 +6,22 @@ import { post } from "./calls.js";
 export class Player {
   /** moved: called at every frame while it plays, and when it starts or stops. failed: with a message. */
   constructor(audio, moved, failed) {
-    Object.assign(this, { audio, moved, failed, file: null, preview: null, until: Infinity, place: 0, speed: 1, wish: 0 });
+    Object.assign(this, {
+      audio,
+      moved,
+      failed,
+      file: null,
+      preview: null,
+      until: Infinity,
+      place: 0,
+      speed: 1,
+      wish: 0,
+    });
     audio.addEventListener("ended", () => this.ended());
     audio.addEventListener("pause", () => this.moved());
-    audio.addEventListener("error", () => { if (audio.getAttribute("src")) this.failed("The recording cannot be played."); });
+    audio.addEventListener("error", () => {
+      if (audio.getAttribute("src")) this.failed("The recording cannot be played.");
+    });
   }
   open(file) {
     this.pause();
@@ -22,7 +34,9 @@ export class Player {
     if (this.audio.getAttribute("src") !== url) this.audio.src = url;
     this.audio.playbackRate = this.audio.defaultPlaybackRate = this.speed;
   }
-  get playing() { return this.sounding === true; }
+  get playing() {
+    return this.sounding === true;
+  }
   get position() {
     if (!this.playing || this.audio.seeking) return this.place;
     return this.preview ? fromResult(this.preview, this.audio.currentTime) : this.audio.currentTime;
@@ -41,7 +55,8 @@ export class Player {
   /** Plays the result from the join or sound at a time. */
   async playResult(from, spans) {
     this.pause();
-    const wish = ++this.wish, file = this.file;
+    const wish = ++this.wish,
+      file = this.file;
     try {
       const { url, duration_s } = await post("/api/preview", { name: file.name, remove: spans });
       if (wish !== this.wish || file !== this.file) return;

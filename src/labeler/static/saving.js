@@ -10,12 +10,14 @@ export class Document {
   /** changed: called when the state that the page shows has changed. */
   constructor(file, changed) {
     this.changed = changed;
-    this.theirs = null;  // what is stored, where a save was refused
+    this.theirs = null; // what is stored, where a save was refused
     this.failure = "";
     this.saving = false;
     this.take(file);
   }
-  static async open(name, changed) { return new Document(await get("/api/file", { name }), changed); }
+  static async open(name, changed) {
+    return new Document(await get("/api/file", { name }), changed);
+  }
 
   take(file) {
     this.file = { ...this.file, ...file };
@@ -27,7 +29,9 @@ export class Document {
     this.theirs = null;
     this.failure = "";
   }
-  get spans() { return this.history.now; }
+  get spans() {
+    return this.history.now;
+  }
   set(spans) {
     if (!this.history.push(spans)) return false;
     this.touch();

@@ -11,20 +11,26 @@ export class Tiles {
     this.share = 0;
     this.peak = 0;
     this.failure = "";
-    this.round = 0;  // tiles of an earlier one are shown until the new ones are there
+    this.round = 0; // tiles of an earlier one are shown until the new ones are there
     this.tiles = new Map();
     this.stop = new AbortController();
     this.nonce = Math.random().toString(36).slice(2);
     this.watch();
   }
-  close() { this.stop.abort(); }
+  close() {
+    this.stop.abort();
+  }
 
   async watch() {
     while (!this.stop.signal.aborted) {
       try {
-        const answer = await fetch(`/api/progress?${new URLSearchParams({ name: this.file.name })}`, { signal: this.stop.signal });
+        const answer = await fetch(`/api/progress?${new URLSearchParams({ name: this.file.name })}`, {
+          signal: this.stop.signal,
+        });
         Object.assign(this, await answer.json());
-      } catch { /* the server is away, or the file is closed */ }
+      } catch {
+        /* the server is away, or the file is closed */
+      }
       this.round++;
       this.changed();
       if (this.share === 1 || this.failure) return;
@@ -38,7 +44,7 @@ export class Tiles {
     let tile = this.tiles.get(key);
     if (tile) this.tiles.delete(key);
     else tile = { round: -1, data: undefined, loading: false };
-    this.tiles.set(key, tile);  // the one used last stands last
+    this.tiles.set(key, tile); // the one used last stands last
     if (tile.round < this.round && !tile.loading) this.load(tile, kind, key);
     if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value);
     return tile.data;
@@ -52,10 +58,13 @@ export class Tiles {
     try {
       const answer = await fetch(`/api/tile/${key}?${new URLSearchParams(parameters)}`, { signal: this.stop.signal });
       if (answer.status === 200) {
-        tile.data = kind === "mel" ? await createImageBitmap(await answer.blob()) : new Int16Array(await answer.arrayBuffer());
+        tile.data =
+          kind === "mel" ? await createImageBitmap(await answer.blob()) : new Int16Array(await answer.arrayBuffer());
         this.changed();
       }
-    } catch { /* drawn when it is asked for again */ } finally {
+    } catch {
+      /* drawn when it is asked for again */
+    } finally {
       tile.loading = false;
     }
   }

@@ -1,18 +1,13 @@
 // Draws the time line: overview, waveform, spectrogram, strip and axis on one scale of time.
 
 import { total } from "./marks.js";
+import { clock, counted, hatch } from "./paint.js";
 
-const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
+const STEPS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
+];
 const LANES = ["overview", "wave", "mel", "strip", "axis"];
 const NARROWEST_S = 0.2;
-
-export function clock(time, digits = 2) {
-  const rounded = Math.max(0, Number(time.toFixed(digits))), hours = Math.floor(rounded / 3600);
-  const minutes = Math.floor(rounded / 60) % 60, seconds = (rounded % 60).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
-}
-
-export const counted = (spans) => `${spans.length} ${spans.length === 1 ? "cut" : "cuts"}`;
 
 export class View {
   /** state: what is drawn: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
@@ -23,22 +18,33 @@ export class View {
     this.lanes = Object.fromEntries(LANES.map((name) => [name, document.getElementById(name)]));
     this.contexts = Object.fromEntries(LANES.map((name) => [name, this.lanes[name].getContext("2d")]));
     new ResizeObserver(() => this.draw()).observe(document.getElementById("timeline"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.colours = null; this.draw(); });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.colours = null;
+      this.draw();
+    });
   }
-  get duration() { return this.state.document?.file.duration_s ?? 1; }
-  get to() { return this.from + this.span; }
+  get duration() {
+    return this.state.document?.file.duration_s ?? 1;
+  }
+  get to() {
+    return this.from + this.span;
+  }
   time(x, lane = "wave") {
-    const box = this.lanes[lane].getBoundingClientRect(), share = (x - box.left) / box.width;
+    const box = this.lanes[lane].getBoundingClientRect(),
+      share = (x - box.left) / box.width;
     return lane === "overview" ? share * this.duration : this.from + share * this.span;
   }
-  secondsPerPixel() { return this.span / this.lanes.wave.clientWidth; }
+  secondsPerPixel() {
+    return this.span / this.lanes.wave.clientWidth;
+  }
   show(from, span = this.span) {
     this.span = Math.min(this.duration, Math.max(Math.min(NARROWEST_S, this.duration), span));
     this.from = Math.min(this.duration - this.span, Math.max(0, from));
     this.draw();
   }
   zoom(factor, around) {
-    const share = (around - this.from) / this.span, span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
+    const share = (around - this.from) / this.span,
+      span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
     this.show(around - share * span, span);
   }
   /** Scrolls so that a time is seen; while it plays, page by page. */
@@ -52,8 +58,11 @@ export class View {
     });
   }
   lane(name) {
-    const canvas = this.lanes[name], ratio = devicePixelRatio, context = this.contexts[name];
-    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+    const canvas = this.lanes[name],
+      ratio = devicePixelRatio,
+      context = this.contexts[name];
+    const width = Math.round(canvas.clientWidth * ratio),
+      height = Math.round(canvas.clientHeight * ratio);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     if (!this.colours) {
       const style = getComputedStyle(document.documentElement);
@@ -70,7 +79,7 @@ export class View {
     context.fillStyle = name === "mel" ? "#fff" : this.colours.ink;
     context.fillRect(place - ratio * 0.75, 0, Math.max(1.5, 1.5 * ratio), height);
     if (name !== "wave") return;
-    context.beginPath();  // a handle, to find it by
+    context.beginPath(); // a handle, to find it by
     context.moveTo(place - 6 * ratio, 0);
     context.lineTo(place + 6 * ratio, 0);
     context.lineTo(place, 9 * ratio);
@@ -78,15 +87,26 @@ export class View {
   }
   /** Lowest and highest sample of each pixel column, as bars; removed ones in another colour. */
   bars(box, scale) {
-    const { context, width, height, span, from } = box, { tiles, document: { file, spans } } = this.state;
+    const { context, width, height, span, from } = box,
+      {
+        tiles,
+        document: { file, spans },
+      } = this.state;
     const level = Math.max(0, Math.floor(Math.log2(Math.max(1, span / width / file.bin_s))));
-    const bin = file.bin_s * 2 ** level, size = file.tile_bins, middle = height / 2, gain = (middle * scale) / 32767;
-    const cut = new Path2D(), kept = new Path2D();
-    let index = -1, tile, next = 0;
+    const bin = file.bin_s * 2 ** level,
+      size = file.tile_bins,
+      middle = height / 2,
+      gain = (middle * scale) / 32767;
+    const cut = new Path2D(),
+      kept = new Path2D();
+    let index = -1,
+      tile,
+      next = 0;
     for (let column = 0; column < width; column++) {
       const first = Math.floor((from + (column / width) * span) / bin);
       const last = Math.max(first, Math.ceil((from + ((column + 1) / width) * span) / bin) - 1);
-      let low = Infinity, high = -Infinity;
+      let low = Infinity,
+        high = -Infinity;
       for (let k = first; k <= last; k++) {
         if (Math.floor(k / size) !== index) tile = tiles.get("wave", level, (index = Math.floor(k / size)));
         const place = 2 * (k - index * size);
@@ -97,7 +117,8 @@ export class View {
       if (low > high) continue;
       const time = from + ((column + 0.5) / width) * span;
       while (next < spans.length && spans[next][1] <= time) next++;
-      const path = next < spans.length && spans[next][0] <= time ? cut : kept, top = middle - high * gain;
+      const path = next < spans.length && spans[next][0] <= time ? cut : kept,
+        top = middle - high * gain;
       path.rect(column, top, 1, Math.max(1.2, (high - low) * gain));
     }
     context.fillStyle = this.colours.wave;
@@ -105,7 +126,9 @@ export class View {
     context.fillStyle = this.colours["wave-cut"];
     context.fill(cut);
   }
-  get scale() { return 0.94 / Math.max(0.02, this.state.tiles.peak || 1); }
+  get scale() {
+    return 0.94 / Math.max(0.02, this.state.tiles.peak || 1);
+  }
   draw_overview(box) {
     const { context, width, height, ratio, x } = box;
     this.cuts(box, 0, height, false);
@@ -117,9 +140,15 @@ export class View {
     context.globalAlpha = 1;
     context.strokeStyle = this.colours.mark;
     context.lineWidth = 2 * ratio;
-    context.strokeRect(x(this.from) + ratio, ratio, Math.max(2 * ratio, x(this.to) - x(this.from) - 2 * ratio), height - 2 * ratio);
+    context.strokeRect(
+      x(this.from) + ratio,
+      ratio,
+      Math.max(2 * ratio, x(this.to) - x(this.from) - 2 * ratio),
+      height - 2 * ratio,
+    );
     const { share, failure } = this.state.tiles;
-    if (share < 1 && !failure) this.text(box, `reading ${Math.floor(100 * share)} %`, width - 8 * ratio, height / 2, "right");
+    if (share < 1 && !failure)
+      this.text(box, `reading ${Math.floor(100 * share)} %`, width - 8 * ratio, height / 2, "right");
   }
   draw_wave(box) {
     this.cuts(box, 0, box.height);
@@ -127,67 +156,74 @@ export class View {
     this.regions(box);
   }
   draw_mel(box) {
-    const { context, width, height, from, span, x } = box, { tiles, document: { file } } = this.state;
+    const { context, width, height, from, span, x } = box,
+      {
+        tiles,
+        document: { file },
+      } = this.state;
     const level = Math.max(0, Math.floor(Math.log2(Math.max(1, span / width / file.column_s))));
-    const column = file.column_s * 2 ** level, size = file.tile_columns;
+    const column = file.column_s * 2 ** level,
+      size = file.tile_columns;
     context.imageSmoothingEnabled = true;
     for (let index = Math.floor(from / column / size); index * size * column < from + span; index++) {
-      const image = tiles.get("mel", level, index), left = index * size * column;
+      const image = tiles.get("mel", level, index),
+        left = index * size * column;
       if (image) context.drawImage(image, x(left), 0, x(left + image.width * column) - x(left), height);
     }
     this.cuts(box, 0, height, true, "rgb(255 255 255 / 22%)", "#ff9d94");
     this.regions(box);
   }
   draw_strip(box) {
-    const { context, width, height, ratio, x } = box, { document: { file, spans, theirs } } = this.state;
-    const rows = theirs ? [[spans, "here"], [theirs.remove, "stored"]] : [[spans, ""]];
+    const { context, width, height, ratio, x } = box,
+      {
+        document: { file, spans, theirs },
+      } = this.state;
+    const rows = theirs
+      ? [
+          [spans, "here"],
+          [theirs.remove, "stored"],
+        ]
+      : [[spans, ""]];
     rows.forEach(([list, title], row) => {
-      const top = (row * height) / rows.length + ratio, tall = height / rows.length - 2 * ratio;
+      const top = (row * height) / rows.length + ratio,
+        tall = height / rows.length - 2 * ratio;
       context.fillStyle = this.colours.kept;
       context.fillRect(x(0), top, x(file.duration_s) - x(0), tall);
       for (const [a, b] of list) {
-        const left = Math.max(-9, x(a)), right = Math.min(width + 9, x(b));
+        const left = Math.max(-9, x(a)),
+          right = Math.min(width + 9, x(b));
         if (right < 0 || left > width) continue;
         context.fillStyle = this.colours.ground;
         context.fillRect(left, top, right - left, tall);
-        this.hatch(context, left, top, right - left, tall, ratio);
-        if (right - left > 70 * ratio) this.text(box, "remove", (left + right) / 2, top + tall / 2, "center", this.colours.cut, true);
+        hatch(context, left, top, right - left, tall, ratio, this.colours.cut);
+        if (right - left > 70 * ratio)
+          this.text(box, "remove", (left + right) / 2, top + tall / 2, "center", this.colours.cut, true);
       }
       if (title) this.text(box, title, 6 * ratio, top + tall / 2, "left", this.colours.ink, true);
       else {
         let end = 0;
         for (const [a, b] of [...list, [file.duration_s, 0]]) {
-          const left = Math.max(0, x(end)), right = Math.min(width, x(a));
-          if (right - left > 50 * ratio) this.text(box, "keep", (left + right) / 2, top + tall / 2, "center", this.colours.on);
+          const left = Math.max(0, x(end)),
+            right = Math.min(width, x(a));
+          if (right - left > 50 * ratio)
+            this.text(box, "keep", (left + right) / 2, top + tall / 2, "center", this.colours.on);
           end = b;
         }
       }
     });
     this.regions(box);
   }
-  hatch(context, left, top, width, height, ratio) {
-    context.save();
-    context.beginPath();
-    context.rect(left, top, width, height);
-    context.clip();
-    context.strokeStyle = this.colours.cut;
-    context.globalAlpha = 0.55;
-    context.lineWidth = 1.5 * ratio;
-    context.beginPath();
-    const step = 8 * ratio;
-    for (let place = Math.floor((left - height) / step) * step; place < left + width; place += step) {
-      context.moveTo(place, top + height);
-      context.lineTo(place + height, top);
-    }
-    context.stroke();
-    context.globalAlpha = 1;
-    context.lineWidth = 2 * ratio;
-    context.strokeRect(left, top + ratio, width, height - 2 * ratio);
-    context.restore();
-  }
-  cuts({ context, width, ratio, x }, top, height, edges = true, fill = this.colours["cut-fill"], line = this.colours.cut) {
+  cuts(
+    { context, width, ratio, x },
+    top,
+    height,
+    edges = true,
+    fill = this.colours["cut-fill"],
+    line = this.colours.cut,
+  ) {
     for (const [a, b] of this.state.document.spans) {
-      const left = x(a), right = x(b);
+      const left = x(a),
+        right = x(b);
       if (right < 0 || left > width) continue;
       context.fillStyle = fill;
       context.fillRect(left, top, Math.max(1, right - left), height);
@@ -198,10 +234,17 @@ export class View {
   regions(box) {
     const { selection, drag } = this.state;
     if (selection) this.frame(box, selection, this.colours.mark);
-    if (drag) this.frame(box, drag.range, { remove: this.colours.cut, keep: this.colours.kept }[drag.kind] ?? this.colours.mark, 0.3);
+    if (drag)
+      this.frame(
+        box,
+        drag.range,
+        { remove: this.colours.cut, keep: this.colours.kept }[drag.kind] ?? this.colours.mark,
+        0.3,
+      );
   }
   frame({ context, height, ratio, x }, [a, b], colour, alpha = 0.18) {
-    const left = x(Math.min(a, b)), right = x(Math.max(a, b));
+    const left = x(Math.min(a, b)),
+      right = x(Math.max(a, b));
     context.fillStyle = context.strokeStyle = colour;
     context.globalAlpha = alpha;
     context.fillRect(left, 0, right - left, height);
@@ -210,14 +253,23 @@ export class View {
     context.strokeRect(left, ratio, right - left, height - 2 * ratio);
   }
   draw_axis(box) {
-    const { context, width, ratio, from, span, x } = box, wanted = (span / width) * 90 * ratio;
-    const step = STEPS.find((value) => value >= wanted) ?? 7200, digits = step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3;
+    const { context, width, ratio, from, span, x } = box,
+      wanted = (span / width) * 90 * ratio;
+    const step = STEPS.find((value) => value >= wanted) ?? 7200,
+      digits = step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3;
     for (let k = Math.ceil(from / step); k * step <= from + span; k++) {
-      const place = x(k * step), text = clock(k * step, digits);
+      const place = x(k * step),
+        text = clock(k * step, digits);
       context.fillStyle = this.colours.soft;
       context.fillRect(place, 0, ratio, 5 * ratio);
       const half = context.measureText(text).width / 2;
-      this.text(box, text, Math.min(width - half - 4 * ratio, Math.max(half + 4 * ratio, place)), box.height * 0.6, "center");
+      this.text(
+        box,
+        text,
+        Math.min(width - half - 4 * ratio, Math.max(half + 4 * ratio, place)),
+        box.height * 0.6,
+        "center",
+      );
     }
   }
   text({ context, ratio }, text, x, y, align, colour = this.colours.soft, backed = false) {
@@ -226,7 +278,8 @@ export class View {
     context.textAlign = align;
     context.textBaseline = "middle";
     if (backed) {
-      const wide = context.measureText(text).width + size * 0.7, left = align === "center" ? x - wide / 2 : x - size * 0.35;
+      const wide = context.measureText(text).width + size * 0.7,
+        left = align === "center" ? x - wide / 2 : x - size * 0.35;
       context.fillStyle = this.colours.ground;
       context.fillRect(left, y - size * 0.75, wide, size * 1.5);
     }
@@ -235,7 +288,10 @@ export class View {
   }
   /** "kept 4:12.30 of 5:00.00, 13 cuts". */
   summary() {
-    const { file: { duration_s: duration }, spans } = this.state.document;
+    const {
+      file: { duration_s: duration },
+      spans,
+    } = this.state.document;
     return `Kept ${clock(duration - total(spans))} of ${clock(duration)}, ${counted(spans)}`;
   }
 }
