@@ -1,6 +1,7 @@
 """What a classifier hears in a recording of any length, window by window."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,10 +143,13 @@ def _mono(path: Path, rate: int) -> Iterator[FloatArray]:
     if own == rate:
         yield from (block.mean(axis=0) for block in audio.blocks(path))
         return
-    stream = soxr.ResampleStream(own, rate, 1, dtype="float32")
+    stream, missing = soxr.ResampleStream(own, rate, 1, dtype="float32"), 0.0
     for block in audio.blocks(path):
-        yield stream.resample_chunk(block.mean(axis=0), last=False)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        piece = stream.resample_chunk(block.mean(axis=0), last=False)
+        missing += block.shape[1] * rate / own - len(piece)
+        yield piece
+    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    yield np.pad(tail, (0, max(0, math.ceil(missing) - len(tail))))  # a sample or two may be lost in rounding
 
 
 def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:

@@ -266,7 +266,7 @@ def test_one_side_of_a_flat_pair(denoiser: Network, tree: Path) -> None:
         ("eval_denoising", "--batch_size", "0", "0; expected 1 or more"),
         ("eval_classification", "--workers", "-1", "-1; expected 0 or more"),
         ("train_denoising", "--hidden_dim", "0", "0; expected 1 or more"),
-        ("train_classification", "--dropout", "1.5", "1.5; expected 0 to 1"),
+        ("train_classification", "--dropout", "1.5", "1.5; expected 0 to below 1"),
         ("train_denoising", "--num_layers", "two", "two; expected 1 or more"),
         ("train_denoising", "--epoch", "3", "unrecognized arguments: --epoch 3"),
         ("build_dataset", "--workers", "0", "0; expected 1 or more"),
