@@ -1,5 +1,6 @@
 """The labelling page in a real browser: headless Chromium, driven by Playwright."""
 
+import functools
 import json
 import os
 import re
@@ -392,7 +393,9 @@ def test_the_script_serves_the_page_until_ctrl_c_and_a_kill_loses_nothing_saved(
     command = [sys.executable, str(ROOT / "label_audio.py"), "--input_path=clips", "--port=0", "--no_browser"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for number, stop, status in ((1, signal.SIGINT, 0), (2, signal.SIGKILL, -9)):
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        # A job that a shell puts into the background ignores Ctrl-C, and so would its children.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as process:
             address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
             tab = open_tab(address)
             tab.drag(number, number + 0.5)
