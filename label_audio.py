@@ -15,17 +15,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no_browser", action="store_true", help="print the address only")
     args = parser.parse_args(argv)
 
-    from src.errors import InputError
     from src.files import ensure_writable
     from src.labeler import serving
     from src.labeler.folder import Folder
     from src.labeler.store import Store
 
-    if args.model_filename:  # becomes `predict` of `serving.serve`
-        raise InputError("--model_filename: no weights mark recordings yet. Leave it out.")
+    predict = None
+    if args.model_filename:
+        from src.editing import Editor
+
+        predict = Editor.load(args.model_filename).marks
     folder = Folder(args.input_path)
     ensure_writable(args.labels_path)  # before an hour of work
-    serving.serve(folder, Store(args.labels_path, folder.names), args.port, browser=not args.no_browser)
+    serving.serve(folder, Store(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
     return 0
 
 

@@ -4,6 +4,7 @@ Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au
 """
 
 import contextlib
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -112,6 +113,30 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, 
     if sample_rate is None or sample_rate == rate:
         return wave, rate
     return resample(wave, rate, sample_rate), sample_rate
+
+
+def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[FloatArray]:
+    """The mean of the channels in pieces (N,) at another rate, with no seam between them.
+
+    Args:
+        path: a sound file.
+        sample_rate: in Hz, of what is given.
+        block_s: length of the pieces that are read.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    own = inspect(path).sample_rate
+    if own == sample_rate:
+        yield from (block.mean(axis=0) for block in blocks(path, block_s))
+        return
+    stream, missing = soxr.ResampleStream(own, sample_rate, 1, dtype="float32"), 0.0
+    for block in blocks(path, block_s):
+        piece = stream.resample_chunk(block.mean(axis=0), last=False)
+        missing += block.shape[1] * sample_rate / own - len(piece)
+        yield piece
+    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    yield np.pad(tail, (0, max(0, math.ceil(missing) - len(tail))))  # a sample or two may be lost in rounding
 
 
 def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:

@@ -142,6 +142,11 @@ def load(path: str | Path, task: str) -> Network:
     return network.eval()
 
 
+def flag_name(network: Network) -> str:
+    """The network's name in its card."""
+    return str(network.card["network"])
+
+
 def load_denoiser(model_filename: str) -> Denoiser:
     """The denoiser in `models/<model_filename>`, see `models_path` and `load`."""
     network = load(models_path(model_filename, saved=True), "denoising")

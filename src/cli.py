@@ -70,6 +70,17 @@ def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None
     group.add_argument("--cache_path", help="folder that keeps the mels of sound files from epoch to epoch")
 
 
+def add_clip_flags(parser: Parser, *, training: bool) -> None:
+    """--dataset_path and --labels_path of labelled clips, and how they are split."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--dataset_path", default="./data/clips", help="folder of recordings, with their labels.json")
+    group.add_argument("--labels_path", help="labels that lie elsewhere (default: labels.json there, or .npy masks)")
+    group.add_argument("--cache_path", help="folder that keeps the decoded recordings from run to run")
+    if training:
+        group.add_argument("--val_fraction", type=share, default=0.2, help="share of the clips to validate on")
+        group.add_argument("--clip_s", type=seconds, default=5.0, help="length of the pieces to train on in seconds")
+
+
 def add_mixing_flags(parser: Parser, leave_out: Sequence[str] = (), **defaults: Any) -> None:
     """--noise_path and the other fields of `MixOptions`; see `add_option_flags`."""
     group = parser.add_argument_group("mixing on the fly, where --noise_path is given")
@@ -160,7 +171,7 @@ def add_option_flags(
         if kinds[field.name] is bool:
             parser.add_argument(name, action="store_true", default=default, help=text)
         elif kinds[field.name] == tuple[str, ...]:
-            parser.add_argument(name, type=_names, default=default, metavar="A,B", help=text)
+            parser.add_argument(name, type=names, default=default, metavar="A,B", help=text)
         else:
             kind = next(k for k in (int, float, str) if k in (kinds[field.name], *typing.get_args(kinds[field.name])))
             parser.add_argument(name, type=kind, default=default, help=text)
@@ -191,6 +202,11 @@ def seconds(text: str) -> float:
     return _number(text, float, 0, None)
 
 
+def milliseconds(text: str) -> float:
+    """A flag's number of milliseconds from 0 to 1000."""
+    return _number(text, float, 0, 1000)
+
+
 def _number(text: str, kind: type[Number], low: int, high: int | None) -> Number:
     wanted = f"{low} or more" if high is None else f"{low} to {high}"
     try:
@@ -202,14 +218,15 @@ def _number(text: str, kind: type[Number], low: int, high: int | None) -> Number
     return value
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """A flag's list, its items between commas."""
     return tuple(name for name in text.split(",") if name)
 
 
 def take(options: type[Options], args: argparse.Namespace, **extra: Any) -> Options:
     """Builds a dataclass from the flags of its names."""
-    names = {field.name for field in dataclasses.fields(options)}  # type: ignore[arg-type]
-    return options(**{key: value for key, value in vars(args).items() if key in names} | extra)
+    own = {field.name for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+    return options(**{key: value for key, value in vars(args).items() if key in own} | extra)
 
 
 def flat_pairs(args: argparse.Namespace, split: str) -> tuple[tuple[str, tuple[str, str]], ...]:

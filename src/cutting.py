@@ -15,7 +15,9 @@ Parts = list[tuple[float, float]]
 """Parts that stay, in order and apart from each other, in seconds."""
 
 
-def kept_parts(probabilities: FloatArray, frame_s: float, duration_s: float, options: CutOptions) -> Parts:
+def kept_parts(
+    probabilities: FloatArray, frame_s: float, duration_s: float, options: CutOptions, first_s: float = 0.0
+) -> Parts:
     """What stays of a recording.
 
     A part begins where a probability reaches the upper threshold, and reaches as far as they stay above the lower one
@@ -27,11 +29,12 @@ def kept_parts(probabilities: FloatArray, frame_s: float, duration_s: float, opt
         frame_s: seconds from frame to frame.
         duration_s: of the recording.
         options: thresholds and lengths.
+        first_s: where the first frame begins; minus half a frame, if its centre is where the recording begins.
     """
     above = probabilities >= options.lower()
     edges = np.flatnonzero(np.diff(np.concatenate([[0], above.astype(np.int8), [0]])))
     parts = [
-        (start * frame_s, end * frame_s)
+        (first_s + start * frame_s, first_s + end * frame_s)
         for start, end in edges.reshape(-1, 2).tolist()
         if probabilities[start:end].max() >= options.threshold
     ]

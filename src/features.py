@@ -23,6 +23,10 @@ PIECE_FRAMES = 8192
 """Frames whose spectrum is held at once."""
 
 
+LATER: dict[str, float] = {"win_length": 0, "top_db": 0.0, "pre_emphasis": 0.0, "exponent": 2}
+"""Numbers that came later than the first weights, with what stands for not using them."""
+
+
 @dataclass(frozen=True)
 class MelFeatures:
     """What a log-mel is, and the way to it and back.
@@ -40,6 +44,8 @@ class MelFeatures:
         win_length: samples of the window, in the middle of the n_fft; 0: all of them.
         top_db: above 0 the values count from the recording's loudest one, which becomes 1, and end that far below
             it, so that its level does not matter. 0: values are absolute, which cleaning needs.
+        pre_emphasis: this share of the sample before is taken from each; 0 leaves the wave as it is.
+        exponent: of the magnitudes that the bands add up: 2 for power, 1 for magnitudes.
 
     Raises:
         InputError: the numbers contradict each other.
@@ -53,6 +59,8 @@ class MelFeatures:
     fmax: float = 8000.0
     win_length: int = 0
     top_db: float = 0.0
+    pre_emphasis: float = 0.0
+    exponent: int = 2
 
     def __post_init__(self) -> None:
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
@@ -67,17 +75,24 @@ class MelFeatures:
                 f"features: win_length {self.win_length}, top_db {self.top_db}; expected 0 to n_fft, and 0 or more"
             )
 
+        if not 0 <= self.pre_emphasis < 1 or self.exponent not in (1, 2):
+            raise InputError(
+                f"features: pre_emphasis {self.pre_emphasis}, exponent {self.exponent}; expected 0 to below 1, 1 or 2"
+            )
+
     def check_inverse(self) -> None:
         """Raises an InputError if gains between two mels could not be applied to the STFT."""
-        if self.n_fft % self.hop_length or self.win_length or self.top_db:
+        own = {key: value for key, value in self.card().items() if key in LATER}
+        if self.n_fft % self.hop_length or own:
+            given = "".join(f", {key} {value}" for key, value in own.items())
             raise InputError(
-                f"features: n_fft {self.n_fft}, hop_length {self.hop_length}, win_length {self.win_length}, top_db "
-                f"{self.top_db}; to get back to sound, n_fft must be a multiple of the hop and the others 0"
+                f"features: n_fft {self.n_fft}, hop_length {self.hop_length}{given}; to get back to sound, n_fft must "
+                f"be a multiple of the hop, and {', '.join(LATER)} not be used"
             )
 
     def card(self) -> dict[str, int | float]:
         """The numbers as a plain dict, for the weights' card; those that came later only where they are used."""
-        return {key: value for key, value in asdict(self).items() if value or key not in ("win_length", "top_db")}
+        return {key: value for key, value in asdict(self).items() if key not in LATER or value != LATER[key]}
 
     def n_frames(self, n_samples: int) -> int:
         """Frames T of a recording of n_samples."""
@@ -106,23 +121,30 @@ class MelFeatures:
     def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
         """Wave (..., n_samples) of a spectrum (..., T, F) by weighted overlap-add."""
         flat = spectrum.reshape(-1, *spectrum.shape[-2:]).transpose(1, 2)
-        window = hann(self.n_fft, spectrum.real.dtype, spectrum.device)
+        window = self.window(spectrum.real)
         wave = torch.istft(flat, self.n_fft, self.hop_length, window=window, center=True, length=n_samples)
         return wave.reshape(*spectrum.shape[:-2], n_samples)
 
     def mel(self, wave: Tensor) -> Tensor:
         """Log-mel (..., T, M) of (..., N); the spectrum of a long wave is made in pieces, to spare memory."""
+        if self.pre_emphasis:
+            wave = wave - self.pre_emphasis * functional.pad(wave[..., :-1], (1, 0))
         n_frames = self.n_frames(wave.shape[-1])
         if n_frames <= PIECE_FRAMES:
-            return self.relative(self.mel_of_power(power_of(self.stft(wave))))
+            return self.relative(self.mel_of_power(self._summed(self.stft(wave))))
         padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
         window = self.window(wave)
         frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
         pieces = [
-            self.mel_of_power(power_of(torch.fft.rfft(piece * window)))
+            self.mel_of_power(self._summed(torch.fft.rfft(piece * window)))
             for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
         ]
         return self.relative(torch.cat(pieces, dim=-2))
+
+    def _summed(self, spectrum: Tensor) -> Tensor:
+        """What the bands add up."""
+        power = power_of(spectrum)
+        return power if self.exponent == 2 else power.sqrt()
 
     def relative(self, mel: Tensor) -> Tensor:
         """Log-mels (..., T, M) counted from the loudest value, if `top_db` asks for that; else as they are."""

@@ -1,13 +1,11 @@
 """What a classifier hears in a recording of any length, window by window."""
 
 import itertools
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
@@ -129,27 +127,12 @@ def _windows(path: Path, features: MelFeatures, window_s: float, hop_s: float, c
             yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
         return
     rate = features.sample_rate
-    for start, wave in _pieces(_mono(path, rate), round(window_s * rate), round(hop_s * rate)):
+    for start, wave in _pieces(audio.mono(path, rate), round(window_s * rate), round(hop_s * rate)):
         sound = sounding(wave) if cut else wave
         if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
             continue
         seen = features.mel(torch.from_numpy(np.ascontiguousarray(sound)))
         yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
-
-
-def _mono(path: Path, rate: int) -> Iterator[FloatArray]:
-    """The mean of the channels at another rate, block by block."""
-    own = audio.inspect(path).sample_rate
-    if own == rate:
-        yield from (block.mean(axis=0) for block in audio.blocks(path))
-        return
-    stream, missing = soxr.ResampleStream(own, rate, 1, dtype="float32"), 0.0
-    for block in audio.blocks(path):
-        piece = stream.resample_chunk(block.mean(axis=0), last=False)
-        missing += block.shape[1] * rate / own - len(piece)
-        yield piece
-    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    yield np.pad(tail, (0, max(0, math.ceil(missing) - len(tail))))  # a sample or two may be lost in rounding
 
 
 def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src import audio, mixing
+from src import mixing
 from src.batching import Item
 from src.datasets import MelDataset
-from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, quoted
+from src.files import FloatArray
 from src.mixing import Chain, Recipe
 from src.options import MixOptions
 from src.planning import Pool
 from src.recordings import Recordings
+from src.speech import Speech, faster
 from src.synthesis import made_noise
 from src.voices import with_formants
 
@@ -48,24 +48,12 @@ class Mixtures(MelDataset):
     ) -> None:
         self.split, self.options, self.rate, self.seed = split, options, features.sample_rate, seed
         self.n_samples = int(options.clip_s * self.rate)
-        self.speech = Recordings(Path(pool.clean_root), pool.clean, self.rate, cache)
+        self.speech = Speech(
+            Path(pool.clean_root), pool.clean, self.rate, self.n_samples, options.min_range_db,
+            options.speaker_balance, cache,
+        )  # fmt: skip
         self.noise = Recordings(Path(pool.noise_root), pool.noise, self.rate, cache)
-        clean = [k for k in range(len(self.speech)) if self._is_clean(self.speech[k])]
-        if not clean:
-            raise InputError(
-                f"{quoted(pool.clean_root)}: in no recording do the pauses lie {options.min_range_db:g} dB below the "
-                "speech. Give cleaner speech, or a lower --min_range_db."
-            )
-        self.clean = np.array(clean)
-        lengths = self.speech.seconds()[self.clean].astype(np.float64)
-        self.speakers: dict[str, list[int]] = {}
-        for index in clean:
-            self.speakers.setdefault(_speaker(self.speech.names[index]), []).append(index)
-        seconds = self.speech.seconds()
-        total = {speaker: float(seconds[own].sum()) for speaker, own in self.speakers.items()}
-        share = lengths / np.array([total[_speaker(self.speech.names[k])] for k in clean]) ** options.speaker_balance
-        self.share = share / share.sum()  # of each clean recording in the draws
-        whole = max(1, round(lengths.sum() / options.clip_s))
+        whole = max(1, round(self.speech.seconds / options.clip_s))
         items = options.val_items if split == "val" else options.epoch_items or whole
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
@@ -85,36 +73,17 @@ class Mixtures(MelDataset):
         training = self.split == "train"
         return np.random.default_rng([self.seed, 0 if training else 1, self.epoch if training else 0, index])
 
-    def _is_clean(self, wave: FloatArray) -> bool:
-        return mixing.dynamic_range_db(wave, self.rate) >= self.options.min_range_db and bool(wave.any())
-
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
         speech = self._voice(rng, augment)
         recipe = self._recipe(rng, augment)
         return mixing.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
 
     def _voice(self, rng: np.random.Generator, augment: bool) -> FloatArray:
-        speech = self._speech(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
+        speech, _ = self.speech.piece(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
         share = self.options.other_voices if self.split == "train" else 0
         if share and rng.random() < share:
             speech = with_formants(speech, rng.uniform(0.82, 1.2), self.rate)
         return speech
-
-    def _speech(self, rng: np.random.Generator, speed: float = 1.0) -> FloatArray:
-        """A piece of n_samples in which somebody speaks; short recordings of a speaker follow each other."""
-        for _ in range(16):
-            first = int(rng.choice(self.clean, p=self.share))
-            parts, missing = [_faster(self.speech[first], speed)], self.n_samples
-            own = self.speakers[_speaker(self.speech.names[first])]
-            while sum(map(len, parts)) < missing:
-                parts.append(np.zeros(int(rng.uniform(0.1, 0.5) * self.rate), np.float32))
-                parts.append(_faster(self.speech[int(rng.choice(own))], speed))
-            wave = np.concatenate(parts)
-            start = int(rng.integers(len(wave) - missing + 1))
-            piece = wave[start : start + missing]
-            if np.isfinite(mixing.active_level_db(piece, self.rate)):
-                return piece
-        return np.resize(wave[np.abs(wave).argmax() :], missing)
 
     def _recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
         options = self.options
@@ -153,7 +122,7 @@ class Mixtures(MelDataset):
 
     def _sound(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
         if name == "babble":
-            voices = [self._speech(rng) for _ in range(rng.integers(5, 12))]
+            voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(5, 12))]
             levels = [mixing.active_level_db(voice, self.rate) + rng.uniform(0, 9) for voice in voices]
             wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, levels, strict=True))
             return np.asarray(wave, dtype=np.float32)
@@ -164,20 +133,9 @@ class Mixtures(MelDataset):
             longest = self.n_samples * 2
             if len(wave) > longest:
                 wave = mixing.heard(wave, longest, rng)
-            wave = _faster(wave, rng.uniform(0.7, 1.4))
+            wave = faster(wave, rng.uniform(0.7, 1.4))
         if augment and rng.random() < 0.3:
             knots = np.arange(0, len(wave) + self.rate, self.rate // 2)  # a new level every half second
             gain = np.interp(np.arange(len(wave)), knots, 10 ** (rng.uniform(-12, 6, len(knots)) / 20))
             wave = np.asarray(wave * gain, dtype=np.float32)
         return wave
-
-
-def _speaker(name: str) -> str:
-    return name.split("/")[0] if "/" in name else name
-
-
-def _faster(wave: FloatArray, speed: float) -> FloatArray:
-    """Played `speed` times as fast, pitch and all."""
-    if speed == 1.0:
-        return wave
-    return audio.resample(wave, round(16000 * speed), 16000)

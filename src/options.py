@@ -4,6 +4,7 @@ No torch here: `--help` must answer at once.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,6 +160,40 @@ class MixOptions(PoolOptions):
 
 
 @dataclass(frozen=True)
+class VoiceOptions(PoolOptions):
+    """How to mix voices anew for every step of training."""
+
+    noise_path: str = flag("", "folder of noises to lay under the voices (default: none)")
+    val_fraction: float = flag(0.1, "share of the speakers drawn for validation, 0 for none")
+    n_voices: int = flag(2, "voices in a mixture, 2 or 3")
+    clip_s: float = flag(4.0, "length of a mixture in seconds")
+    epoch_items: int = flag(0, "mixtures in an epoch (0: as many as the speech holds pieces of --clip_s)")
+    val_items: int = flag(100, "mixtures to validate on")
+    level_db: float = flag(5.0, "levels of the voices differ by at most this much, either way")
+    overlap: float = flag(0.5, "least share of a mixture in which a second voice speaks, too")
+    noise_share: float = flag(0.5, "share of the mixtures with noise, where --noise_path is given")
+    snr_min: float = flag(5.0, "lowest SNR of the voices over the noise in dB")
+    snr_max: float = flag(25.0, "highest SNR in dB")
+    augment: float = flag(0.5, "share of the voices with another speed, and of those with other resonances")
+    reverb: float = flag(0.0, "share of the mixtures in a room; each voice is then wanted as it sounds there")
+    speaker_balance: float = flag(0.35, "0 draws speakers by the length of their speech, 1 all alike")
+
+    def __post_init__(self) -> None:
+        shares = {key: getattr(self, key) for key in ("noise_share", "augment", "reverb", "overlap", "speaker_balance")}
+        refuse(
+            [
+                (self.n_voices not in (2, 3), f"--n_voices {self.n_voices}; expected 2 or 3"),
+                *((not 0 <= value <= 1, f"--{key} {value}; expected 0 to 1") for key, value in shares.items()),
+                (not self.snr_min <= self.snr_max, f"--snr_min {self.snr_min}, --snr_max {self.snr_max}; min <= max"),
+                (not 0 <= self.level_db <= 40, f"--level_db {self.level_db}; expected 0 to 40 dB"),
+                (min(self.epoch_items, self.val_items) < 0, "--epoch_items / --val_items; expected 0 or more"),
+                (not 0 <= self.val_fraction < 1, f"--val_fraction {self.val_fraction}; expected 0 to below 1"),
+                (not 0.5 <= self.clip_s <= 60, f"--clip_s {self.clip_s}; expected 0.5 to 60 seconds"),
+            ]
+        )
+
+
+@dataclass(frozen=True)
 class LossOptions:
     """What the denoiser is taught by, where it hears waves; the errors are added with these weights."""
 
@@ -190,6 +225,17 @@ FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
         "n_mels": 256,
         "fmax": 17000.0,
         "top_db": 80.0,
+    },
+    "mel100": {"n_fft": 512, "hop_length": 160},
+    "podcast": {
+        "sample_rate": 22050,
+        "n_fft": 2048,
+        "win_length": 1102,
+        "hop_length": 880,
+        "fmin": 0.0,
+        "fmax": 11025.0,
+        "pre_emphasis": 0.97,
+        "exponent": 1,
     },
 }
 """Numbers of `MelFeatures` by name, where they differ from its defaults."""
@@ -274,6 +320,73 @@ class ClassifierOptions:
         return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
 
 
+CUTTERS = ("crnn", "conv1d")
+
+
+@dataclass(frozen=True)
+class CutterOptions:
+    """Which network decides what is kept; a size that is not given is the network's own."""
+
+    network: str = flag("crnn", "what is trained: crnn, or conv1d as in the original system")
+    hidden_dim: int | None = flag(None, "crnn: width")
+    num_layers: int | None = flag(None, "crnn: layers of the GRU")
+    levels: int | None = flag(None, "conv1d: how often the width halves")
+    repeat: int | None = flag(None, "conv1d: convolutions of each width")
+    level_1: int | None = flag(None, "conv1d: width of the first convolution")
+    dropout: float | None = flag(None, "in training")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in CUTTERS, f"--network {self.network}; expected {' / '.join(CUTTERS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                (not 0 <= (self.levels or 0) <= 10, f"--levels {self.levels}; expected 0 to 10"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key not in ("dropout", "levels")
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
+
+
+SEPARATORS = ("band_split",)
+
+
+@dataclass(frozen=True)
+class SeparatorOptions:
+    """Which network tells voices apart; a size that is not given is the network's own."""
+
+    network: str = flag("band_split", f"what is trained: {' / '.join(SEPARATORS)}")
+    hidden_dim: int | None = flag(None, "width")
+    num_layers: int | None = flag(None, "blocks")
+    dropout: float | None = flag(None, "in training")
+    n_fft: int = flag(512, "length of the window and the FFT in samples at 16 kHz")
+    hop_length: int = flag(256, "samples from frame to frame")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in SEPARATORS, f"--network {self.network}; expected {' / '.join(SEPARATORS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key != "dropout"
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        own = ("hidden_dim", "num_layers", "dropout")
+        return {key: value for key in own if (value := getattr(self, key)) is not None}
+
+
 @dataclass(frozen=True)
 class AugmentOptions:
     """How labelled sounds are changed in training; nothing is by default."""
@@ -330,6 +443,11 @@ class CleanOptions:
 
 
 MODES = ("delete", "attenuate")
+GENTLE = {"min_keep_s": 0.06, "min_cut_s": 0.6, "margin_before_s": 0.16, "margin_after_s": 0.24}
+TIGHT = {"min_keep_s": 0.2, "min_cut_s": 0.12, "margin_before_s": 0.02, "margin_after_s": 0.04}
+"""Lengths at strength 0 and 1; between them each moves evenly in its logarithm."""
+THRESHOLD_SPAN = 3.0
+"""How far the threshold moves from strength 0.5 to either end, in nepers of its odds."""
 
 
 @dataclass(frozen=True)
@@ -338,11 +456,10 @@ class CutOptions:
 
     threshold: float = flag(0.5, "probability of being kept at which a part begins (default: the weights' own)")
     hysteresis: float = flag(0.5, "a part reaches as far as the probability stays above this share of the threshold")
-    min_keep_s: float = flag(0.12, "shorter parts are cut")
-    min_cut_s: float = flag(0.24, "shorter cuts are closed")
-    margin_before_s: float = flag(0.06, "kept before a part")
-    margin_after_s: float = flag(0.1, "kept behind a part")
-    fade_s: float = flag(0.01, "length of the cross-fade at a join")
+    min_keep_s: float = flag(0.11, "shorter parts are cut (default: from 0.06 to 0.2, by --strength)")
+    min_cut_s: float = flag(0.27, "shorter cuts are closed (default: from 0.6 to 0.12, by --strength)")
+    margin_before_s: float = flag(0.06, "kept before a part (default: from 0.16 to 0.02, by --strength)")
+    margin_after_s: float = flag(0.1, "kept behind a part (default: from 0.24 to 0.04, by --strength)")
     mode: str = flag("delete", "delete cuts, or attenuate them and keep the length")
     attenuation_db: float = flag(24.0, "how far attenuate lowers")
 
@@ -361,3 +478,17 @@ class CutOptions:
     def lower(self) -> float:
         """The lower threshold."""
         return self.threshold * self.hysteresis
+
+    @classmethod
+    def of_strength(cls, strength: float, threshold: float, given: Mapping[str, Any] | None = None) -> "CutOptions":
+        """The options of one knob.
+
+        Args:
+            strength: 0 keeps breath and rhythm, 0.5 is the weights' own threshold, 1 cuts whatever is no word.
+            threshold: of the weights.
+            given: fields that the user has set; None where they have not.
+        """
+        lengths = {key: GENTLE[key] ** (1 - strength) * TIGHT[key] ** strength for key in GENTLE}
+        odds = threshold / (1 - threshold) * math.exp(THRESHOLD_SPAN * (2 * strength - 1))
+        chosen = {"threshold": odds / (1 + odds)} | lengths
+        return cls(**chosen | {key: value for key, value in (given or {}).items() if value is not None})

@@ -53,7 +53,7 @@ class Job:
 
 def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
     """Clean and noise files by split. A speaker, and a noise source, is in one split only."""
-    (clean_root, clean), (noise_root, noise) = _listed(options.clean_path), _listed(options.noise_path)
+    (clean_root, clean), (noise_root, noise) = _listed(options.clean_path), _listed(options.noise_path or None)
     held_clean_root, held_clean = _listed(options.val_clean_path)
     held_noise_root, held_noise = _listed(options.val_noise_path)
     train_clean, val_clean = (
@@ -63,11 +63,11 @@ def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
     )
     train_noise, val_noise = (
         (noise, held_noise)
-        if options.val_noise_path
+        if options.val_noise_path or not noise
         else _held_out(noise, options.val_noises, options, "--val_noises", seed)
     )
     pools = {"train": Pool(clean_root, noise_root, train_clean, train_noise)}
-    if val_clean and val_noise:
+    if val_clean and (val_noise or not noise):
         pools["val"] = Pool(held_clean_root or clean_root, held_noise_root or noise_root, val_clean, val_noise)
     return pools
 

@@ -17,6 +17,7 @@ import torch
 from src import audio
 from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel, power_of
 from src.files import FloatArray, replacing
+from src.timelines import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,6 +182,64 @@ class Board:
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         self._give(figure, name)
 
+    def cuts(self, timeline: Timeline, name: str) -> None:
+        """A recording's waveform, what is cut of it shaded; long ones in rows of at most five minutes.
+
+        Args:
+            timeline: the recording and what stays of it.
+            name: of the PNG file, without suffix.
+        """
+        if self.off:
+            return
+        plt = self._pyplot()
+        rate = 100  # columns per second
+        parts = [_columns(block, rate) for block in audio.mono(timeline.source, 100 * rate, 30.0)]
+        low, high = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+        n_rows = min(24, max(1, round(timeline.duration_s / 300)))
+        row_s = timeline.duration_s / n_rows
+        figure, axes = plt.subplots(n_rows, 1, figsize=(11, 0.8 + 1.5 * n_rows), squeeze=False, layout="constrained")
+        peak = max(1e-3, float(np.abs(np.concatenate([low, high])).max()))
+        for number, axis in enumerate(axes[:, 0]):
+            start, end = number * row_s, (number + 1) * row_s
+            own = slice(int(start * rate), int(end * rate) + 1)
+            seconds = start + np.arange(len(low[own])) / rate
+            axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
+            for a, b in timeline.cuts():
+                if a < end and b > start:
+                    axis.axvspan(max(a, start), min(b, end), color="#d9534f", alpha=0.35, linewidth=0)
+            axis.set(xlim=(start, end), ylim=(-peak, peak), yticks=[])
+        axes[0, 0].set_title(f"{timeline.source.name}: {timeline.summary()} (shaded)", fontsize=10)
+        axes[-1, 0].set_xlabel("time (s)")
+        self._give(figure, name)
+
+    def cut_curve(self, curves: Mapping[str, Sequence[Mapping[str, float]]], threshold: float, name: str) -> None:
+        """Recalls of keep and cut over the threshold of the first system, and against each other for all of them.
+
+        Args:
+            curves: system: rows of `cut_report.curve`.
+            threshold: where the first system stands.
+            name: of the PNG file, without suffix.
+        """
+        if self.off:
+            return
+        plt = self._pyplot()
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+        title, rows = next(iter(curves.items()))
+        for key, style in (("keep_recall", "C0-"), ("cut_recall", "C3-"),
+                           ("keep_recall_collar", "C0:"), ("cut_recall_collar", "C3:")):  # fmt: skip
+            left.plot([row["threshold"] for row in rows], [row[key] for row in rows], style, label=key)
+        left.axvline(threshold, color="grey", linewidth=0.8)
+        left.set(xlabel="threshold", ylabel="recall", title=title, xlim=(0, 1), ylim=(0.5, 1.005))
+        for number, (system, found) in enumerate(curves.items()):
+            for suffix, style in (("", "-"), ("_collar", ":")):
+                kept, cut = ([row[f"{side}_recall{suffix}"] for row in found] for side in ("keep", "cut"))
+                right.plot(kept, cut, f"C{number}{style}", label=f"{system}{' (collar)' if suffix else ''}")
+        right.set(xlabel="recall of keep", ylabel="recall of cut", xlim=(0.9, 1.0), ylim=(0, 1.005))
+        for axis in (left, right):
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=8)
+        self._give(figure, name)
+
     def history(self, history: Sequence[Mapping[str, float]], name: str) -> None:
         """Curves of a run over the epochs: losses and errors in one panel, the other figures in another."""
         if self.off or not history:
@@ -223,6 +282,12 @@ class Board:
                 figure.savefig(temporary, format="png", dpi=110)
             print(f"picture: {path}", file=sys.stderr)
         plt.close(figure)
+
+
+def _columns(wave: FloatArray, rate: int) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest sample of each hundredth of a second, of a wave (N,) at 100 * rate Hz."""
+    columns = wave[: len(wave) // rate * rate].reshape(-1, rate)
+    return columns.min(axis=1), columns.max(axis=1)
 
 
 def _has_screen() -> bool:

@@ -13,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from src import checkpoint, cli, engine, labels, plots, presence_report, quality, report, results
+from src import (
+    checkpoint,
+    cli,
+    engine,
+    labels,
+    plots,
+    presence_report,
+    quality,
+    report,
+    results,
+)
 from src.datasets import MelDataset
 from src.errors import InputError
 from src.features import MelFeatures
@@ -43,10 +53,11 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
         args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_plot_flags` and of `FitOptions`; those of
             `cli.add_mixing_flags`, if the task can learn from mixtures.
         sizes: arguments of the network.
-        **more: further arguments of the task.
+        **more: further arguments of the task, and its `source`, where these flags do not tell it.
     """
     options = cli.take(FitOptions, args)
-    task = kind(_source(args, "train", options.seed), sizes=dict(sizes), **more)
+    source = more.pop("source", None) or _source(args, "train", options.seed)
+    task = kind(source, sizes=dict(sizes), **more)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(task, options, out)
     if history:  # only the main process of several has it

@@ -3,9 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -46,6 +47,11 @@ class Timeline:
         """Such as "kept 21:52 of 30:00, 143 cuts"."""
         count = len(self.cuts())
         return f"kept {_clock(self.kept_s())} of {_clock(self.duration_s)}, {count} cut{'' if count == 1 else 's'}"
+
+    def row(self) -> dict[str, Any]:
+        """The recording, how much of it stays, and how often it is cut."""
+        seconds = {"duration_s": round(self.duration_s, 3), "kept_s": round(self.kept_s(), 3)}
+        return {"path": str(self.source)} | seconds | {"cuts": len(self.cuts())}
 
     def segments(self) -> list[tuple[float, float, str]]:
         """Everything in order, as (start, end, "keep" or "cut")."""
@@ -141,6 +147,14 @@ FORMATS: dict[str, Callable[[Timeline, int], str]] = {
     ".fcpxml": as_fcpxml,
 }
 """By the suffix of the file."""
+
+
+def check(forms: Sequence[str]) -> None:
+    """Raises an InputError if one of the names is no format's suffix (without its dot)."""
+    wrong = [form for form in forms if f".{form.lower()}" not in FORMATS]
+    if wrong:
+        known = ", ".join(suffix[1:] for suffix in FORMATS)
+        raise InputError(f"--timelines {','.join(wrong)}: unknown time line; expected some of {known}.")
 
 
 def write(path: str | Path, timeline: Timeline, fps: int = 25) -> None:

@@ -272,7 +272,7 @@ def test_the_script_names_what_it_cannot_use(clips: Path, workplace: Path) -> No
     refused(run_script("label_audio", "--input_path", "empty"), "empty")
     refused(run_script("label_audio", "--input_path", "a.txt"), "a.txt", "not a readable sound file")
     refused(run_script("label_audio", "--input_path", clips, "--labels_path", clips), "it is a folder")
-    refused(run_script("label_audio", "--input_path", clips, "--model_filename", "x.pth"), "--model_filename")
+    refused(run_script("label_audio", "--input_path", clips, "--model_filename", "x.pth"), "models/x.pth")
     refused(run_script("label_audio", "--input_path", clips, "--port", 70000, "--no_browser"), "70000")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -31,7 +31,15 @@ MAY_IMPORT = {
     "recordings": EVERYONE | {"audio"},
     "mixtures": EVERYONE
     | {"audio", "mixing", "batching", "datasets", "features", "planning", "recordings"}
-    | {"synthesis", "voices"},
+    | {"synthesis", "voices", "speech"},
+    "speech": EVERYONE | {"audio", "mixing", "recordings"},
+    "voice_mixtures": EVERYONE
+    | {"mixing", "batching", "datasets", "features", "planning", "recordings", "speech", "voices"},
+    "clips": EVERYONE | {"audio", "batching", "datasets", "features", "recordings", "labeler"},
+    "cut_report": EVERYONE | {"metrics", "cutting", "labeler"},
+    "cut_peers": EVERYONE | {"audio", "clips", "cut_report", "features", "labeler"},
+    "editing": EVERYONE
+    | {"audio", "checkpoint", "cutting", "features", "labeler", "networks", "splicing", "timelines"},
     "presence": EVERYONE | {"mixing", "mixtures", "batching"},
     "presence_report": EVERYONE | {"metrics", "mixing"},
     "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},
@@ -41,7 +49,7 @@ MAY_IMPORT = {
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE
     | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
-    | {"augmentation", "labels", "presence", "sounds"},
+    | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "cutting": EVERYONE,
@@ -50,10 +58,13 @@ MAY_IMPORT = {
     "labeler": EVERYONE | {"audio", "features", "splicing"},
     "report": EVERYONE | {"features"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
-    "plots": EVERYONE | {"audio", "features"},
+    "plots": EVERYONE | {"audio", "features", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
     | {"tasks", "labels", "presence", "presence_report"},
+    "cut_runs": EVERYONE
+    | {"audio", "checkpoint", "cut_peers", "cut_report", "editing", "engine", "plots", "results", "timelines"}
+    | {"labeler", "tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 

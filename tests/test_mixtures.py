@@ -98,7 +98,7 @@ def test_a_speaker_of_little_speech_is_drawn_as_often_as_asked_for(balance: floa
     audio.write("noise/n.wav", rng.normal(0, 0.1, 16000).astype(np.float32), 16000)
     pool = Pool("speech", "noise", ("a/1.wav", "a/2.wav", "b/1.wav"), ("n.wav",))
     data = Mixtures("train", pool, replace(OPTIONS, speaker_balance=balance, reverb=0.0), MelFeatures(), 0)
-    assert data.share[:2].sum() == pytest.approx(wanted)
+    assert data.speech.share[:2].sum() == pytest.approx(wanted)
 
 
 def test_made_noises_are_finite_bounded_and_unlike_each_other() -> None:

@@ -70,7 +70,7 @@ class Store:
         """Whether marks are stored for each recording."""
         with self._held():
             entries = self._load()
-        return [self._key(name) in entries for name in names]
+        return [bool(_marks(entries.get(self._key(name)))) for name in names]
 
     def get(self, name: str, duration_s: float) -> Entry:
         """What is stored of a recording."""
@@ -81,7 +81,7 @@ class Store:
         """The original's list of a recording: as stored, else all ones."""
         with self._held():
             stored = self._load().get(self._key(name))
-            if stored is not None and not self._spans:
+            if _marks(stored) and not self._spans:
                 return _label(stored, name)
             return frames.from_spans(self._entry(name, duration_s).remove, frames.n_frames(duration_s), duration_s)
 
@@ -127,7 +127,7 @@ class Store:
 
     def _entry(self, name: str, duration_s: float) -> Entry:
         stored = self._load().get(self._key(name))
-        if stored is None:
+        if stored is None or not _marks(stored):
             return Entry([], "", False)
         version = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()[:16]
         if self._spans:
@@ -140,7 +140,7 @@ class Store:
         old = entries.get(key)
         if self._spans:
             return (old or {}) | {"remove": [list(span) for span in spans], "duration_s": round(duration_s, 6)}
-        count = n_frames or (len(_label(old, key)) if old is not None else frames.n_frames(duration_s))
+        count = n_frames or (len(_label(old, key)) if _marks(old) else frames.n_frames(duration_s))
         label = frames.from_spans(spans, count, duration_s)
         like = old if old is not None else next(iter(entries.values()), None)
         return (old or {}) | {"label": label} if isinstance(like, dict) else label
@@ -186,6 +186,11 @@ class Store:
                 stack.callback(os.close, handle)  # lets go of the lock, too
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _marks(stored: object) -> object:
+    """What an entry holds; the original's empty list, of a clip that nobody has labelled, is nothing."""
+    return stored.get("label", stored) if isinstance(stored, dict) else stored
 
 
 def _label(stored: object, name: str) -> list[int]:

@@ -1,12 +1,14 @@
 """Architectures, one family per file, by the name that a card gives them."""
 
 from src.networks.attention import KeywordTransformer, MultiHeadAttention
-from src.networks.base import Denoiser, Network
+from src.networks.base import Cutter, Denoiser, Network, Separator
 from src.networks.bcresnet import BCResNet
+from src.networks.cutters import ConvolutionalCutter, RecurrentCutter
 from src.networks.dense import FullyConnected
 from src.networks.gain import GainDenoiser
 from src.networks.lstm import LSTMClassifier, LSTMDenoiser
 from src.networks.resnet import ResNet18, ResNet34, ResNet50
+from src.networks.separators import BandSplitSeparator
 from src.networks.statistics import Statistics
 from src.networks.vgg import VGG11
 
@@ -24,17 +26,33 @@ CLASSIFIERS: dict[str, type[Network]] = {
 }
 """Those that give one logit or one for each class of a whole recording, by the name of their flag."""
 
-NETWORKS: dict[str, type[Network]] = {
-    "lstm_classifier": LSTMClassifier,
-    "lstm_denoiser": LSTMDenoiser,
-    "gain_denoiser": GainDenoiser,
-} | {name: kind for name, kind in CLASSIFIERS.items() if name != "lstm"}
+CUTTERS: dict[str, type[Cutter]] = {"crnn": RecurrentCutter, "conv1d": ConvolutionalCutter}
+"""Those that keep or cut every few frames, by the name of their flag."""
+
+SEPARATORS: dict[str, type[Separator]] = {"band_split": BandSplitSeparator}
+"""Those that tell voices apart, by the name of their flag."""
+
+NETWORKS: dict[str, type[Network]] = (
+    {
+        "lstm_classifier": LSTMClassifier,
+        "lstm_denoiser": LSTMDenoiser,
+        "gain_denoiser": GainDenoiser,
+    }
+    | {name: kind for name, kind in CLASSIFIERS.items() if name != "lstm"}
+    | CUTTERS
+    | SEPARATORS
+)
 
 __all__ = [
     "CLASSIFIERS",
+    "CUTTERS",
     "NETWORKS",
+    "SEPARATORS",
     "VGG11",
     "BCResNet",
+    "BandSplitSeparator",
+    "ConvolutionalCutter",
+    "Cutter",
     "Denoiser",
     "FullyConnected",
     "GainDenoiser",
@@ -43,8 +61,10 @@ __all__ = [
     "LSTMDenoiser",
     "MultiHeadAttention",
     "Network",
+    "RecurrentCutter",
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "Separator",
     "Statistics",
 ]

@@ -64,3 +64,35 @@ class Denoiser(Network):
             Estimates (B, T', M); their bins' log-factors (B, T', fine_bins) in nepers of amplitude, or None; the state.
         """
         raise NotImplementedError
+
+
+class Cutter(Network):
+    """A network that says of every few frames of a log-mel whether they are kept.
+
+    stride: frames from decision to decision; decision k is about the sound around frame k * stride.
+    """
+
+    stride: int = 1
+
+    def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of being kept (B, K), K = 1 + (T - 1) // stride, of a padded batch (B, T, M) with `lengths` (B,)."""
+        raise NotImplementedError
+
+
+class Separator(Network):
+    """A network that gives a complex mask for each voice in a mixture.
+
+    n_voices: S. faces: whether it also needs embeddings of the speakers' faces.
+    """
+
+    n_voices: int = 2
+    faces: bool = False
+
+    def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
+        """Complex masks (B, S, T, F) of a complex spectrum (B, T, F).
+
+        Args:
+            spectrum: of the mixture.
+            faces: embeddings (B, S, 75, 512) for every 3 seconds, where the network is made for them.
+        """
+        raise NotImplementedError

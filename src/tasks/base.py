@@ -18,8 +18,8 @@ from src.networks import Network
 from src.options import MixOptions
 from src.planning import Pool, split_pools
 
-Record = dict[str, float | str]
-"""One item's results: its "name" and numbers."""
+Record = dict[str, Any]
+"""One item's results: its "name", numbers, and what else the task's own report reads."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,6 @@ class Task(ABC):
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
         """Figures of a whole set: the number of items and the mean of every numeric field."""
-        fields = [key for key, value in records[0].items() if not isinstance(value, str)] if records else []
+        fields = [key for key, value in records[0].items() if isinstance(value, int | float)] if records else []
         means = {key: sum(float(record[key]) for record in records) / len(records) for key in fields}
         return means | {"n": len(records)}

@@ -1,0 +1,117 @@
+"""Which voice says what, where several speak at once?"""
+
+import inspect
+import itertools
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from src import metrics
+from src.batching import Batch
+from src.datasets import MelDataset
+from src.errors import InputError
+from src.features import MelFeatures
+from src.networks import SEPARATORS, Network
+from src.options import VoiceOptions
+from src.planning import split_pools
+from src.tasks.base import Record, Source, Task
+from src.voice_mixtures import VoiceMixtures, role
+
+BEST_DB = 30.0
+"""A voice that is so much like it should be is good enough: the loss goes no further."""
+
+
+class SeparationTask(Task):
+    """A wave for each voice of a mixture, by complex masks on its spectrum.
+
+    Without faces the order of the voices has no meaning: the best of all orders counts (permutation-invariant
+    training). Source: Yu et al., ICASSP 2017; for whole utterances: Kolbaek et al., TASLP 2017.
+
+    Args:
+        source: where caches lie, and the seed.
+        features: the STFT.
+        sizes: arguments of a new network.
+        network_name: of a new network, a key of `SEPARATORS`.
+        voices: how mixtures are made.
+    """
+
+    name, monitor, higher_is_better = "separation", "si_sdr_improvement", True
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        features: MelFeatures | None = None,
+        sizes: dict[str, int | float | bool] | None = None,
+        network_name: str = "band_split",
+        voices: VoiceOptions | None = None,
+    ) -> None:
+        super().__init__(source, features, sizes)
+        self.kind, self.voices = SEPARATORS[network_name], voices or VoiceOptions()
+        known = list(inspect.signature(self.kind).parameters)
+        if unknown := [name for name in self.sizes if name not in known]:
+            raise InputError(f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(known[2:])}.")
+
+    def has(self, split: str) -> bool:
+        """See `Task.has`."""
+        return split in split_pools(self.voices, self.source.seed)
+
+    def dataset(self, split: str) -> MelDataset:
+        """Mixtures of a split, see `Task.dataset`; "." are mixtures of all speakers, made as for validation."""
+        pool = split_pools(self.voices, self.source.seed)["train" if split == "." else split]
+        kind = "val" if split == "." else split
+        return VoiceMixtures(kind, pool, self.voices, self.features, self.source.seed, self.source.cache())
+
+    def network(self) -> Network:
+        """A network of the task's sizes."""
+        sizes: dict[str, Any] = {"n_bins": self.features.n_fft // 2 + 1, "n_voices": self.voices.n_voices} | self.sizes
+        return self.kind(**sizes)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Task.settings`."""
+        paths = ("clean_path", "noise_path", "val_clean_path", "val_noise_path", "val_speakers", "val_noises")
+        return {key: value for key, value in asdict(self.voices).items() if key not in paths}
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """Negative SI-SDR in dB, the mean over voices and items, in the best order of the voices."""
+        estimates, voices = self.separated(network, batch.waves["mixture"]), self.wanted(batch)
+        return -best_order(estimates, voices)[0].clamp(max=BEST_DB).mean()
+
+    def records(self, network: Network, batch: Batch) -> list[Record]:
+        """Name, mean SI-SDR in dB of the voices, and by how much it is above that of the mixture."""
+        mixture, voices = batch.waves["mixture"], self.wanted(batch)
+        found = best_order(self.separated(network, mixture), voices)[0].mean(dim=1)
+        before = metrics.si_sdr(mixture[:, None].expand_as(voices), voices).mean(dim=1)
+        rows = zip(batch.names, found.tolist(), (found - before).tolist(), strict=True)
+        return [{"name": name, "si_sdr": ratio, "si_sdr_improvement": gain} for name, ratio, gain in rows]
+
+    def wanted(self, batch: Batch) -> Tensor:
+        """The voices (B, S, N)."""
+        count = sum(name.startswith("voice_") for name in batch.waves)
+        return torch.stack([batch.waves[role(number)] for number in range(1, count + 1)], dim=1)
+
+    def separated(self, network: Network, mixture: Tensor) -> Tensor:
+        """Estimates (B, S, N) of a mixture (B, N)."""
+        device = mixture.device.type
+        low_precision = torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False):
+            spectrum = self.features.stft(mixture)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
+                masks = network(spectrum)
+            return self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
+
+
+def best_order(estimates: Tensor, voices: Tensor) -> tuple[Tensor, Tensor]:
+    """SI-SDR in dB (B, S) of each voice in the order with the highest mean, and that order (B, S): estimates by voice.
+
+    Args:
+        estimates: (B, S, N).
+        voices: (B, S, N).
+    """
+    count = voices.shape[1]
+    each = metrics.si_sdr(estimates[:, None].expand(-1, count, -1, -1), voices[:, :, None].expand(-1, -1, count, -1))
+    orders = torch.tensor(list(itertools.permutations(range(count))), device=voices.device)  # (P, S)
+    ratios = each[:, torch.arange(count), orders]  # (B, P, S): of voice s the estimate orders[p, s]
+    best = ratios.mean(dim=2).argmax(dim=1)
+    return ratios[torch.arange(len(best)), best], orders[best]
