@@ -20,7 +20,11 @@ from src.files import FloatArray, replacing
 from src.timelines import Timeline
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+COLUMNS_PER_S = 100
+"""Of a waveform."""
 
 
 class Board:
@@ -192,22 +196,12 @@ class Board:
         if self.off:
             return
         plt = self._pyplot()
-        rate = 100  # columns per second
-        parts = [_columns(block, rate) for block in audio.mono(timeline.source, 100 * rate, 30.0)]
-        low, high = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
         n_rows = min(24, max(1, round(timeline.duration_s / 300)))
         row_s = timeline.duration_s / n_rows
         figure, axes = plt.subplots(n_rows, 1, figsize=(11, 0.8 + 1.5 * n_rows), squeeze=False, layout="constrained")
-        peak = max(1e-3, float(np.abs(np.concatenate([low, high])).max()))
+        columns = waveform(timeline.source)
         for number, axis in enumerate(axes[:, 0]):
-            start, end = number * row_s, (number + 1) * row_s
-            own = slice(int(start * rate), int(end * rate) + 1)
-            seconds = start + np.arange(len(low[own])) / rate
-            axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
-            for a, b in timeline.cuts():
-                if a < end and b > start:
-                    axis.axvspan(max(a, start), min(b, end), color="#d9534f", alpha=0.35, linewidth=0)
-            axis.set(xlim=(start, end), ylim=(-peak, peak), yticks=[])
+            draw_cuts(axis, timeline, number * row_s, (number + 1) * row_s, columns)
         axes[0, 0].set_title(f"{timeline.source.name}: {timeline.summary()} (shaded)", fontsize=10)
         axes[-1, 0].set_xlabel("time (s)")
         self._give(figure, name)
@@ -284,10 +278,35 @@ class Board:
         plt.close(figure)
 
 
-def _columns(wave: FloatArray, rate: int) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest sample of each hundredth of a second, of a wave (N,) at 100 * rate Hz."""
-    columns = wave[: len(wave) // rate * rate].reshape(-1, rate)
-    return columns.min(axis=1), columns.max(axis=1)
+def waveform(path: Path) -> FloatArray:
+    """Lowest and highest sample (2, N) of each hundredth of a second."""
+    blocks = audio.mono(path, 100 * COLUMNS_PER_S)
+    parts = [block[: len(block) // COLUMNS_PER_S * COLUMNS_PER_S].reshape(-1, COLUMNS_PER_S) for block in blocks]
+    columns = np.concatenate(parts)
+    return np.stack([columns.min(axis=1), columns.max(axis=1)])
+
+
+def draw_cuts(
+    axis: "Axes", timeline: Timeline, start_s: float, end_s: float, columns: FloatArray | None = None
+) -> None:
+    """Draws a stretch of a recording, what is cut of it shaded.
+
+    Args:
+        axis: of matplotlib.
+        timeline: the recording and what stays of it.
+        start_s: of the stretch.
+        end_s: of it.
+        columns: its `waveform`, if it is known.
+    """
+    low, high = waveform(timeline.source) if columns is None else columns
+    own = slice(int(start_s * COLUMNS_PER_S), int(end_s * COLUMNS_PER_S) + 1)
+    seconds = start_s + np.arange(len(low[own])) / COLUMNS_PER_S
+    axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
+    for a, b in timeline.cuts():
+        if a < end_s and b > start_s:
+            axis.axvspan(max(a, start_s), min(b, end_s), color="#d9534f", alpha=0.35, linewidth=0)
+    peak = max(1e-3, float(np.abs([low, high]).max()))
+    axis.set(xlim=(start_s, end_s), ylim=(-peak, peak), yticks=[])
 
 
 def _has_screen() -> bool:

@@ -10,8 +10,10 @@ import torch
 from pesq import pesq
 
 from src import audio, checkpoint, enhancement
+from src.editing import Editor
 from src.judging import Judge
 from src.metrics import si_sdr
+from src.options import CutOptions
 from tests.conftest import ROOT, run_script
 
 DENOISER, CLASSIFIER = ROOT / "models/denoiser.pth", ROOT / "models/classifier.pth"
@@ -76,3 +78,20 @@ def test_the_card_says_how_they_were_made(path: Path, task: str) -> None:
     assert card["training"]["items"] > 1000
     assert card["scores"]["n"] > 100
     assert card["format"] == checkpoint.FORMAT
+
+
+def test_the_cleaner_cuts_pauses_and_keeps_words_whole(rng: np.random.Generator) -> None:
+    prompts = [audio.read(path, 16000)[0] for path in sorted((ROOT / "data/speech/ru").glob("*.flac"))[:3]]
+    pause = np.zeros(16000, np.float32)
+    wave = np.concatenate([part for prompt in prompts for part in (pause, prompt)])
+    audio.write("talk.wav", (wave + rng.normal(0, 3e-4, len(wave))).astype(np.float32), 16000)
+    editor = Editor.load("cleaner.pth")
+    timeline = editor.timeline("talk.wav", CutOptions.of_strength(0.5, editor.threshold))
+    kept = np.zeros(len(wave), bool)
+    for start, end in timeline.kept:
+        kept[round(start * 16000) : round(end * 16000)] = True
+    loud = np.abs(wave) > 0.1 * np.abs(wave).max()
+    assert kept[loud].mean() > 0.99
+    starts = np.cumsum([0] + [16000 + len(prompt) for prompt in prompts[:-1]])
+    for start in starts:
+        assert kept[start : start + 16000].mean() < 0.35
