@@ -49,6 +49,10 @@ MAY_IMPORT = {
     "splicing": EVERYONE | {"audio"},
     "labeler": EVERYONE | {"audio", "features", "splicing"},
     "report": EVERYONE | {"features"},
+    "clips": EVERYONE,
+    "programs": {"errors"},
+    "fetching": EVERYONE | {"clips", "programs"},
+    "downloading": EVERYONE | {"clips", "fetching", "programs", "results"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},
     "runs": EVERYONE
