@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "programs": {"errors"},
     "fetching": EVERYONE | {"clips", "programs"},
     "downloading": EVERYONE | {"clips", "fetching", "programs", "results"},
+    "faces": EVERYONE | {"results"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features"},
     "runs": EVERYONE
