@@ -100,7 +100,8 @@ def download(csv_path: str | Path, output_path: str | Path, options: ClipOptions
     """
     listed, output = clips.read(csv_path, options.first, options.last, options.seconds), Path(output_path)
     report = Report.load(output / "report.csv")
-    sweep(output / "audio")
+    for folder in ("audio", "frames"):
+        sweep(output / folder)
     for left in (output / "frames").glob(".partial-*"):
         shutil.rmtree(left, ignore_errors=True)
     there, before, wanted = 0, 0, []

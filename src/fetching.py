@@ -8,22 +8,29 @@ import contextlib
 import json
 import os
 import shutil
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from src import whole
 from src.clips import Clip
 from src.files import replacing
 from src.options import FRAME_RATE_HZ, ClipOptions
 from src.programs import Programs, Refused
 
-PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto,data,cache"
+PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto,data"
 """What ffmpeg may open: a play list from elsewhere must not name files of this computer."""
 SILENCE_S = 30
 """A server that says nothing for so long is given up."""
 LEAST_SHARE = 0.9
 """A clip of which less came is a failure: the recording ends before the row says, or the transfer broke."""
+CONTAINERS = "mov,mp4,m4a,3gp,matroska,webm,wav,flac,mp3,ogg,avi,aac,mpegts,aiff,flv"
+"""What a copy may be: media, but no play list, which could name files of this computer."""
+UNREADABLE = "Invalid data"
+"""ffmpeg's words for a file that it cannot make out."""
 WAV_HEADER_BYTES = 44
 
 
@@ -70,7 +77,7 @@ def fetch(clip: Clip, wav: Path, frames: Path, options: ClipOptions, programs: P
         def heard_s() -> float:
             return max(0, temporary.stat().st_size - WAV_HEADER_BYTES) / (2 * options.sample_rate)
 
-        got_s = _cut(clip, sound, to_wav, heard_s, programs, left)
+        got_s = _cut(clip, sound, to_wav, heard_s, wav.parent, programs, left)
         if options.frames:
             _cut_frames(clip, video, frames, programs, left)
     return f"{wanted_s - got_s:.2f} s shorter than listed" if wanted_s - got_s > 0.05 else ""
@@ -83,7 +90,11 @@ def _cut_frames(clip: Clip, video: Source, frames: Path, programs: Programs, lef
     try:
         to_jpeg = ["-map", "0:v:0", "-vf", f"fps={FRAME_RATE_HZ}", "-q:v", "2", "-start_number", "0", "-f", "image2"]
         to_jpeg.append(str(partial.absolute()).replace("%", "%%") + f"{os.sep}%04d.jpg")
-        _cut(clip, video, to_jpeg, lambda: len(list(partial.iterdir())) / FRAME_RATE_HZ, programs, left)
+
+        def seen_s() -> float:
+            return len(list(partial.iterdir())) / FRAME_RATE_HZ
+
+        _cut(clip, video, to_jpeg, seen_s, frames.parent, programs, left)
         shutil.rmtree(frames, ignore_errors=True)
         partial.replace(frames)
     finally:
@@ -95,6 +106,7 @@ def _cut(
     source: Source,
     output: list[str],
     length_s: Callable[[], float],
+    folder: Path,
     programs: Programs,
     left: Callable[[], float],
 ) -> float:
@@ -105,6 +117,7 @@ def _cut(
         source: of what.
         output: ffmpeg's arguments for what to write.
         length_s: tells how many seconds there are by now.
+        folder: takes a copy of all of the source, if there is no other way.
         programs: ffmpeg.
         left: seconds until the clip is given up.
 
@@ -116,21 +129,42 @@ def _cut(
     """
     wanted_s = clip.end_s - clip.start_s
     headers = "".join(f"{name}: {value}\r\n" for name, value in source.headers.items())
-    before = [programs.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
-    before += ["-protocol_whitelist", PROTOCOLS, "-rw_timeout", str(SILENCE_S * 1_000_000)]
-    before += [*(("-headers", headers) if headers else ()), "-ss", f"{clip.start_s:.6f}", "-t", f"{wanted_s:.6f}"]
+    quiet = [programs.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+    part = ["-ss", f"{clip.start_s:.6f}", "-t", f"{wanted_s:.6f}", "-i"]
     after = ["-map_metadata", "-1", "-bitexact", *output]
-    programs.run([*before, "-i", source.url, *after], left())
-    first_s = got_s = length_s()
+    remote = ["-protocol_whitelist", PROTOCOLS, "-rw_timeout", str(SILENCE_S * 1_000_000)]
+    remote += ["-headers", headers] if headers else []
+    problem = ""
+    try:
+        programs.run([*quiet, *remote, *part, source.url, *after], left())
+    except Refused as error:
+        problem = str(error)
+    got_s = length_s()
+    if got_s == 0 and (not problem or UNREADABLE in problem):
+        # Of a server that cannot be asked for parts of a file, ffmpeg reads no file whose index stands at its end.
+        with _whole(source, folder, programs, left) as copy:
+            local = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
+            programs.run([*quiet, *local, *part, str(copy), *after], left())
+        got_s, problem = length_s(), ""
+    if problem:
+        raise Refused(problem)
     if got_s < LEAST_SHARE * wanted_s:
-        # A server that only sends files whole cannot be asked for a part; ffmpeg's cache keeps what came by.
-        with contextlib.suppress(Refused):
-            programs.run([*before, "-i", f"cache:{source.url}", *after], left())
-        got_s = length_s()
-    if got_s < LEAST_SHARE * wanted_s:
-        what, most_s = "video" if "image2" in output else "sound", max(first_s, got_s)
-        raise Refused(f"only {most_s:.2f} of {wanted_s:.2f} s of {what} came; it ends early or is damaged")
+        what = "video" if "image2" in output else "sound"
+        raise Refused(f"only {got_s:.2f} of {wanted_s:.2f} s of {what} came; it ends early or is damaged")
     return got_s
+
+
+@contextlib.contextmanager
+def _whole(source: Source, folder: Path, programs: Programs, left: Callable[[], float]) -> Iterator[Path]:
+    """All of a source as a file, for the length of a `with` block."""
+    handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=folder.absolute())
+    os.close(handle)
+    try:
+        command = [sys.executable, whole.__file__, source.url, name, json.dumps(source.headers), str(SILENCE_S)]
+        programs.run(command, left())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _ask(page: str, programs: Programs, frames: bool, timeout_s: float) -> tuple[Source, Source]:
