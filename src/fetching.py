@@ -5,6 +5,7 @@ could.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -31,6 +32,8 @@ CONTAINERS = "mov,mp4,m4a,3gp,matroska,webm,wav,flac,mp3,ogg,avi,aac,mpegts,aiff
 """What a copy may be: media, but no play list, which could name files of this computer."""
 UNREADABLE = "Invalid data"
 """ffmpeg's words for a file that it cannot make out."""
+FULL_BYTES = 1 << 20
+"""A clip cut short on a disk with less room than this has not been cut by its server."""
 WAV_HEADER_BYTES = 44
 
 
@@ -126,6 +129,7 @@ def _cut(
 
     Raises:
         Refused: fewer than LEAST_SHARE of those listed, or ffmpeg failed.
+        OSError: the disk is full.
     """
     wanted_s = clip.end_s - clip.start_s
     headers = "".join(f"{name}: {value}\r\n" for name, value in source.headers.items())
@@ -146,6 +150,8 @@ def _cut(
             local = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
             programs.run([*quiet, *local, *part, str(copy), *after], left())
         got_s, problem = length_s(), ""
+    if got_s < LEAST_SHARE * wanted_s and shutil.disk_usage(folder).free < FULL_BYTES:
+        raise OSError(errno.ENOSPC, "No space left on device")  # ffmpeg does not always say so
     if problem:
         raise Refused(problem)
     if got_s < LEAST_SHARE * wanted_s:
@@ -160,7 +166,7 @@ def _whole(source: Source, folder: Path, programs: Programs, left: Callable[[], 
     handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=folder.absolute())
     os.close(handle)
     try:
-        command = [sys.executable, whole.__file__, source.url, name, json.dumps(source.headers), str(SILENCE_S)]
+        command = [sys.executable, "-P", whole.__file__, source.url, name, json.dumps(source.headers), str(SILENCE_S)]
         programs.run(command, left())
         yield Path(name)
     finally:

@@ -190,7 +190,7 @@ def test_what_cannot_be_had_is_told_and_the_rest_is_done(server: Server) -> None
     assert len(lines) == 6
     reasons = [row["reason"] for row in report()]
     for reason, words in zip(
-        reasons, ("404", "Connection refused", "of 4.00 s", "Invalid data", "only 1.00 of 6.00 s", "", ""), strict=True
+        reasons, ("404", "Connection refused", "broke off", "Invalid data", "only 1.00 of 6.00 s", "", ""), strict=True
     ):
         assert words in reason
     assert reasons[-1]
