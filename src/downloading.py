@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from src import clips, fetching, results
-from src.clips import Clip
+from src import clip_lists, fetching, results
+from src.clip_lists import Clip
 from src.errors import InputError
 from src.files import ensure_writable, quoted, sweep, write_text
 from src.options import ClipOptions
@@ -90,7 +90,7 @@ def download(csv_path: str | Path, output_path: str | Path, options: ClipOptions
     No other run may be writing there.
 
     Args:
-        csv_path: rows of id, start, end; see `clips.read`.
+        csv_path: rows of id, start, end; see `clip_lists.read`.
         output_path: folder, made if it is missing.
         options: which rows, and how.
 
@@ -98,7 +98,7 @@ def download(csv_path: str | Path, output_path: str | Path, options: ClipOptions
         InputError: the list is wrong, the folder cannot be written, or a program is not installed.
         KeyboardInterrupt: Ctrl-C; what is done is kept and reported.
     """
-    listed, output = clips.read(csv_path, options.first, options.last, options.seconds), Path(output_path)
+    listed, output = clip_lists.read(csv_path, options.first, options.last, options.seconds), Path(output_path)
     report = Report.load(output / "report.csv")
     for folder in ("audio", "frames"):
         sweep(output / folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from src import whole
-from src.clips import Clip
+from src.clip_lists import Clip
 from src.files import replacing
 from src.options import FRAME_RATE_HZ, ClipOptions
 from src.programs import Programs, Refused
