@@ -492,3 +492,34 @@ class CutOptions:
         odds = threshold / (1 - threshold) * math.exp(THRESHOLD_SPAN * (2 * strength - 1))
         chosen = {"threshold": odds / (1 + odds)} | lengths
         return cls(**chosen | {key: value for key, value in (given or {}).items() if value is not None})
+
+
+FRAME_RATE_HZ = 25
+"""Video frames a second of a clip, as audio-visual data sets have them."""
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """Which clips of a list to fetch, and how."""
+
+    first: int = flag(1, "number of the first row to fetch")
+    last: int | None = flag(None, "number of the last row to fetch (default: all)")
+    seconds: float = flag(0.0, "length of a clip from its start, 0: until the row's end")
+    sample_rate: int = flag(16000, "of the sound in Hz")
+    workers: int = flag(4, "clips at a time")
+    timeout_s: float = flag(300.0, "give a clip up after so many seconds")
+    frames: bool = flag(False, "write video frames, too: JPEG, 25 a second")
+    retry_failed: bool = flag(False, "try those again that an earlier run could not fetch")
+
+    def __post_init__(self) -> None:
+        last = self.last
+        refuse(
+            [
+                (self.first < 1, f"--first {self.first}; expected 1 or more"),
+                (last is not None and last < self.first, f"--last {last}; expected --first {self.first} or more"),
+                (not 0 <= self.seconds < math.inf, f"--seconds {self.seconds}; expected 0 or more"),
+                (not 1000 <= self.sample_rate <= 384000, f"--sample_rate {self.sample_rate}; expected 1000 to 384000"),
+                (not 1 <= self.workers <= 64, f"--workers {self.workers}; expected 1 to 64"),
+                (not 0 < self.timeout_s <= 86400, f"--timeout_s {self.timeout_s}; expected above 0 to 86400"),
+            ]
+        )

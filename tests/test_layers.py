@@ -57,6 +57,12 @@ MAY_IMPORT = {
     "splicing": EVERYONE | {"audio"},
     "labeler": EVERYONE | {"audio", "features", "splicing"},
     "report": EVERYONE | {"features"},
+    "clip_lists": EVERYONE,
+    "programs": {"errors"},
+    "whole": set(),
+    "fetching": EVERYONE | {"clip_lists", "programs", "whole"},
+    "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
+    "faces": EVERYONE | {"results"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
     "plots": EVERYONE | {"audio", "features", "timelines"},
     "runs": EVERYONE
