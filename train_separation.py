@@ -9,6 +9,7 @@ from src.options import FitOptions, SeparatorOptions, VoiceOptions
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = cli.Parser(__doc__)
+    parser.add_argument("--dataset_path", help="mixtures on disk (train/, val/) in place of --clean_path")
     parser.add_argument("--cache_path", help="folder that keeps the decoded recordings from run to run")
     cli.add_model_flag(parser, "separator.pth")
     cli.add_option_flags(parser, FitOptions, batch_size=8, clip_norm=1.0, schedule="cosine", epochs=60)
@@ -27,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         SeparationTask,
         args,
         chosen.sizes(),
-        source=Source(cache_path=args.cache_path, seed=args.seed),
-        features=MelFeatures(n_fft=chosen.n_fft, hop_length=chosen.hop_length),
+        source=Source(args.dataset_path or ".", cache_path=args.cache_path, seed=args.seed),
+        features=MelFeatures(n_fft=chosen.n_fft, hop_length=chosen.hop_length, win_length=chosen.win_length),
         network_name=chosen.network,
         voices=voices,
+        folder=bool(args.dataset_path),
     )
     return 0
 

@@ -126,17 +126,31 @@ def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[
     Raises:
         InputError: as `blocks`.
     """
-    own = inspect(path).sample_rate
+    for block in resampled(path, sample_rate, block_s, one_channel=True):
+        yield block[0]
+
+
+def resampled(
+    path: str | Path, sample_rate: int, block_s: float = 30.0, *, one_channel: bool = False
+) -> Iterator[FloatArray]:
+    """The recording in pieces (C, N) at another rate, with no seam between them; as one channel, if asked for.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    info = inspect(path)
+    own, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
+    pieces = (block.mean(axis=0, keepdims=True) if one_channel else block for block in blocks(path, block_s))
     if own == sample_rate:
-        yield from (block.mean(axis=0) for block in blocks(path, block_s))
+        yield from pieces
         return
-    stream, missing = soxr.ResampleStream(own, sample_rate, 1, dtype="float32"), 0.0
-    for block in blocks(path, block_s):
-        piece = stream.resample_chunk(block.mean(axis=0), last=False)
-        missing += block.shape[1] * sample_rate / own - len(piece)
+    stream, missing = soxr.ResampleStream(own, sample_rate, n_channels, dtype="float32"), 0.0
+    for block in pieces:
+        piece = stream.resample_chunk(np.ascontiguousarray(block.T), last=False).reshape(-1, n_channels).T
+        missing += block.shape[1] * sample_rate / own - piece.shape[1]
         yield piece
-    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    yield np.pad(tail, (0, max(0, math.ceil(missing) - len(tail))))  # a sample or two may be lost in rounding
+    tail = stream.resample_chunk(np.zeros((0, n_channels), np.float32), last=True).reshape(-1, n_channels).T
+    yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # a sample may be lost in rounding
 
 
 def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:

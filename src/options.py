@@ -354,7 +354,7 @@ class CutterOptions:
         return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
 
 
-SEPARATORS = ("band_split",)
+SEPARATORS = ("band_split", "looking_to_listen", "looking_to_listen_faces")
 
 
 @dataclass(frozen=True)
@@ -363,9 +363,12 @@ class SeparatorOptions:
 
     network: str = flag("band_split", f"what is trained: {' / '.join(SEPARATORS)}")
     hidden_dim: int | None = flag(None, "width")
-    num_layers: int | None = flag(None, "blocks")
+    num_layers: int | None = flag(None, "band_split: blocks")
+    channels: int | None = flag(None, "looking_to_listen: width of the convolutions")
+    linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers")
     dropout: float | None = flag(None, "in training")
     n_fft: int = flag(512, "length of the window and the FFT in samples at 16 kHz")
+    win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
     hop_length: int = flag(256, "samples from frame to frame")
 
     def __post_init__(self) -> None:
@@ -383,7 +386,7 @@ class SeparatorOptions:
 
     def sizes(self) -> dict[str, Any]:
         """Those that are given."""
-        own = ("hidden_dim", "num_layers", "dropout")
+        own = ("hidden_dim", "num_layers", "channels", "linear_dim", "dropout")
         return {key: value for key in own if (value := getattr(self, key)) is not None}
 
 

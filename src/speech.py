@@ -62,8 +62,8 @@ class Speech:
 
     def piece(
         self, rng: np.random.Generator, speed: float = 1.0, taken: Collection[str] = ()
-    ) -> tuple[FloatArray, str]:
-        """A piece (n_samples,) in which somebody speaks, and who; short recordings of a speaker follow each other.
+    ) -> tuple[FloatArray, int]:
+        """A piece (n_samples,) in which somebody speaks, and of which recording; short ones of a speaker follow it.
 
         Args:
             rng: draws it.
@@ -74,17 +74,33 @@ class Speech:
             first = int(rng.choice(self.clean, p=self.share))
             while self.speaker(first) in taken:
                 first = int(rng.choice(self.clean, p=self.share))
-            speaker = self.speaker(first)
+            own = self.speakers[self.speaker(first)]
             parts, missing = [faster(self.recordings[first], speed)], self.n_samples
             while sum(map(len, parts)) < missing:
                 parts.append(np.zeros(int(rng.uniform(0.1, 0.5) * self.rate), np.float32))
-                parts.append(faster(self.recordings[int(rng.choice(self.speakers[speaker]))], speed))
+                parts.append(faster(self.recordings[int(rng.choice(own))], speed))
             wave = np.concatenate(parts)
             start = int(rng.integers(len(wave) - missing + 1))
             piece = wave[start : start + missing]
             if np.isfinite(mixing.active_level_db(piece, self.rate)):
-                return piece, speaker
-        return np.resize(wave[np.abs(wave).argmax() :], missing), speaker
+                return piece, first
+        return np.resize(wave[np.abs(wave).argmax() :], missing), first
+
+    def head(self, rng: np.random.Generator, taken: Collection[str] = ()) -> tuple[FloatArray, int]:
+        """The first n_samples of a recording, and of which one.
+
+        Raises:
+            InputError: none of a speaker who is not taken lasts so long.
+        """
+        long = np.diff(self.recordings.starts) >= self.n_samples
+        fit = [k for k in self.clean.tolist() if long[k] and self.speaker(k) not in taken]
+        if not fit:
+            raise InputError(
+                f"{quoted(self.recordings.root)}: too few speakers have a recording of {self.n_samples / self.rate:g} "
+                "s. Give a shorter --clip_s, or longer recordings."
+            )
+        first = int(rng.choice(fit))
+        return self.recordings[first][: self.n_samples], first
 
     def _is_clean(self, wave: FloatArray, min_range_db: float) -> bool:
         return mixing.dynamic_range_db(wave, self.rate) >= min_range_db and bool(wave.any())

@@ -1,6 +1,7 @@
 """Several voices speaking at once, mixed anew for every item and epoch, drawn by (seed, split, epoch, item) alone."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,15 @@ def role(number: int) -> str:
     return f"voice_{number}"
 
 
+class Drawn(NamedTuple):
+    """A mixture (N,), its voices (N,) as they are in it, whose they are, and the recordings that they begin with."""
+
+    mixture: FloatArray
+    voices: list[FloatArray]
+    speakers: list[str]
+    names: list[str]
+
+
 class VoiceMixtures(MelDataset):
     """Waves (N,) of `clip_s` seconds: "mixture", and "voice_1", "voice_2" ... as they are in it.
 
@@ -40,14 +50,24 @@ class VoiceMixtures(MelDataset):
         features: gives the sample rate.
         seed: of everything that is drawn.
         cache: see `Recordings`.
+        whole_start: every voice is the start of a recording at its own speed, so that video goes with it.
 
     Raises:
         InputError: a recording cannot be read, or there are fewer speakers than voices.
     """
 
     def __init__(
-        self, split: str, pool: Pool, options: VoiceOptions, features: MelFeatures, seed: int, cache: Path | None = None
+        self,
+        split: str,
+        pool: Pool,
+        options: VoiceOptions,
+        features: MelFeatures,
+        seed: int,
+        cache: Path | None = None,
+        *,
+        whole_start: bool = False,
     ) -> None:
+        self.whole_start = whole_start
         self.split, self.options, self.rate, self.seed = split, options, features.sample_rate, seed
         self.n_samples = int(options.clip_s * self.rate)
         root = Path(pool.clean_root)
@@ -65,26 +85,21 @@ class VoiceMixtures(MelDataset):
         self.rooms = [(mixing.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
 
     def __getitem__(self, index: int) -> Item:
-        training = self.split == "train"
-        rng = np.random.default_rng([self.seed, 2 if training else 3, self.epoch if training else 0, index])
-        voices, _ = self.voices(rng)
-        mixture = np.sum([*voices, self._noise(rng, voices)], axis=0, dtype=np.float32)
-        waves = {role(number): torch.from_numpy(voice) for number, voice in enumerate(voices, 1)}
-        waves |= {"mixture": torch.from_numpy(mixture)}
+        drawn = self.drawn(index)
+        waves = {role(number): torch.from_numpy(voice) for number, voice in enumerate(drawn.voices, 1)}
+        waves |= {"mixture": torch.from_numpy(drawn.mixture)}
         return Item(f"{self.split}_{self.epoch}_{index}", {}, float("nan"), waves)
 
-    def voices(self, rng: np.random.Generator) -> tuple[list[FloatArray], list[str]]:
-        """The voices (N,) of a mixture at their levels, and whose they are."""
-        options, training = self.options, self.split == "train"
+    def drawn(self, index: int) -> Drawn:
+        """The mixture of an item."""
+        training = self.split == "train"
+        rng = np.random.default_rng([self.seed, 2 if training else 3, self.epoch if training else 0, index])
+        options = self.options
         room = self.rooms[rng.integers(N_ROOMS)][0] if rng.random() < options.reverb else None
-        found: list[FloatArray] = []
-        speakers: list[str] = []
+        voices, speakers, names = list[FloatArray](), list[str](), list[str]()
         base_db = LEVEL_DB + (rng.uniform(-8, 8) if training else 0.0)
         for number in range(options.n_voices):
-            speed = rng.uniform(0.9, 1.12) if training and rng.random() < options.augment else 1.0
-            wave, speaker = self.speech.piece(rng, speed, speakers)
-            if training and rng.random() < options.augment:
-                wave = with_formants(wave, rng.uniform(0.85, 1.18), self.rate)
+            wave, first = self._voice(rng, speakers)
             if number:
                 wave = self._shortened(wave, rng)
             if room is not None:  # each at a distance of its own
@@ -92,9 +107,22 @@ class VoiceMixtures(MelDataset):
                 wave = mixing.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
             level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
             own = mixing.active_level_db(wave, self.rate)
-            found.append(np.asarray(wave * np.float32(10 ** ((level - own) / 20)), np.float32))
-            speakers.append(speaker)
-        return found, speakers
+            voices.append(np.asarray(wave * np.float32(10 ** ((level - own) / 20)), np.float32))
+            speakers.append(self.speech.speaker(first))
+            names.append(self.speech.recordings.names[first])
+        mixture = np.asarray(np.sum([*voices, self._noise(rng, voices)], axis=0), np.float32)
+        return Drawn(mixture, voices, speakers, names)
+
+    def _voice(self, rng: np.random.Generator, taken: list[str]) -> tuple[FloatArray, int]:
+        """A voice (N,) of somebody who is not taken, and of which recording."""
+        if self.whole_start:
+            return self.speech.head(rng, taken)
+        augment = self.options.augment if self.split == "train" else 0.0
+        speed = rng.uniform(0.9, 1.12) if rng.random() < augment else 1.0
+        wave, first = self.speech.piece(rng, speed, taken)
+        if rng.random() < augment:
+            wave = with_formants(wave, rng.uniform(0.85, 1.18), self.rate)
+        return wave, first
 
     def _shortened(self, wave: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Beginning later or ending earlier, in half of the mixtures, with a fade of 20 ms."""

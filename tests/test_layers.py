@@ -35,6 +35,15 @@ MAY_IMPORT = {
     "speech": EVERYONE | {"audio", "mixing", "recordings"},
     "voice_mixtures": EVERYONE
     | {"mixing", "batching", "datasets", "features", "planning", "recordings", "speech", "voices"},
+    "masks": set(),
+    "mixed_folders": EVERYONE
+    | {"audio", "batching", "datasets", "features", "networks", "recordings", "voice_mixtures"},
+    "separating": EVERYONE | {"audio", "checkpoint", "features", "mixed_folders", "networks"},
+    "separation_report": EVERYONE | {"batching", "features", "masks", "metrics", "quality", "tasks", "voice_mixtures"},
+    "voice_builder": EVERYONE | {"audio", "features", "masks", "mixed_folders", "planning", "voice_mixtures"},
+    "voice_runs": EVERYONE
+    | {"checkpoint", "cli", "datasets", "features", "mixed_folders", "networks", "planning", "quality", "results"}
+    | {"separating", "separation_report", "tasks", "voice_mixtures"},
     "clips": EVERYONE | {"audio", "batching", "datasets", "features", "recordings", "labeler"},
     "cut_report": EVERYONE | {"metrics", "cutting", "labeler"},
     "cut_peers": EVERYONE | {"audio", "clips", "cut_report", "features", "labeler"},
@@ -49,7 +58,7 @@ MAY_IMPORT = {
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE
     | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
-    | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "voice_mixtures"},
+    | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "cutting": EVERYONE,

@@ -6,6 +6,7 @@ from src.networks.bcresnet import BCResNet
 from src.networks.cutters import ConvolutionalCutter, RecurrentCutter
 from src.networks.dense import FullyConnected
 from src.networks.gain import GainDenoiser
+from src.networks.looking_to_listen import LookingToListen, LookingToListenFaces
 from src.networks.lstm import LSTMClassifier, LSTMDenoiser
 from src.networks.resnet import ResNet18, ResNet34, ResNet50
 from src.networks.separators import BandSplitSeparator
@@ -29,7 +30,11 @@ CLASSIFIERS: dict[str, type[Network]] = {
 CUTTERS: dict[str, type[Cutter]] = {"crnn": RecurrentCutter, "conv1d": ConvolutionalCutter}
 """Those that keep or cut every few frames, by the name of their flag."""
 
-SEPARATORS: dict[str, type[Separator]] = {"band_split": BandSplitSeparator}
+SEPARATORS: dict[str, type[Separator]] = {
+    "band_split": BandSplitSeparator,
+    "looking_to_listen": LookingToListen,
+    "looking_to_listen_faces": LookingToListenFaces,
+}
 """Those that tell voices apart, by the name of their flag."""
 
 NETWORKS: dict[str, type[Network]] = (
@@ -59,6 +64,8 @@ __all__ = [
     "KeywordTransformer",
     "LSTMClassifier",
     "LSTMDenoiser",
+    "LookingToListen",
+    "LookingToListenFaces",
     "MultiHeadAttention",
     "Network",
     "RecurrentCutter",

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from src.batching import Batch
 from src.datasets import MelDataset
 from src.errors import InputError
 from src.features import MelFeatures
+from src.mixed_folders import MixedFolder
 from src.networks import SEPARATORS, Network
 from src.options import VoiceOptions
 from src.planning import split_pools
@@ -30,11 +32,12 @@ class SeparationTask(Task):
     training). Source: Yu et al., ICASSP 2017; for whole utterances: Kolbaek et al., TASLP 2017.
 
     Args:
-        source: where caches lie, and the seed.
+        source: where caches lie, and the seed; with `folder` also the mixtures.
         features: the STFT.
         sizes: arguments of a new network.
         network_name: of a new network, a key of `SEPARATORS`.
         voices: how mixtures are made.
+        folder: whether they lie in `source.dataset_path` instead, see `MixedFolder`.
     """
 
     name, monitor, higher_is_better = "separation", "si_sdr_improvement", True
@@ -46,19 +49,30 @@ class SeparationTask(Task):
         sizes: dict[str, int | float | bool] | None = None,
         network_name: str = "band_split",
         voices: VoiceOptions | None = None,
+        *,
+        folder: bool = False,
     ) -> None:
         super().__init__(source, features, sizes)
-        self.kind, self.voices = SEPARATORS[network_name], voices or VoiceOptions()
+        self.kind, self.voices, self.folder = SEPARATORS[network_name], voices or VoiceOptions(), folder
+        if self.kind.faces and not folder:
+            raise InputError(f"--network {network_name} needs mixtures with faces: give their --dataset_path.")
         known = list(inspect.signature(self.kind).parameters)
         if unknown := [name for name in self.sizes if name not in known]:
             raise InputError(f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(known[2:])}.")
 
     def has(self, split: str) -> bool:
         """See `Task.has`."""
+        if self.folder:
+            return Path(self.source.dataset_path, split).is_dir()
         return split in split_pools(self.voices, self.source.seed)
 
     def dataset(self, split: str) -> MelDataset:
         """Mixtures of a split, see `Task.dataset`; "." are mixtures of all speakers, made as for validation."""
+        if self.folder:
+            root, clip_s = Path(self.source.dataset_path, split), self.voices.clip_s
+            return MixedFolder(
+                root, self.features, clip_s, self.source.seed, faces=self.kind.faces, cache=self.source.cache()
+            )
         pool = split_pools(self.voices, self.source.seed)["train" if split == "." else split]
         kind = "val" if split == "." else split
         return VoiceMixtures(kind, pool, self.voices, self.features, self.source.seed, self.source.cache())
@@ -74,14 +88,13 @@ class SeparationTask(Task):
         return {key: value for key, value in asdict(self.voices).items() if key not in paths}
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Negative SI-SDR in dB, the mean over voices and items, in the best order of the voices."""
-        estimates, voices = self.separated(network, batch.waves["mixture"]), self.wanted(batch)
-        return -best_order(estimates, voices)[0].clamp(max=BEST_DB).mean()
+        """Negative SI-SDR in dB, the mean over voices and items; in the best order, which faces fix."""
+        return -self._ratios(network, batch).clamp(max=BEST_DB).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
         """Name, mean SI-SDR in dB of the voices, and by how much it is above that of the mixture."""
         mixture, voices = batch.waves["mixture"], self.wanted(batch)
-        found = best_order(self.separated(network, mixture), voices)[0].mean(dim=1)
+        found = self._ratios(network, batch).mean(dim=1)
         before = metrics.si_sdr(mixture[:, None].expand_as(voices), voices).mean(dim=1)
         rows = zip(batch.names, found.tolist(), (found - before).tolist(), strict=True)
         return [{"name": name, "si_sdr": ratio, "si_sdr_improvement": gain} for name, ratio, gain in rows]
@@ -91,14 +104,24 @@ class SeparationTask(Task):
         count = sum(name.startswith("voice_") for name in batch.waves)
         return torch.stack([batch.waves[role(number)] for number in range(1, count + 1)], dim=1)
 
-    def separated(self, network: Network, mixture: Tensor) -> Tensor:
+    def _ratios(self, network: Network, batch: Batch) -> Tensor:
+        """SI-SDR in dB (B, S)."""
+        voices, faces = self.wanted(batch), batch.waves.get("faces")
+        if voices.shape[1] != self.voices.n_voices:
+            raise InputError(
+                f"{batch.names[0]} has {voices.shape[1]} voices; the network tells {self.voices.n_voices} apart."
+            )
+        estimates = self.separated(network, batch.waves["mixture"], faces)
+        return best_order(estimates, voices)[0] if faces is None else metrics.si_sdr(estimates, voices)
+
+    def separated(self, network: Network, mixture: Tensor, faces: Tensor | None = None) -> Tensor:
         """Estimates (B, S, N) of a mixture (B, N)."""
         device = mixture.device.type
         low_precision = torch.is_autocast_enabled(device)
         with torch.autocast(device, enabled=False):
             spectrum = self.features.stft(mixture)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
-                masks = network(spectrum)
+                masks = network(spectrum, faces)
             return self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
 
 
