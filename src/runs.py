@@ -206,7 +206,7 @@ def evaluate_denoiser(args: argparse.Namespace, options: CleanOptions) -> Evalua
             yield report.Entry(item.name, item.waves, scores)
 
     if args.report_path:
-        report.write(Path(args.report_path), f"{args.model_filename}: noisy, denoised, clean", heard(), task.features)
+        report.write(Path(args.report_path), f"{args.model_filename}: noisy, denoised, clean", heard(), MelFeatures())
         print(f"saved {args.report_path}", file=sys.stderr)
     elif args.audio_metrics:
         for _ in heard():
