@@ -37,7 +37,7 @@ class BandSplitSeparator(Separator):
         )
         self.n_voices, self.n_bins = n_voices, n_bins
         self.groups = _groups(n_bins)  # (bands, bins in each), from low to high
-        self.inwards = nn.ModuleList(_Banded(n_bands, 2 * width, hidden_dim) for n_bands, width in self.groups)
+        self.inwards = nn.ModuleList(_Banded(n_bands, 3 * width, hidden_dim) for n_bands, width in self.groups)
         self.along_time = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.along_bands = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(hidden_dim)
@@ -48,12 +48,13 @@ class BandSplitSeparator(Separator):
 
     def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
         """See `Separator.forward`."""
-        x = compressed(spectrum)  # (B, T, F, 2)
+        x = compressed(spectrum)
+        x = torch.cat([x, x.norm(dim=3, keepdim=True)], dim=3)  # (B, T, F, 3): magnitudes are hard to learn from parts
         whole = sum(n_bands * width for n_bands, width in self.groups)
         x = nn.functional.pad(x, (0, 0, 0, whole - self.n_bins))
         parts, first = [], 0
         for (n_bands, width), layer in zip(self.groups, self.inwards, strict=True):
-            part = x[:, :, first : first + n_bands * width].reshape(*x.shape[:2], n_bands, 2 * width)
+            part = x[:, :, first : first + n_bands * width].reshape(*x.shape[:2], n_bands, 3 * width)
             parts.append(layer(part))  # (B, T, bands, D)
             first += n_bands * width
         y = torch.cat(parts, dim=2)  # (B, T, K, D)
