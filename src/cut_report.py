@@ -47,7 +47,7 @@ def threshold_keeping(judged: Judged, share: float = KEEP_RECALL) -> float:
 def figures(judged: Judged, threshold: float) -> dict[str, float]:
     """Recall and precision of cut and keep, and ROC-AUC, each also "_collar"; the threshold; the number of frames.
 
-    A figure that nothing stands for is nan.
+    A precision of nothing is 0; a recall of nothing, and the AUC of a single kind, are nan.
     """
     found: dict[str, float] = {}
     for suffix, chosen in (("", np.ones(len(judged.keep), bool)), ("_collar", ~judged.near)):
@@ -55,9 +55,9 @@ def figures(judged: Judged, threshold: float) -> dict[str, float]:
         kept = probability >= threshold
         found |= {
             f"cut_recall{suffix}": _share(~kept, ~keep),
-            f"cut_precision{suffix}": _share(~keep, ~kept),
+            f"cut_precision{suffix}": _share(~keep, ~kept) if not kept.all() else 0.0,
             f"keep_recall{suffix}": _share(kept, keep),
-            f"keep_precision{suffix}": _share(keep, kept),
+            f"keep_precision{suffix}": _share(keep, kept) if kept.any() else 0.0,
             f"roc_auc{suffix}": metrics.roc_auc(torch.from_numpy(probability), torch.from_numpy(keep)),
         }
     return found | {"threshold": threshold, "n_frames": len(judged.keep)}

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from src import checkpoint, engine
+from src import audio, checkpoint, engine
 from src.errors import InputError
-from src.options import FitOptions
-from src.tasks import TASKS, DenoisingTask, Task
+from src.features import MelFeatures
+from src.options import FitOptions, VoiceOptions
+from src.tasks import TASKS, CleaningTask, DenoisingTask, SeparationTask, Task
 from src.tasks.base import Source
 from tests.conftest import ROOT, refused, run_process, run_script
 
@@ -22,7 +23,27 @@ OPTIONS = FitOptions(epochs=4, batch_size=2, device="cpu")
 
 
 def task(tree: Path, name: str = "denoising", **sizes: float) -> Task:
+    if name in ("cleaning", "separation"):
+        return of_sounds(tree.parent / "sounds", name, SIZES | sizes)
     return TASKS[name](Source(str(tree)), sizes=SIZES | sizes)  # type: ignore[arg-type]
+
+
+def of_sounds(root: Path, name: str, sizes: dict[str, float]) -> Task:
+    """The tasks that learn from sound files: two "speakers", a low and a high hum, with pauses."""
+    if not root.exists():
+        time = np.arange(16000) / 16000
+        talks = np.repeat([1.0, 0.0, 1.0, 0.0], 4000)
+        for number in range(3):
+            for speaker, hertz in (("low", 200), ("high", 3000)):
+                wave = 0.3 * np.sin(2 * np.pi * (hertz + 40 * number) * time) * talks + 1e-3 * np.cos(time * 999)
+                audio.write(root / f"{speaker}/{speaker}_{number}.wav", wave.astype(np.float32), 16000)
+        keep = [int(talks[min(15999, 640 * k)]) for k in range(26)]
+        labels = {f"{speaker}_{number}": keep for speaker in ("low", "high") for number in range(3)}
+        (root / "labels.json").write_text(json.dumps(labels))
+    if name == "cleaning":
+        return CleaningTask(Source(str(root), val_fraction=0.3), MelFeatures(n_fft=512, hop_length=160), sizes)
+    voices = VoiceOptions(clean_path=str(root), val_clean_path=str(root), clip_s=0.5, epoch_items=6, val_items=2)
+    return SeparationTask(Source(), MelFeatures(n_fft=512, hop_length=256), sizes, voices=voices)
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
