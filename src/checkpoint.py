@@ -105,12 +105,12 @@ def load_dict(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def load(path: str | Path, task: str) -> Network:
+def load(path: str | Path, task: str | None) -> Network:
     """Builds the network that a weights file holds, in evaluation mode.
 
     Args:
         path: a weights file, with a card or of the original suite.
-        task: what it must have been trained for.
+        task: what it must have been trained for; None: anything.
 
     Raises:
         InputError: unreadable, of another task, or its tensors do not fit its card.
@@ -123,12 +123,12 @@ def load(path: str | Path, task: str) -> Network:
         found, kind = str(card["task"]), NETWORKS[card["network"]]
         if card["format"] > FORMAT:
             raise InputError(f"{quoted(path)} has card format {card['format']}; this version reads {FORMAT}. Update.")
-        if found != task:
+        if task not in (None, found):
             raise InputError(
                 f"{quoted(path)} holds weights for {found}; expected {task}. Give another --model_filename."
             )
         features = MelFeatures(**card["features"])
-        if task == "denoising":
+        if found == "denoising":
             features.check_inverse()
         network = kind(**card["sizes"])
         state["_extra_state"] = card

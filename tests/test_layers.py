@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "cut_peers": EVERYONE | {"audio", "clips", "cut_report", "features", "labeler"},
     "editing": EVERYONE
     | {"audio", "checkpoint", "cutting", "features", "labeler", "networks", "splicing", "timelines"},
+    "exporting": EVERYONE | {"editing", "judging", "metrics", "networks", "results"},
     "presence": EVERYONE | {"mixing", "mixtures", "batching"},
     "presence_report": EVERYONE | {"metrics", "mixing"},
     "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},

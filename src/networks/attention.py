@@ -8,9 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from src.networks.base import Network
+from src.networks.base import Network, along_frames
 
 
 class MultiHeadAttention(Network):
@@ -75,8 +74,7 @@ class MultiHeadAttention(Network):
         share = functional.avg_pool2d(mask.to(x), (1, 2), ceil_mode=True)  # a last odd frame counts in full
         x = functional.avg_pool2d(x * mask, 2, ceil_mode=True) / share.clamp(min=0.5)
         lengths, mask = (lengths + 1) // 2, mask[:, :, 0, ::2]  # (B,), (B, 1, T / 2)
-        packed = pack_padded_sequence(x[:, 0].transpose(1, 2), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=mask.shape[2])
+        hidden = along_frames(self.lstm, x[:, 0].transpose(1, 2), lengths)  # (B, T / 2, 2 H)
         middle = hidden[torch.arange(len(mel), device=mel.device), lengths // 2]  # (B, 2 H)
         query = self.query(middle).unflatten(1, (-1, hidden.shape[2]))  # (B, heads, 2 H)
         weights = (query @ hidden.transpose(1, 2)).masked_fill(~mask, -math.inf).softmax(dim=2)  # (B, heads, T / 2)

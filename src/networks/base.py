@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class Network(nn.Module):
@@ -96,3 +98,22 @@ class Separator(Network):
             faces: embeddings (B, S, 75, 512) for every 3 seconds, where the network is made for them.
         """
         raise NotImplementedError
+
+
+def along_frames(layers: nn.LSTM | nn.GRU, x: Tensor, lengths: Tensor) -> Tensor:
+    """What recurrent layers of both directions make of a padded batch, as of each item alone.
+
+    Args:
+        layers: with the batch first.
+        x: (B, T, W).
+        lengths: (B,) real frames.
+
+    Returns:
+        (B, T, 2 H), zeros behind each item's end.
+    """
+    if torch.compiler.is_exporting():  # graphs know no packing; what they are given is one item without padding
+        whole: Tensor = layers(x)[0]
+        return whole
+    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    hidden: Tensor = pad_packed_sequence(layers(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+    return hidden

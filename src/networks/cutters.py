@@ -7,9 +7,8 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from src.networks.base import Cutter
+from src.networks.base import Cutter, along_frames
 
 
 class RecurrentCutter(Cutter):
@@ -48,9 +47,7 @@ class RecurrentCutter(Cutter):
             x = norm(convolution(self.dropout(x) if number else x)).relu()
             x = _real(x.transpose(1, 2), lengths).transpose(1, 2)
         x = self.dropout(x.transpose(1, 2))  # (B, K, W)
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=x.shape[1])
-        logits: Tensor = self.head(self.dropout(hidden))[..., 0]
+        logits: Tensor = self.head(self.dropout(along_frames(self.gru, x, lengths)))[..., 0]
         return logits
 
 
@@ -83,7 +80,7 @@ class ConvolutionalCutter(Cutter):
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """See `Cutter.forward`."""
         decibels = (mel - 1) * (200 / math.log(10))  # of a magnitude whose logarithm is 10 (mel - 1)
-        x = ((decibels + 80) / 100).clamp(1e-8, 1).transpose(1, 2)
+        x = ((decibels + 80) / 100).clamp(1e-8, 1.0).transpose(1, 2)
         for number, convolution in enumerate(self.convolutions):
             x = _real((self.dropout(x) if number else x).transpose(1, 2), lengths).transpose(1, 2)
             x = convolution(x)

@@ -45,10 +45,10 @@ class FullyConnected(Network):
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, C) of a padded batch (B, T, M) with `lengths` (B,) real frames each."""
-        fill = -mel.shape[1] % self.window
-        real = torch.arange(mel.shape[1] + fill, device=mel.device) < lengths[:, None]  # (B, W window)
-        mel = functional.pad(mel, (0, 0, 0, fill)).masked_fill(~real[..., None], 0.0)
-        windows = mel.reshape(len(mel), -1, self.window * mel.shape[2])  # (B, W, window M)
-        weights = real.reshape(len(mel), -1, self.window).sum(2) / lengths[:, None]  # (B, W), 1 in sum
+        n_windows = (mel.shape[1] + self.window - 1) // self.window
+        real = torch.arange(n_windows * self.window, device=mel.device) < lengths[:, None]  # (B, W window)
+        mel = functional.pad(mel, (0, 0, 0, n_windows * self.window - mel.shape[1])).masked_fill(~real[..., None], 0.0)
+        windows = mel.reshape(len(mel), n_windows, self.window * mel.shape[2])  # (B, W, window M)
+        weights = real.reshape(len(mel), n_windows, self.window).sum(2) / lengths[:, None]  # (B, W), 1 in sum
         logits: Tensor = (self.layers(windows) * weights[..., None]).sum(1)
         return logits

@@ -128,8 +128,9 @@ class Statistics(Network):
 
 def modulation(groups: Tensor, count: Tensor) -> Tensor:
     """Log-power (B, ranges x groups) at ranges of modulation of groups (B, T, G), over stretches of N_FRAMES."""
-    fill = -groups.shape[1] % N_FRAMES
-    stretches = functional.pad(groups, (0, 0, 0, fill)).reshape(len(groups), -1, N_FRAMES, groups.shape[2])
+    n_stretches = (groups.shape[1] + N_FRAMES - 1) // N_FRAMES
+    filled = functional.pad(groups, (0, 0, 0, n_stretches * N_FRAMES - groups.shape[1]))
+    stretches = filled.reshape(len(groups), n_stretches, N_FRAMES, groups.shape[2])
     power = torch.fft.rfft(stretches, dim=2).abs().square().sum(dim=1) / count[:, :, None]  # (B, bins, G)
     ranges = [power[:, low:high].mean(dim=1) for low, high in itertools.pairwise(MODULATION)]
     return (torch.stack(ranges, dim=1) + 1e-3).log().flatten(1)
@@ -137,7 +138,7 @@ def modulation(groups: Tensor, count: Tensor) -> Tensor:
 
 def together(groups: Tensor, count: Tensor) -> Tensor:
     """Correlations (B, pairs) of groups (B, T, G) of mean 0 and deviation 1, at once and two frames apart."""
-    rows, columns = torch.triu_indices(groups.shape[2], groups.shape[2], 1).tolist()
+    rows, columns = (list(side) for side in zip(*itertools.combinations(range(groups.shape[2]), 2), strict=True))
     at_once = torch.einsum("btf,btg->bfg", groups, groups)[:, rows, columns]
     apart = torch.einsum("btf,btg->bfg", groups[:, :-2], groups[:, 2:]).flatten(1)
     return torch.cat([at_once, apart], dim=1) / count
@@ -145,8 +146,14 @@ def together(groups: Tensor, count: Tensor) -> Tensor:
 
 def repetition(groups: Tensor) -> Tensor:
     """The highest and the lowest autocorrelation (B, 2 x ranges x G) of groups (B, T, G) within ranges of lags."""
-    size = 1 << (groups.shape[1] + LAGS[-1]).bit_length()
-    alike = torch.fft.irfft(torch.fft.rfft(groups, size, dim=1).abs().square(), dim=1)[:, : LAGS[-1]]
+    if torch.compiler.is_exporting():  # any even size from there on gives the same; an even spectrum is its own inverse
+        size = 2 * (groups.shape[1] + LAGS[-1])
+        power = torch.fft.rfft(groups, size, dim=1).abs().square()
+        alike = torch.fft.rfft(torch.cat([power, power[:, 1:-1].flip(1)], dim=1), dim=1).real / size
+    else:
+        size = 1 << (groups.shape[1] + LAGS[-1]).bit_length()
+        alike = torch.fft.irfft(torch.fft.rfft(groups, size, dim=1).abs().square(), dim=1)
+    alike = alike[:, : LAGS[-1]]
     alike = alike / (alike[:, :1] + 1e-3)
     ranges = [alike[:, low:high] for low, high in itertools.pairwise(LAGS)]
     return torch.cat([part.amax(dim=1) for part in ranges] + [part.amin(dim=1) for part in ranges], dim=1)

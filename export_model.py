@@ -1,0 +1,31 @@
+"""Writes weights as an ONNX file that runs without torch, and checks it against torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags and exports."""
+    parser = cli.Parser(__doc__)
+    cli.add_model_flag(parser, "denoiser.pth")
+    parser.add_argument("--output_path", default="./denoiser.onnx", help="ONNX file")
+    parser.add_argument(
+        "--streaming", action="store_true", help="of a denoiser the graph of a step: state in, state out"
+    )
+    args = parser.parse_args(argv)
+
+    from src import checkpoint, exporting, files
+
+    source = checkpoint.models_path(args.model_filename, saved=True)
+    network = checkpoint.load(source, task=None)
+    files.refuse_overwriting(source, args.output_path)
+    differs = exporting.export(network, args.output_path, args.streaming)
+    size = Path(args.output_path).stat().st_size
+    print(f"saved {args.output_path}: {size:,} bytes, at most {differs:.1e} from torch")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
