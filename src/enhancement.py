@@ -180,10 +180,11 @@ class GainStream:
             self.own = torch.cat([self.own, torch.zeros(len(self.own), self.n_fft // 2)], dim=1)
         n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
         known = self.first_gain + len(self.gains)
-        # Frame k lies at k * hop / rate seconds, between the model's frames `position` and `position` + 1.
+        # Frame k lies at k * hop / rate seconds, between the model's frames `position` and `position` + 1; it needs
+        # the second one only where it does not lie on the first.
         numerator, denominator = self.hop * self.features.sample_rate, self.rate * self.features.hop_length
         if not last:
-            n_frames = min(n_frames, (known - 1) * denominator // numerator - self.n_own_frames)
+            n_frames = min(n_frames, (known - 1) * denominator // numerator + 1 - self.n_own_frames)
         if n_frames > 0:
             ticks = torch.arange(self.n_own_frames, self.n_own_frames + n_frames) * numerator
             position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
