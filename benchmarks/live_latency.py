@@ -1,8 +1,8 @@
 """How long does a hop of live sound take to clean, and how far behind does what comes out lie?
 
-Each row is a process of its own with one thread, fed hop by hop as a pipe would. "share" is the time of computing by the
-length of the sound: below 1 it keeps up. A hop takes as long as from its bytes to the bytes that it sets free. "delay" is
-that of the algorithm, from a sample's coming in to its going out if computing took no time.
+Each row is a process of its own with one thread, fed hop by hop as a pipe would. "share" is the time of computing by
+the length of the sound: below 1 it keeps up. A hop takes as long as from its bytes to the bytes that it sets free.
+"delay" is that of the algorithm, from a sample's coming in to its going out if computing took no time.
 """
 
 import argparse
