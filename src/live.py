@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
+import torch
 
 from src import audio
 from src.enhancement import GainStream
@@ -49,18 +50,25 @@ def clean(network: Denoiser, source: str, target: str, options: CleanOptions, ra
         _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")
         if raw.raw_format and source != PIPE:
             sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
-    stream = GainStream(network, sound.sample_rate, sound.n_channels, options)
-    wait = delay(stream)
-    print(
-        f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
-        f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
-        file=sys.stderr,
-    )
-    cleaned = _cleaned(stream, blocks(stream.hop))
-    if target == PIPE:
-        _to_pipe(cleaned, sound)
-    else:
-        _to_file(cleaned, Path(target), sound)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # a hop is too little to share: on busy cores waiting for each other takes 100 times as long
+    try:
+        stream = GainStream(network, sound.sample_rate, sound.n_channels, options)
+        wait = delay(stream)
+        print(
+            f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
+            f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
+            file=sys.stderr,
+        )
+        cleaned = _cleaned(stream, blocks(stream.hop))
+        if target == PIPE:
+            _to_pipe(cleaned, sound)
+        else:
+            _to_file(cleaned, Path(target), sound)
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def delay(stream: GainStream) -> int:

@@ -14,14 +14,14 @@ def advance(lstm: nn.LSTM, frames: Tensor, state: State | None) -> tuple[Tensor,
 
     Args:
         lstm: forward in time, batch first, without projections.
-        frames: (B, T, input size).
+        frames: (B, T, input size), T >= 1.
         state: what the frames before gave; None at the start.
 
     Returns:
         (B, T, H), and the state: hidden and cell (layers, B, H).
     """
     n_frames = frames.shape[1]
-    short = len(frames) == 1 and 0 < n_frames <= SHORT_FRAMES
+    short = len(frames) == 1 and n_frames <= SHORT_FRAMES
     if not short or lstm.training or torch.is_grad_enabled() or frames.device.type != "cpu":
         return lstm(frames, state)  # type: ignore[no-any-return]
     if state is None:
