@@ -15,7 +15,7 @@ import pytest
 import soundfile as sf
 import soxr
 
-from src import audio, checkpoint, enhancement
+from src import audio
 from src.pcm import Pcm
 from tests.conftest import ROOT, refused, run_script
 from tests.test_pcm import HEADER, wav
@@ -62,20 +62,6 @@ def offline(source: Path | str, target: Path | str) -> np.ndarray:
     ran = run_script("inference_audio", "--input_path", source, "--model_filename", SHIPPED, "--output_path", target)
     assert ran.status == 0, ran
     return np.atleast_2d(sf.read(target, dtype="float32")[0].T)
-
-
-@pytest.mark.parametrize(("rate", "n_channels"), [(16000, 1), (44100, 2)])
-def test_hops_and_chunks_of_any_size_give_what_the_file_gives(rate: int, n_channels: int, rng) -> None:
-    wave = sound(rate, n_channels, 3.5)
-    audio.write("in.wav", wave, rate, "FLOAT")
-    wanted = offline("in.wav", "out.wav")
-    network = checkpoint.load_denoiser(SHIPPED)
-    hop = enhancement.GainStream(network, rate, n_channels).hop
-    chunks = np.cumsum(rng.integers(1, 3 * hop, 10000))
-    for cuts in (np.arange(hop, wave.shape[1], hop), chunks[chunks < wave.shape[1]]):
-        pieces = np.split(wave, cuts, axis=1)
-        result = np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, n_channels)), axis=1)
-        np.testing.assert_allclose(result, wanted, atol=1e-5)
 
 
 def test_a_wav_through_a_process_is_the_cleaned_file() -> None:

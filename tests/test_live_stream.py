@@ -1,10 +1,25 @@
-"""The delay that is stated is the delay that there is."""
+"""A stream fed hop by hop gives what the file gives, as late as it says."""
 
 import numpy as np
 import pytest
 
-from src import enhancement, live
+from src import audio, checkpoint, enhancement, live
 from tests.test_enhancement import Untouched, gains, with_card
+from tests.test_live import SHIPPED, offline, sound
+
+
+@pytest.mark.parametrize(("rate", "n_channels"), [(16000, 1), (44100, 2)])
+def test_hops_and_chunks_of_any_size_give_what_the_file_gives(rate: int, n_channels: int, rng) -> None:
+    wave = sound(rate, n_channels, 3.5)
+    audio.write("in.wav", wave, rate, "FLOAT")
+    wanted = offline("in.wav", "out.wav")
+    network = checkpoint.load_denoiser(SHIPPED)
+    hop = enhancement.GainStream(network, rate, n_channels).hop
+    chunks = np.cumsum(rng.integers(1, 3 * hop, 10000))
+    for cuts in (np.arange(hop, wave.shape[1], hop), chunks[chunks < wave.shape[1]]):
+        pieces = np.split(wave, cuts, axis=1)
+        result = np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, n_channels)), axis=1)
+        np.testing.assert_allclose(result, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize(("rate", "look_ahead"), [(16000, 0), (16000, 3), (8000, 0), (44100, 0), (48000, 2)])
