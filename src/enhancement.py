@@ -130,7 +130,7 @@ class GainStream:
         self.gains = torch.zeros(0, features.n_mels + network.fine_bins)
         self.waiting = torch.zeros(0, features.n_mels)  # mels whose gains are yet to come
         self.first_gain = 0
-        self.n_own_frames = self.n_in = self.n_low = self.n_out = 0
+        self.n_own_frames = self.n_in = self.n_out = 0
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""
@@ -141,13 +141,19 @@ class GainStream:
         """Gives the rest (C, K). All pieces together are as long as the input."""
         return self._advance(np.zeros((len(self.own), 0), np.float32), last=True)
 
+    def n_covered(self, known: int) -> int:
+        """Own frames whose gain follows from so many of the model's.
+
+        Frame k lies at k * hop / rate seconds; it needs the model's frame behind that only where it lies on none.
+        """
+        return (known - 1) * self.rate * self.features.hop_length // (self.hop * self.features.sample_rate) + 1
+
     @torch.inference_mode()
     def _advance(self, block: FloatArray, last: bool) -> FloatArray:
         low = block
         if self.resampler is not None:
             low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
             low = low.reshape(-1, len(block)).T
-        self.n_low += low.shape[1]
         self.low = torch.cat([self.low, torch.from_numpy(np.ascontiguousarray(low))], dim=1)
         self.own = torch.cat([self.own, torch.from_numpy(block)], dim=1)
         self._estimate(last)
@@ -180,11 +186,11 @@ class GainStream:
             self.own = torch.cat([self.own, torch.zeros(len(self.own), self.n_fft // 2)], dim=1)
         n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
         known = self.first_gain + len(self.gains)
-        # Frame k lies at k * hop / rate seconds, between the model's frames `position` and `position` + 1.
-        numerator, denominator = self.hop * self.features.sample_rate, self.rate * self.features.hop_length
         if not last:
-            n_frames = min(n_frames, (known - 1) * denominator // numerator - self.n_own_frames)
+            n_frames = min(n_frames, self.n_covered(known) - self.n_own_frames)
         if n_frames > 0:
+            # Frame k lies between the model's frames `position` and `position` + 1.
+            numerator, denominator = self.hop * self.features.sample_rate, self.rate * self.features.hop_length
             ticks = torch.arange(self.n_own_frames, self.n_own_frames + n_frames) * numerator
             position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
             before = self.gains[(position - self.first_gain).clamp(max=len(self.gains) - 1)]

@@ -61,6 +61,8 @@ MAY_IMPORT = {
     | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
+    "pcm": EVERYONE,
+    "live": EVERYONE | {"audio", "enhancement", "networks", "pcm"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "cutting": EVERYONE,
     "timelines": EVERYONE | {"cutting"},

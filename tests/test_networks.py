@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from src import metrics
 from src.networks import NETWORKS, Network
 from src.networks.attention import positions
+from src.networks.recurrence import advance
 from src.networks.statistics import LAGS, MODULATION, N_GROUPS, modulation, repetition
 from src.networks.vgg import pool_frames
 
@@ -190,3 +191,18 @@ def test_members_answer_for_themselves_in_training_and_together_after_it() -> No
     each, target = network.train()(mel, lengths), torch.tensor([0, 1, 2, 3, 0])
     wanted = functional.cross_entropy(each.transpose(1, 2), target[:, None].expand(-1, 3), reduction="none").mean(dim=1)
     torch.testing.assert_close(metrics.cross_entropy(each, target), wanted)
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_a_few_frames_at_a_time_are_what_the_lstm_gives_of_all(n_layers: int) -> None:
+    torch.manual_seed(0)
+    lstm, frames = torch.nn.LSTM(12, 16, n_layers, batch_first=True).eval(), torch.randn(1, 60, 12)
+    with torch.inference_mode():
+        wanted, (hidden, cell) = lstm(frames)
+        for size in (1, 3, 8, 20):
+            pieces, state = [], None
+            for piece in frames.split(size, dim=1):
+                output, state = advance(lstm, piece, state)
+                pieces.append(output)
+            torch.testing.assert_close(torch.cat(pieces, dim=1), wanted, atol=1e-6, rtol=0)
+            torch.testing.assert_close(state, (hidden, cell), atol=1e-6, rtol=0)

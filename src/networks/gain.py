@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from src.networks.base import Denoiser, Network
 from src.networks.lstm import LSTMDenoiser
+from src.networks.recurrence import advance
 
 MEAN, SPREAD = 0.25, 0.5
 """Of log-mels of noisy speech at usual levels, so that the LSTM is fed with values around 0 of about unit size."""
@@ -108,7 +109,7 @@ class GainDenoiser(Denoiser):
         if state is None:
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
-        hidden, heard = self.lstm((ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
+        hidden, heard = advance(self.lstm, (ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
         skip = min(state.skip, hidden.shape[1])
         hidden, n_frames = hidden[:, skip:], hidden.shape[1] - skip
         mel = torch.cat([state.mel, mel], dim=1)
@@ -122,7 +123,7 @@ class GainDenoiser(Denoiser):
                 return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip)
             shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
             seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
-            turned, refined = self.refiner(seen, refined)
+            turned, refined = advance(self.refiner, seen, refined)
             # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
             factor = 0.7 - 3.7 * torch.sigmoid(self.hidden2factor(turned).float() - 1.456)
             fine = fine[:, n_frames:]

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from src.networks.base import Denoiser, Network
-
-State = tuple[Tensor, Tensor]
-"""Hidden and cell state of all layers, each (layers, B, hidden)."""
+from src.networks.recurrence import State, advance
 
 
 class LSTMClassifier(Network):
@@ -86,6 +84,6 @@ class LSTMDenoiser(Denoiser):
         self, mel: Tensor, fine: Tensor | None = None, state: State | None = None, last: bool = True
     ) -> tuple[Tensor, None, State]:
         """See `Denoiser.forward`."""
-        hidden, state = self.lstm(mel, state)
+        hidden, state = advance(self.lstm, mel, state)
         output = self.hidden2spectrogram(hidden)
         return (mel - functional.softplus(output) if self.attenuation else output), None, state

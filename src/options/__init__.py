@@ -20,12 +20,14 @@ from src.options.using import (
     FRAME_RATE_HZ,
     GENTLE,
     MODES,
+    RAW_FORMATS,
     RECONSTRUCTIONS,
     THRESHOLD_SPAN,
     TIGHT,
     CleanOptions,
     ClipOptions,
     CutOptions,
+    RawOptions,
 )
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "GENTLE",
     "MIXED_PRECISION",
     "MODES",
+    "RAW_FORMATS",
     "RECONSTRUCTIONS",
     "SCHEDULES",
     "SEPARATORS",
@@ -54,6 +57,7 @@ __all__ = [
     "LossOptions",
     "MixOptions",
     "PoolOptions",
+    "RawOptions",
     "SeparatorOptions",
     "VoiceOptions",
     "flag",

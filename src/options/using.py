@@ -34,6 +34,30 @@ class CleanOptions:
         )
 
 
+RAW_FORMATS = ("s16le", "s24le", "s32le", "f32le")
+
+
+@dataclass(frozen=True)
+class RawOptions:
+    """What sound without a header on a pipe is."""
+
+    raw_format: str | None = flag(None, f"sound on stdin and stdout has no wav header: {' / '.join(RAW_FORMATS)}")
+    raw_rate: int = flag(16000, "its sample rate in Hz")
+    raw_channels: int = flag(1, "its channels, interleaved")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (
+                    self.raw_format not in (None, *RAW_FORMATS),
+                    f"--raw_format {self.raw_format}; expected {' / '.join(RAW_FORMATS)}",
+                ),
+                (not 1000 <= self.raw_rate <= 384000, f"--raw_rate {self.raw_rate}; expected 1000 to 384000"),
+                (not 1 <= self.raw_channels <= 64, f"--raw_channels {self.raw_channels}; expected 1 to 64"),
+            ]
+        )
+
+
 MODES = ("delete", "attenuate")
 GENTLE = {"min_keep_s": 0.06, "min_cut_s": 0.6, "margin_before_s": 0.16, "margin_after_s": 0.24}
 TIGHT = {"min_keep_s": 0.2, "min_cut_s": 0.12, "margin_before_s": 0.02, "margin_after_s": 0.04}
