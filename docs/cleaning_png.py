@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))
 import matplotlib  # noqa: E402
 import numpy as np  # noqa: E402
 
-from src import audio, plots  # noqa: E402
+from src import audio, drawings  # noqa: E402
 from src.editing import Editor  # noqa: E402
 from src.files import FloatArray, replacing  # noqa: E402
 from src.options import CutOptions  # noqa: E402
@@ -50,7 +50,7 @@ def main() -> None:
     figure = plt.figure(figsize=(11, 5.4), layout="constrained")
     grid = figure.add_gridspec(2, 2)
     axis = figure.add_subplot(grid[0, :])
-    plots.draw_cuts(axis, timeline, 0.0, timeline.duration_s)
+    drawings.draw_cuts(axis, timeline, 0.0, timeline.duration_s)
     axis.set_title(f"six prompts: {timeline.summary()} (shaded)", fontsize=10)
     axis.set_xlabel("time (s)")
     for column, (title, wave) in enumerate({"hard join": hard, f"cross-fade of {FADE_S * 1000:.0f} ms": faded}.items()):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from src import melscale
 from src.errors import InputError
 
 FLOOR = 1e-12
@@ -249,17 +250,6 @@ def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
     return total
 
 
-def hz_to_mel(frequency: Tensor) -> Tensor:
-    """Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, then logarithmic."""
-    linear = frequency * 3 / 200
-    return torch.where(frequency < 1000, linear, 15 + torch.log(frequency.clamp(min=1) / 1000) * 27 / math.log(6.4))
-
-
-def mel_to_hz(mel: Tensor) -> Tensor:
-    """The inverse of `hz_to_mel`."""
-    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * math.log(6.4) / 27))
-
-
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # kept: a training may use it after an inference
 def hann(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -267,27 +257,17 @@ def hann(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.hann_window(n_fft, dtype=dtype, device=device)
 
 
-def _triangles(features: MelFeatures, n_fft: int, sample_rate: int) -> tuple[Tensor, Tensor]:
-    """Triangles of height 1 (M, F) in float64 and the band edges (M + 2,) in Hz."""
-    limits = hz_to_mel(torch.tensor([features.fmin, features.fmax], dtype=torch.float64))
-    edges = mel_to_hz(torch.linspace(float(limits[0]), float(limits[1]), features.n_mels + 2, dtype=torch.float64))
-    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return torch.minimum(rising, falling).clamp(min=0), edges
-
-
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # kept: a training may use it after an inference
 def _filters(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    triangles, edges = _triangles(features, n_fft, sample_rate)
+    triangles, edges = _bands(features, n_fft, sample_rate)
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # kept: a training may use it after an inference
 def _spreading(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    triangles, edges = _triangles(features, n_fft, sample_rate)
+    triangles, edges = _bands(features, n_fft, sample_rate)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
     triangles[0, bins <= edges[1]] = 1
     triangles[-1, bins >= edges[-2]] = 1
@@ -296,3 +276,7 @@ def _spreading(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch
     nearest = (bins[orphan, None] - edges[None, 1:-1]).abs().argmin(dim=1)
     triangles[nearest, orphan.nonzero()[:, 0]] = 1
     return (triangles / triangles.sum(dim=0)).to(device, dtype)
+
+
+def _bands(features: MelFeatures, n_fft: int, sample_rate: int) -> tuple[Tensor, Tensor]:
+    return melscale.triangles(features.fmin, features.fmax, features.n_mels, n_fft, sample_rate)

@@ -14,17 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from src import audio
-from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel, power_of
+from src import audio, drawings
+from src.features import DECIBELS_PER_UNIT, MelFeatures
 from src.files import FloatArray, replacing
+from src.melscale import hz_to_mel
 from src.timelines import Timeline
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLUMNS_PER_S = 100
-"""Of a waveform."""
 
 
 class Board:
@@ -98,48 +95,8 @@ class Board:
         """
         if self.off:
             return
-        plt = self._pyplot()
-        hop = max(1, round(0.016 * sample_rate))
-        features = MelFeatures(sample_rate, 4 * hop, hop, 128, 20.0, sample_rate / 2)
-        sound, seconds = torch.from_numpy(wave), len(wave) / sample_rate
-        figure = plt.figure(figsize=(9, 6 if kind == "mel3d" else 3.6), layout="constrained")
-        if kind == "mel3d":
-            level = (features.mel(sound).numpy() - 1) * DECIBELS_PER_UNIT
-            level = level[:: -(-len(level) // 240), ::2].clip(min=level.max() - 80)  # (T, M / 2)
-            times, bands = np.meshgrid(
-                np.linspace(0, seconds, len(level)), np.arange(level.shape[1]) * 2, indexing="ij"
-            )
-            axis = figure.add_subplot(projection="3d")
-            axis.plot_surface(times, bands, level, cmap="magma", rstride=1, cstride=1, linewidth=0)
-            axis.set(xlabel="time (s)", ylabel="mel band", zlabel="power (dB)")
-            axis.view_init(elev=45, azim=-70)
-            self._give(figure, name)
-            return
-        axis = figure.add_subplot()
-        axis.set_xlabel("time (s)")
-        if kind == "waveform":
-            step = max(1, len(wave) // 2000)  # of each 2000th part the lowest and the highest sample
-            parts = wave[: len(wave) // step * step].reshape(-1, step)
-            ends = np.stack([parts.min(1), parts.max(1)], axis=1).reshape(-1)
-            axis.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends, linewidth=0.5)
-            axis.set(ylabel="amplitude", xlim=(0, seconds))
-            self._give(figure, name)
-            return
-        height, values, label = sample_rate / 2, 10 * torch.log10(1e-12 + power_of(features.stft(sound))), "power (dB)"
-        if kind == "mel":
-            height, values = features.n_mels, (features.mel(sound) - 1) * DECIBELS_PER_UNIT
-        elif kind == "mfcc":
-            height, values, label = 20, features.cepstrum(features.mel(sound)), "coefficient (dB)"
-        bottom, top, colours = float(values.max()) - 80, float(values.max()), "magma"
-        if kind == "mfcc":  # the first one, the level, would drown the others
-            top = float(values[:, 1:].abs().max())
-            bottom, colours = -top, "RdBu_r"
-        image = axis.imshow(
-            values.T.numpy(), origin="lower", aspect="auto", cmap=colours, extent=(0, seconds, 0, height),
-            vmin=bottom, vmax=top, interpolation="nearest",
-        )  # fmt: skip
-        axis.set_ylabel({"stft": "frequency (Hz)", "mel": "mel band", "mfcc": "coefficient"}[kind])
-        figure.colorbar(image, ax=axis, label=label)
+        figure = self._pyplot().figure(figsize=(9, 6 if kind == "mel3d" else 3.6), layout="constrained")
+        drawings.draw_sound(figure, wave, sample_rate, kind)
         self._give(figure, name)
 
     def confusion(self, counts: npt.NDArray[np.int64], labels: Sequence[str], name: str) -> None:
@@ -199,9 +156,9 @@ class Board:
         n_rows = min(24, max(1, round(timeline.duration_s / 300)))
         row_s = timeline.duration_s / n_rows
         figure, axes = plt.subplots(n_rows, 1, figsize=(11, 0.8 + 1.5 * n_rows), squeeze=False, layout="constrained")
-        columns = waveform(timeline.source)
+        columns = drawings.waveform(timeline.source)
         for number, axis in enumerate(axes[:, 0]):
-            draw_cuts(axis, timeline, number * row_s, (number + 1) * row_s, columns)
+            drawings.draw_cuts(axis, timeline, number * row_s, (number + 1) * row_s, columns)
         axes[0, 0].set_title(f"{timeline.source.name}: {timeline.summary()} (shaded)", fontsize=10)
         axes[-1, 0].set_xlabel("time (s)")
         self._give(figure, name)
@@ -276,37 +233,6 @@ class Board:
                 figure.savefig(temporary, format="png", dpi=110)
             print(f"picture: {path}", file=sys.stderr)
         plt.close(figure)
-
-
-def waveform(path: Path) -> FloatArray:
-    """Lowest and highest sample (2, N) of each hundredth of a second."""
-    blocks = audio.mono(path, 100 * COLUMNS_PER_S)
-    parts = [block[: len(block) // COLUMNS_PER_S * COLUMNS_PER_S].reshape(-1, COLUMNS_PER_S) for block in blocks]
-    columns = np.concatenate(parts)
-    return np.stack([columns.min(axis=1), columns.max(axis=1)])
-
-
-def draw_cuts(
-    axis: "Axes", timeline: Timeline, start_s: float, end_s: float, columns: FloatArray | None = None
-) -> None:
-    """Draws a stretch of a recording, what is cut of it shaded.
-
-    Args:
-        axis: of matplotlib.
-        timeline: the recording and what stays of it.
-        start_s: of the stretch.
-        end_s: of it.
-        columns: its `waveform`, if it is known.
-    """
-    low, high = waveform(timeline.source) if columns is None else columns
-    own = slice(int(start_s * COLUMNS_PER_S), int(end_s * COLUMNS_PER_S) + 1)
-    seconds = start_s + np.arange(len(low[own])) / COLUMNS_PER_S
-    axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
-    for a, b in timeline.cuts():
-        if a < end_s and b > start_s:
-            axis.axvspan(max(a, start_s), min(b, end_s), color="#d9534f", alpha=0.35, linewidth=0)
-    peak = max(1e-3, float(np.abs([low, high]).max()))
-    axis.set(xlim=(start_s, end_s), ylim=(-peak, peak), yticks=[])
 
 
 def _has_screen() -> bool:

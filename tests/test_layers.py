@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "options": {"errors"},
     "cli": {"errors", "options"},
     "audio": EVERYONE,
-    "features": EVERYONE,
+    "melscale": set(),
+    "features": EVERYONE | {"melscale"},
     "inversion": EVERYONE | {"features"},
     "metrics": set(),
     "results": EVERYONE,
@@ -68,7 +69,7 @@ MAY_IMPORT = {
     "timelines": EVERYONE | {"cutting"},
     "splicing": EVERYONE | {"audio"},
     "labeler": EVERYONE | {"audio", "features", "splicing"},
-    "report": EVERYONE | {"features"},
+    "report": EVERYONE | {"features", "melscale"},
     "clip_lists": EVERYONE,
     "programs": {"errors"},
     "whole": set(),
@@ -76,7 +77,8 @@ MAY_IMPORT = {
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
     "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
-    "plots": EVERYONE | {"audio", "features", "timelines"},
+    "drawings": EVERYONE | {"audio", "features", "timelines"},
+    "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
     | {"tasks", "labels", "presence", "presence_report"},

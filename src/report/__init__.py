@@ -13,8 +13,9 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from src.features import DECIBELS_PER_UNIT, MelFeatures, hz_to_mel
+from src.features import DECIBELS_PER_UNIT, MelFeatures
 from src.files import FloatArray, replacing
+from src.melscale import hz_to_mel
 
 RANGE_DB = 80
 """What the spectrograms show below the loudest point of an item."""

@@ -1,0 +1,27 @@
+"""Slaney's mel scale, and triangles of equal width on it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def hz_to_mel(frequency: Tensor) -> Tensor:
+    """Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, then logarithmic."""
+    linear = frequency * 3 / 200
+    return torch.where(frequency < 1000, linear, 15 + torch.log(frequency.clamp(min=1) / 1000) * 27 / math.log(6.4))
+
+
+def mel_to_hz(mel: Tensor) -> Tensor:
+    """The inverse of `hz_to_mel`."""
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * math.log(6.4) / 27))
+
+
+def triangles(fmin: float, fmax: float, n_mels: int, n_fft: int, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """Triangles of height 1 (M, F) in float64 and the band edges (M + 2,) in Hz."""
+    limits = hz_to_mel(torch.tensor([fmin, fmax], dtype=torch.float64))
+    edges = mel_to_hz(torch.linspace(float(limits[0]), float(limits[1]), n_mels + 2, dtype=torch.float64))
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0), edges
