@@ -103,6 +103,20 @@ def test_a_clip_is_judged_alike_alone_and_among_longer_ones(name: str) -> None:
     assert together.shape[1] == 1 + 89 // network.stride
 
 
+def test_members_answer_together_and_learn_apart() -> None:
+    torch.manual_seed(0)
+    network = RecurrentCutter(hidden_dim=8, num_layers=1, dropout=0.0, members=2).eval()
+    mel, lengths = torch.rand(1, 40, 80), torch.tensor([40])
+    alone = RecurrentCutter(hidden_dim=8, num_layers=1, dropout=0.0).eval()
+    alone.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("others")})
+    second = network.others[0](mel, lengths)
+    torch.testing.assert_close(network(mel, lengths), (alone(mel, lengths) + second) / 2)
+    assert not torch.allclose(alone(mel, lengths), second)
+    network.train()
+    network(mel, lengths)[..., 1].sum().backward()
+    assert all(weight.grad is None or not weight.grad.any() for weight in network.gru.parameters())
+
+
 def test_the_podcast_preset_is_the_originals_mel(rng: np.random.Generator) -> None:
     wave = (0.2 * rng.normal(size=22050) * np.linspace(0, 1, 22050)).astype(np.float32)
     emphasised = np.append(wave[0], wave[1:] - 0.97 * wave[:-1])

@@ -21,12 +21,21 @@ class RecurrentCutter(Cutter):
         hidden_dim: width W of the convolutions and of the GRU in each direction.
         num_layers: GRU layers.
         dropout: between layers, in training.
+        members: such networks, each taught for itself, whose answers are averaged.
     """
 
     stride = 4
 
-    def __init__(self, input_dim: int = 80, hidden_dim: int = 128, num_layers: int = 2, dropout: float = 0.3) -> None:
-        super().__init__(input_dim=input_dim, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout)
+    def __init__(
+        self,
+        input_dim: int = 80,
+        hidden_dim: int = 128,
+        num_layers: int = 2,
+        dropout: float = 0.3,
+        members: int = 1,
+    ) -> None:
+        more = {"members": members} if members > 1 else {}  # weights of one are as they were before there were several
+        super().__init__(input_dim=input_dim, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout, **more)
         steps = (1, 2, 2)  # their product is `stride`
         widths = (input_dim, hidden_dim, hidden_dim)
         self.convolutions = nn.ModuleList(
@@ -38,9 +47,18 @@ class RecurrentCutter(Cutter):
         between = dropout if num_layers > 1 else 0.0
         self.gru = nn.GRU(hidden_dim, hidden_dim, num_layers, batch_first=True, bidirectional=True, dropout=between)
         self.head = nn.Linear(2 * hidden_dim, 1)
+        self.others = nn.ModuleList(
+            RecurrentCutter(input_dim, hidden_dim, num_layers, dropout) for _ in range(members - 1)
+        )
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """See `Cutter.forward`."""
+        """See `Cutter.forward`; in training several members give (B, K, members)."""
+        if not self.others:
+            return self._decided(mel, lengths)
+        each = torch.stack([self._decided(mel, lengths), *(other(mel, lengths) for other in self.others)], dim=2)
+        return each if self.training else each.mean(dim=2)
+
+    def _decided(self, mel: Tensor, lengths: Tensor) -> Tensor:
         x = _real((mel - 0.2) * 1.5, lengths).transpose(1, 2)  # (B, M, T), about zero for speech
         for number, (convolution, norm, step) in enumerate(zip(self.convolutions, self.norms, self.steps, strict=True)):
             lengths = (lengths - 1) // step + 1

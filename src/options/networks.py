@@ -121,6 +121,7 @@ class CutterOptions:
     network: str = flag("crnn", "what is trained: crnn, or conv1d as in the original system")
     hidden_dim: int | None = flag(None, "crnn: width")
     num_layers: int | None = flag(None, "crnn: layers of the GRU")
+    members: int | None = flag(None, "crnn: networks whose answers are averaged")
     levels: int | None = flag(None, "conv1d: how often the width halves")
     repeat: int | None = flag(None, "conv1d: convolutions of each width")
     level_1: int | None = flag(None, "conv1d: width of the first convolution")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -98,7 +99,9 @@ class CleaningTask(Task):
             mel = augmentation.coloured(mel, change.filter_db)
         if network.training and (change.time_mask or change.freq_mask):
             mel = augmentation.masked(mel, batch.lengths, change.time_mask, change.freq_mask)
-        return self._losses(network(mel, batch.lengths).float(), batch, change.label_smoothing).mean()
+        logits = network(mel, batch.lengths).float()
+        members = logits.unbind(dim=2) if logits.ndim == 3 else [logits]  # each is taught for itself
+        return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
         """Name, loss, and "judged": the probability, the label, and how near it is to a change, of each decision."""
