@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     cli.add_option_flags(parser, VoiceOptions, epoch_items=1000, clip_s=3.0)
     parser.add_argument("--faces_path", help="embeddings (.npy) of the speech's video, named as the recordings")
-    parser.add_argument("--no_masks", action="store_true", help="write no crm/: the complex masks, 2 MB for 3 s")
+    parser.add_argument("--no_masks", action="store_true", help="write no crm/: the complex masks, 1.2 MB for 3 s")
     parser.add_argument("--output_path", default="./data/separation", help="folder of the dataset")
     parser.add_argument("--seed", type=cli.counted, default=0, help="of everything that is drawn")
     args = parser.parse_args(argv)

@@ -30,7 +30,7 @@ def build(
         features: the STFT of the masks.
         output: the dataset's folder.
         seed: of everything that is drawn.
-        write_masks: whether to write the masks, 4 MB for 4 s of two voices.
+        write_masks: whether to write the masks, 1.2 MB for 3 s of two voices.
         faces_path: folder of embeddings (P, 1, 512), 25 a second, named as the speech but for .npy.
 
     Returns:

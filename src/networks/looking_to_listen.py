@@ -75,6 +75,12 @@ class LookingToListen(Separator):
             nn.ReLU(),
             nn.Linear(linear_dim, 2 * n_bins * n_voices),
         )
+        if (stream := self._stream()) is not None:
+            self.visual = stream
+
+    def _stream(self) -> nn.Module | None:
+        """What sees the faces, if the network has something to see them by."""
+        return None
 
     def _face_width(self) -> int:
         return 0
@@ -94,35 +100,21 @@ class LookingToListen(Separator):
 class LookingToListenFaces(LookingToListen):
     """With faces: six convolutions over the embeddings of each face, the same ones for all, join before the LSTM.
 
-    Args:
-        n_bins: see `LookingToListen`; so are the others.
-        n_voices: S.
-        channels: W.
-        hidden_dim: of the LSTM.
-        linear_dim: of the linear layers.
-        dropout: in training.
+    Its arguments are those of `LookingToListen`.
     """
 
+    visual: nn.Module
     faces = True
     face_channels = 256
 
-    def __init__(
-        self,
-        n_bins: int = 257,
-        n_voices: int = 2,
-        channels: int = 96,
-        hidden_dim: int = 400,
-        linear_dim: int = 600,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__(n_bins, n_voices, channels, hidden_dim, linear_dim, dropout)
+    def _stream(self) -> nn.Module | None:
         layers: list[nn.Module] = []
         width = FACE_DIM
         for kernel, dilation in FACE_LAYERS:
             convolution = nn.Conv1d(width, self.face_channels, kernel, padding="same", dilation=dilation)
             layers += [convolution, nn.BatchNorm1d(self.face_channels), nn.ReLU()]
             width = self.face_channels
-        self.visual = nn.Sequential(*layers)
+        return nn.Sequential(*layers)
 
     def _face_width(self) -> int:
         return self.face_channels * int(self.sizes["n_voices"])
