@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import checkpoint
+from src import allocation, checkpoint
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
 from src.errors import InputError
@@ -87,6 +87,8 @@ class _Run:
             and self.accelerator.device.type == "cuda"
             and torch.cuda.is_bf16_supported(including_emulation=False)
         )
+        if self.accelerator.device.type == "cpu":
+            allocation.keep_freed_memory()
         self.data = task.dataset("train")
         self.val = task.dataset("val") if task.has("val") else None
         if self.val is None:

@@ -24,9 +24,9 @@ class BandSplitSeparator(Separator):
     Args:
         n_bins: STFT bins F.
         n_voices: S.
-        hidden_dim: width D of a band's vector, and of each direction of the GRUs.
+        hidden_dim: width D of a band's vector, and of each direction of the LSTMs.
         num_layers: blocks.
-        dropout: after each GRU, in training.
+        dropout: after each LSTM, in training.
     """
 
     def __init__(
@@ -73,17 +73,17 @@ class BandSplitSeparator(Separator):
 
 
 class _Path(nn.Module):
-    """A bidirectional GRU along the last but one dimension of (B, A, L, D), each of A for itself."""
+    """A bidirectional LSTM along the last but one dimension of (B, A, L, D), each of A for itself."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.gru = nn.GRU(width, width, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden, _ = self.gru(self.norm(x).flatten(0, 1))
+        hidden, _ = self.lstm(self.norm(x).flatten(0, 1))
         out: Tensor = self.linear(self.dropout(hidden)).unflatten(0, x.shape[:2])
         return out
 
