@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from src import audio, mixing, planning, results
+from src import audio, leftovers, mixing, planning, results
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, quoted, sweep, write_array, write_text
+from src.files import FloatArray, claiming, quoted, write_array, write_text
 from src.options import BuildOptions
 from src.planning import Job, Pool
 
@@ -51,8 +51,15 @@ def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) ->
         overwrite: build over a dataset that other options made.
 
     Raises:
-        InputError: nothing to read, a split would be empty, or `output` holds a dataset of other options.
+        InputError: nothing to read, a split would be empty, `output` holds a dataset of other options, or another run
+            is building it.
     """
+    with claiming(output / "build.json"):
+        leftovers.sweep(output, deep=True)
+        return _build(options, output, workers, overwrite)
+
+
+def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -> Built:
     pools = planning.split_pools(options, options.seed)
     jobs = [job for split, pool in pools.items() for job in planning.plan(split, pool, options)]
     settings = json.dumps(asdict(options), indent=1)
@@ -64,7 +71,6 @@ def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) ->
                 f"{quoted(output)} was built with other options (see build.json). "
                 "Choose another --output_path, or give --overwrite."
             )
-    sweep(output)
     write_text(stamp, settings)
     cook = functools.partial(_cook, pools=pools, options=options, output=output, fresh=fresh and overwrite)
     if workers <= 1:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from src import clip_lists, fetching, results
+from src import clip_lists, fetching, leftovers, results
 from src.clip_lists import Clip
 from src.errors import InputError
-from src.files import ensure_writable, quoted, sweep, write_text
+from src.files import claiming, ensure_writable, quoted, write_text
 from src.options import ClipOptions
 from src.programs import Programs, Refused
 
@@ -87,21 +87,24 @@ class Report:
 def download(csv_path: str | Path, output_path: str | Path, options: ClipOptions) -> Downloaded:
     """Fetches the clips of a list into `output_path`/audio, /frames and /report.csv.
 
-    No other run may be writing there.
-
     Args:
         csv_path: rows of id, start, end; see `clip_lists.read`.
         output_path: folder, made if it is missing.
         options: which rows, and how.
 
     Raises:
-        InputError: the list is wrong, the folder cannot be written, or a program is not installed.
+        InputError: the list is wrong, the folder cannot be written, a program is not installed, or another run is
+            downloading to it.
         KeyboardInterrupt: Ctrl-C; what is done is kept and reported.
     """
     listed, output = clip_lists.read(csv_path, options.first, options.last, options.seconds), Path(output_path)
+    with claiming(output / "report.csv"):
+        return _download(listed, output, options)
+
+
+def _download(listed: list[Clip], output: Path, options: ClipOptions) -> Downloaded:
+    leftovers.sweep(output / "audio")
     report = Report.load(output / "report.csv")
-    for folder in ("audio", "frames"):
-        sweep(output / folder)
     for left in (output / "frames").glob(".partial-*"):
         shutil.rmtree(left, ignore_errors=True)
     there, before, wanted = 0, 0, []

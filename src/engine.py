@@ -26,7 +26,7 @@ from src import allocation, checkpoint
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
 from src.errors import InputError
-from src.files import ensure_writable, quoted, write_text
+from src.files import claiming, ensure_writable, quoted, write_text
 from src.networks import Network
 from src.options import FitOptions
 from src.tasks.base import Record, Task
@@ -114,6 +114,8 @@ class _Run:
         self.saved_at = time.monotonic()
         self.resume_path, self.history_path = out.with_suffix(".resume.pth"), out.with_suffix(".history.json")
         ensure_writable(out)
+        with self._alone():  # before hours of work
+            pass
         if options.resume:
             self._resume()
 
@@ -124,13 +126,17 @@ class _Run:
             f"{self.accelerator.num_processes} process(es), {'bf16' if self.low_precision else 'float32'}"
         )
         try:
-            with _signals() as stopped:
+            with self._alone(), _signals() as stopped:
                 while self.progress.epoch < self.options.epochs and not self._out_of_patience():
                     self._train_epoch(stopped)
                     self._close_epoch()
         finally:
             self.accelerator.end_training()  # or the exit of one process may abort another
         return self.history if self.accelerator.is_main_process else []
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Within it no second run trains weights of the same name."""
+        return claiming(self.resume_path) if self.accelerator.is_main_process else contextlib.nullcontext()
 
     def _train_epoch(self, stopped: list[int]) -> None:
         progress, accelerator = self.progress, self.accelerator

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from src import results
 from src.errors import InputError, raise_all, reason
-from src.files import FloatArray, ensure_writable, existing, list_files, quoted, sweep, write_array, write_text
+from src.files import FloatArray, claiming, existing, list_files, quoted, write_array, write_text
 from src.options import FRAME_RATE_HZ
 
 SIZE = 512
@@ -68,13 +68,12 @@ def build(dataset_path: str | Path, detector: Detector, n_faces: int = 1, second
     if not clips:
         raise InputError(f"{quoted(frames)} holds no clip; expected a folder of .jpg files for each.")
     output = root / "embeddings"
-    ensure_writable(output / "report.csv")
-    sweep(output)
     shape = round(seconds * FRAME_RATE_HZ), n_faces, SIZE
     targets = {clip: output / f"{clip}.npy" for clip in clips}
     there = [clip for clip in clips if targets[clip].exists()]
     raise_all([problem for clip in there if (problem := _other(targets[clip], shape))])
-    return _build_all(frames, targets, detector, shape)
+    with claiming(output / "report.csv"):
+        return _build_all(frames, targets, detector, shape)
 
 
 def _other(path: Path, shape: tuple[int, int, int]) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 from src import whole
 from src.clip_lists import Clip
 from src.files import replacing
+from src.leftovers import temporary_file
 from src.options import FRAME_RATE_HZ, ClipOptions
 from src.programs import Programs, Refused
 
@@ -163,14 +163,10 @@ def _cut(
 @contextlib.contextmanager
 def _whole(source: Source, folder: Path, programs: Programs, left: Callable[[], float]) -> Iterator[Path]:
     """All of a source as a file, for the length of a `with` block."""
-    handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=folder.absolute())
-    os.close(handle)
-    try:
-        command = [sys.executable, "-P", whole.__file__, source.url, name, json.dumps(source.headers), str(SILENCE_S)]
-        programs.run(command, left())
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with temporary_file(folder.absolute()) as copy:
+        headers = json.dumps(source.headers)
+        programs.run([sys.executable, "-P", whole.__file__, source.url, str(copy), headers, str(SILENCE_S)], left())
+        yield copy
 
 
 def _ask(page: str, programs: Programs, frames: bool, timeout_s: float) -> tuple[Source, Source]:

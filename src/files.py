@@ -5,13 +5,13 @@ A mel file is a C- or F-ordered float array (T, M) saved by `numpy.save` without
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from src import leftovers
 from src.errors import InputError, reason
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,41 +25,56 @@ def replacing(path: str | Path) -> Iterator[Path]:
         InputError: the folder cannot be made or written, or the disk is full. `path` is then what it was.
     """
     target = Path(path)
-    temporary = _temporary_beside(target)
-    try:
+    with _temporary_beside(target) as temporary:
+        try:
+            yield temporary
+            # Temporary files are private; the result gets the mode that open() would have given it.
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            temporary.replace(target)
+        except OSError as error:
+            raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Nothing was changed.") from error
+
+
+@contextlib.contextmanager
+def _temporary_beside(target: Path) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                raise InputError(f"cannot write {quoted(target)}: it is a folder. Give a file name.")
+            temporary = stack.enter_context(leftovers.temporary_file(target.parent))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
         yield temporary
-        # mkstemp makes private files; the result gets the mode that open() would have given it.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(target)
-    except OSError as error:
-        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Nothing was changed.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def _temporary_beside(target: Path) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise InputError(f"cannot write {quoted(target)}: it is a folder. Give a file name.")
-        handle, name = tempfile.mkstemp(prefix=".clearmel-", suffix=".tmp", dir=target.parent)
-        os.close(handle)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
-    return Path(name)
+@contextlib.contextmanager
+def claiming(path: str | Path) -> Iterator[None]:
+    """Keeps other runs from writing `path` and what lies about it for the length of a `with` block.
 
-
-def sweep(folder: Path) -> None:
-    """Removes the temporary files below a folder that a killed run has left; no other run may be writing there."""
-    for left in folder.rglob(".clearmel-*.tmp"):
-        left.unlink(missing_ok=True)
+    Raises:
+        InputError: another run is at it, or its folder cannot be written.
+    """
+    target = Path(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(leftovers.claimed(target))
+        except BlockingIOError as error:
+            raise InputError(
+                f"another run is writing {quoted(target)} at this moment. Wait for it, or give another name."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Choose another place.") from error
+        yield
 
 
 def ensure_writable(path: str | Path) -> None:
     """Raises an InputError if `path` could not be written; for finding out before hours of work."""
-    _temporary_beside(Path(path)).unlink()
+    with _temporary_beside(Path(path)):
+        pass
 
 
 def quoted(path: str | Path) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from src import audio
+from src import audio, leftovers
 from src.errors import InputError, raise_all
 from src.files import FloatArray, replacing, write_array
 
@@ -34,7 +33,7 @@ class Recordings:
     def __init__(self, root: Path, names: Sequence[str], sample_rate: int, cache: Path | None = None) -> None:
         self.root, self.names, self.sample_rate = root, list(names), sample_rate
         if cache is None:
-            cache = Path(tempfile.mkdtemp(prefix="clearmel-"))
+            cache = leftovers.temporary_folder()
             weakref.finalize(self, _remove, cache, os.getpid())
         stem = cache / self._key()
         self.path, index = stem.with_suffix(".pcm"), stem.with_suffix(".npy")

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from src import audio, masks
+from src import audio, leftovers, masks
 from src.features import MelFeatures
-from src.files import FloatArray, ensure_writable, sweep, write_array, write_text
+from src.files import FloatArray, claiming, write_array, write_text
 from src.mixed_folders import read_embeddings, stretch
 from src.options import VoiceOptions
 from src.planning import split_pools
-from src.voice_mixtures import VoiceMixtures
+from src.voice_mixtures import Drawn, VoiceMixtures
 
 
 def build(
@@ -39,38 +39,44 @@ def build(
     Raises:
         InputError: see `VoiceMixtures`; or embeddings are missing or of another shape.
     """
-    ensure_writable(output / "mix.csv")
-    sweep(output)
-    rows, counts = list[dict[str, Any]](), dict[str, int]()
-    for split, pool in split_pools(options, seed).items():
-        if faces_path is not None:  # before hours of work
-            for name in pool.clean:
-                _face(faces_path, name, options.clip_s)
-        data = VoiceMixtures(split, pool, options, features, seed, whole_start=faces_path is not None)
-        counts[split] = len(data)
-        for index in tqdm(range(len(data)), desc=split, unit="mixture", leave=False, disable=None):
-            name, root = f"{index:06d}", output / split
-            drawn = data.drawn(index)
-            rows.append({"split": split, "name": f"{name}.wav", "speakers": " + ".join(drawn.speakers)})
-            wanted = [root / "mix" / f"{name}.wav"]
-            if all(path.exists() for path in wanted):
-                continue
-            for number, voice in enumerate(drawn.voices, 1):
-                audio.write(root / "clean" / f"{name}_{number}.wav", voice, features.sample_rate, "FLOAT")
-            if write_masks:
-                voices, mixture = (torch.from_numpy(x) for x in (np.stack(drawn.voices), drawn.mixture))
-                ideal = masks.ideal_complex(features.stft(voices), features.stft(mixture))
-                write_array(root / "crm" / f"{name}.npy", torch.view_as_real(masks.compress(ideal)).numpy())
-            if faces_path is not None:
-                seen = [_face(faces_path, one, options.clip_s) for one in drawn.names]
-                write_array(root / "faces" / f"{name}.npy", np.stack(seen))
-            audio.write(wanted[0], drawn.mixture, features.sample_rate, "FLOAT")  # last: its being there says all are
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["split", "name", "speakers"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(output / "mix.csv", text.getvalue())
-    return counts
+    with claiming(output / "mix.csv"):
+        leftovers.sweep(output, deep=True)
+        rows, counts = list[dict[str, Any]](), dict[str, int]()
+        for split, pool in split_pools(options, seed).items():
+            if faces_path is not None:  # before hours of work
+                for name in pool.clean:
+                    _face(faces_path, name, options.clip_s)
+            data = VoiceMixtures(split, pool, options, features, seed, whole_start=faces_path is not None)
+            counts[split] = len(data)
+            for index in tqdm(range(len(data)), desc=split, unit="mixture", leave=False, disable=None):
+                drawn = data.drawn(index)
+                rows.append({"split": split, "name": f"{index:06d}.wav", "speakers": " + ".join(drawn.speakers)})
+                _write(drawn, output / split, f"{index:06d}", features, options.clip_s, write_masks, faces_path)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["split", "name", "speakers"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(output / "mix.csv", text.getvalue())
+        return counts
+
+
+def _write(
+    drawn: Drawn, root: Path, name: str, features: MelFeatures, clip_s: float, write_masks: bool, faces_path: str | None
+) -> None:
+    """Writes a mixture and what belongs to it, unless it is there."""
+    mixed = root / "mix" / f"{name}.wav"
+    if mixed.exists():
+        return
+    for number, voice in enumerate(drawn.voices, 1):
+        audio.write(root / "clean" / f"{name}_{number}.wav", voice, features.sample_rate, "FLOAT")
+    if write_masks:
+        voices, mixture = (torch.from_numpy(x) for x in (np.stack(drawn.voices), drawn.mixture))
+        ideal = masks.ideal_complex(features.stft(voices), features.stft(mixture))
+        write_array(root / "crm" / f"{name}.npy", torch.view_as_real(masks.compress(ideal)).numpy())
+    if faces_path is not None:
+        seen = [_face(faces_path, one, clip_s) for one in drawn.names]
+        write_array(root / "faces" / f"{name}.npy", np.stack(seen))
+    audio.write(mixed, drawn.mixture, features.sample_rate, "FLOAT")  # last: its being there says all are
 
 
 def _face(folder: str, name: str, seconds: float) -> FloatArray:

@@ -9,10 +9,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-EVERYONE = {"errors", "files", "options"}
+EVERYONE = {"errors", "files", "leftovers", "options"}
 MAY_IMPORT = {
     "errors": set(),
-    "files": {"errors"},
+    "allocation": set(),
+    "leftovers": set(),
+    "files": {"errors", "leftovers"},
     "options": {"errors"},
     "cli": {"errors", "options"},
     "audio": EVERYONE,
@@ -76,7 +78,7 @@ MAY_IMPORT = {
     "fetching": EVERYONE | {"clip_lists", "programs", "whole"},
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
-    "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
+    "engine": EVERYONE | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks"},
     "drawings": EVERYONE | {"audio", "features", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from src import audio
+from src import audio, leftovers
 from src.errors import InputError
 from src.files import FloatArray
 
@@ -183,7 +183,7 @@ class Shelf:
     """The pyramids of the recordings used last, in a temporary folder that goes with the shelf."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="clearmel-"))
+        self._folder = leftovers.temporary_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at the latest at exit
         self._kept: OrderedDict[tuple[Path, int, int], tuple[Pyramid, Path]] = OrderedDict()
         self._lock = threading.Lock()

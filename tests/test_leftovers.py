@@ -1,0 +1,83 @@
+"""What a killed process leaves, and what two at once may not do."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from src import leftovers
+from src.errors import InputError
+from src.files import claiming, ensure_writable, replacing, write_text
+
+ROOT = Path(__file__).parent.parent
+
+
+def killed(code: str, folder: Path) -> None:
+    """Runs code in another process until it says a line, then kills it."""
+    begun = "import sys; from pathlib import Path; from src import files, leftovers; folder = Path(sys.argv[1])\n"
+    command = [sys.executable, "-c", begun + textwrap.dedent(code), str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGKILL)
+
+
+WRITING = """
+    with files.replacing(folder / "out.txt") as temporary:
+        temporary.write_text("half")
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_the_next_write_removes_what_a_killed_one_left_and_no_other(tmp_path: Path) -> None:
+    write_text(tmp_path / "out.txt", "whole")
+    (tmp_path / ".clearmel-mine").write_text("not ours to remove")
+    killed(WRITING, tmp_path)
+    assert len(list(tmp_path.glob(".clearmel-*.tmp"))) == 1
+    assert (tmp_path / "out.txt").read_text() == "whole"
+    leftovers._swept.discard(tmp_path)  # this process has written here before
+    ensure_writable(tmp_path / "other.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".clearmel-mine", "out.txt"]
+
+
+def test_a_sweep_leaves_what_is_being_written(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a" / "b.txt") as temporary:
+        temporary.write_text("half")
+        leftovers.sweep(tmp_path, deep=True)
+        assert temporary.exists()
+    assert (tmp_path / "a" / "b.txt").read_text() == "half"
+
+
+def test_the_folder_of_a_killed_process_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    killed(
+        '(leftovers.temporary_folder() / "big.pcm").write_text("x"); print("ready", flush=True); sys.stdin.read()',
+        tmp_path,
+    )
+    (left,) = tmp_path.iterdir()
+    ours = leftovers.temporary_folder()
+    assert not left.exists()
+    again = leftovers.temporary_folder()
+    assert ours.exists()
+    assert again.exists()
+    assert ours != again
+
+
+def test_only_one_run_writes_a_name_and_a_killed_one_frees_it(tmp_path: Path) -> None:
+    with claiming(tmp_path / "x.pth"):
+        with pytest.raises(InputError, match="another run is writing"), claiming(tmp_path / "x.pth"):
+            pass
+        with claiming(tmp_path / "y.pth"):
+            pass
+    killed(
+        'lock = files.claiming(folder / "x.pth"); lock.__enter__(); print("ready", flush=True); sys.stdin.read()',
+        tmp_path,
+    )
+    with claiming(tmp_path / "x.pth"):
+        pass
+    assert not list(tmp_path.iterdir())
