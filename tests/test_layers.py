@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "features": EVERYONE | {"melscale"},
     "inversion": EVERYONE | {"features"},
     "metrics": set(),
+    "loudness": set(),
     "results": EVERYONE,
     "mixing": EVERYONE | {"audio"},
     "networks": set(),
@@ -61,7 +62,7 @@ MAY_IMPORT = {
     "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE
-    | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
+    | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "pcm": EVERYONE,

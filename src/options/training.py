@@ -62,9 +62,10 @@ class LossOptions:
     complex_share: float = flag(0.3, "share of phases in the error of the compressed spectrum")
     sdr_weight: float = flag(0.0, "weight of the negative SI-SDR in bels")
     resolution_weight: float = flag(0.0, "weight of the multi-resolution STFT error")
+    loudness_weight: float = flag(0.0, "weight of the difference that a listener hears, in points of opinion")
 
     def __post_init__(self) -> None:
-        weights = self.mel_weight, self.spectrum_weight, self.sdr_weight, self.resolution_weight
+        weights = [value for name, value in vars(self).items() if name.endswith("_weight")]
         refuse(
             [
                 (not all(0 <= w < math.inf for w in weights), "the weights of the errors; expected 0 or more"),
