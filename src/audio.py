@@ -15,7 +15,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from src.errors import InputError, reason
+from src.errors import FullDiskError, InputError, reason
 from src.files import FloatArray, existing, quoted, replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
@@ -217,7 +217,7 @@ def writing(
             with file:
                 yield append
         except (sf.LibsndfileError, AssertionError) as error:
-            raise InputError(
+            raise FullDiskError(
                 f"cannot write {quoted(path)}: {_words(error) or 'short write'}. Is the disk full?"
             ) from error
     if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from src import audio, leftovers, mixing, planning, results
-from src.errors import InputError
+from src.errors import FullDiskError, InputError
 from src.features import MelFeatures
 from src.files import FloatArray, claiming, quoted, write_array, write_text
 from src.options import BuildOptions
@@ -136,6 +136,8 @@ def _cook(job: Job, pools: dict[str, Pool], options: BuildOptions, output: Path,
                 if options.save_audio:
                     audio.write(output / _audio_path(path), wave, features.sample_rate)
                 write_array(output / path, np.ascontiguousarray(mel))
+    except FullDiskError:
+        raise
     except InputError as error:
         return f"{job.clean}: {error.line()}"
     return None

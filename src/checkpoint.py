@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from src.errors import InputError, reason
+from src.errors import FullDiskError, InputError, reason
 from src.features import MelFeatures
 from src.files import existing, quoted, replacing
 from src.networks import NETWORKS, Denoiser, Network
@@ -66,7 +66,7 @@ def save(path: str | Path, state_dict: dict[str, Any]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         except RuntimeError as error:  # torch's zip writer reports a full disk so
-            raise InputError(f"cannot write {quoted(path)}: {reason(error)}. Is the disk full?") from error
+            raise FullDiskError(f"cannot write {quoted(path)}: {reason(error)}. Is the disk full?") from error
 
 
 def load_dict(path: str | Path) -> dict[str, Any]:

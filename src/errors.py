@@ -15,6 +15,10 @@ class InputError(Exception):
         return str(self).strip().rsplit("InputError: ", 1)[-1].splitlines()[0]
 
 
+class FullDiskError(InputError):
+    """Nothing more can be written there: other than a bad file in a folder, it ends a run."""
+
+
 def raise_all(problems: Sequence[str], shown: int = 5) -> None:
     """Raises one InputError for all problems: the first five, then how many more.
 

@@ -4,6 +4,7 @@ A mel file is a C- or F-ordered float array (T, M) saved by `numpy.save` without
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src import leftovers
-from src.errors import InputError, reason
+from src.errors import FullDiskError, InputError, reason
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -34,7 +35,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.chmod(0o666 & ~mask)
             temporary.replace(target)
         except OSError as error:
-            raise InputError(f"cannot write {quoted(target)}: {reason(error)}. Nothing was changed.") from error
+            full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)  # of a short write numpy gives no number
+            kind, words = (FullDiskError, os.strerror(errno.ENOSPC)) if full else (InputError, reason(error))
+            raise kind(f"cannot write {quoted(target)}: {words}. Nothing was changed.") from error
 
 
 @contextlib.contextmanager
@@ -127,13 +130,37 @@ def list_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
     root, wanted = existing(folder, folder=True), tuple(suffixes)
     found = [
         Path(parent, name).relative_to(root)
-        for parent, _, names in os.walk(root, followlinks=True)
+        for parent, names in _walk(root)
         for name in names
         if name.lower().endswith(wanted) and not name.startswith(".")
     ]
     if not found:
         raise InputError(f"{quoted(root)} holds no {' / '.join(sorted(wanted))} file.")
     return sorted(found)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Folders and the names of their files, links followed; none is entered again through a link within itself."""
+    above = {str(root): {_identity(root)}}
+    for parent, folders, names in os.walk(root, followlinks=True):
+        yield parent, names
+        own = above.pop(parent)
+        kept = []
+        for name in folders:
+            path = f"{parent}{os.sep}{name}"
+            identity = _identity(path)
+            if identity not in own:
+                above[path] = own | {identity}
+                kept.append(name)
+        folders[:] = kept
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:  # gone in the meantime
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def open_mel(path: str | Path, n_mels: int = 80) -> npt.NDArray[np.floating]:

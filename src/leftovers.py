@@ -33,9 +33,9 @@ def temporary_file(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    if folder not in _swept:
-        _swept.add(folder)
-        sweep(folder)
+    if (place := folder.absolute()) not in _swept:
+        _swept.add(place)
+        sweep(place)
     handle, path = _locked(folder)
     try:
         yield path
