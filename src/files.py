@@ -141,13 +141,13 @@ def list_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
 
 def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Folders and the names of their files, links followed; none is entered again through a link within itself."""
-    above = {str(root): {_identity(root)}}
+    above = {root: {_identity(root)}}
     for parent, folders, names in os.walk(root, followlinks=True):
         yield parent, names
-        own = above.pop(parent)
+        own = above.pop(Path(parent))
         kept = []
         for name in folders:
-            path = f"{parent}{os.sep}{name}"
+            path = Path(parent, name)
             identity = _identity(path)
             if identity not in own:
                 above[path] = own | {identity}
@@ -155,9 +155,9 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
         folders[:] = kept
 
 
-def _identity(path: str | Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int]:
     try:
-        found = Path(path).stat()
+        found = path.stat()
     except OSError:  # gone in the meantime
         return 0, 0
     return found.st_dev, found.st_ino
