@@ -1,0 +1,54 @@
+"""How long does a script take before it does anything, and how long to clean five seconds from a cold start?
+
+Each row is a fresh process with one thread, the median of several; beside them what Python, numpy and torch take to
+start. Seconds are of the clock, so nothing else may run on the machine.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def seconds(command: list[str], repeats: int) -> float:
+    """Median seconds of the clock of a command."""
+    found = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        found.append(time.perf_counter() - begun)
+    return statistics.median(found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="times each is started; the median counts")
+    args = parser.parse_args()
+    python, scripts = sys.executable, sorted(path.name for path in ROOT.glob("*.py"))
+    rows = [(f'python -c "{code}"', [python, "-c", code]) for code in ("pass", "import numpy", "import torch")]
+    rows += [(f"{script} --help", [python, script, "--help"]) for script in scripts]
+    with tempfile.TemporaryDirectory() as folder:
+        from src import audio
+
+        wave, rate = audio.read(ROOT / "data/noisy.wav")
+        audio.write(Path(folder, "five.wav"), np.tile(wave, 5)[..., : 5 * rate], rate, "PCM_16")
+        files = ["--input_path", str(Path(folder, "five.wav")), "--output_path", str(Path(folder, "cleaned.wav"))]
+        rows.append(("inference_audio.py, 5 s", [python, "inference_audio.py", *files]))
+        rows.append(("inference_classification.py, 5 s", [python, "inference_classification.py", *files[:2]]))
+        print("| command | s |\n|---|---|")
+        for name, command in rows:
+            print(f"| `{name}` | {seconds(command, args.repeats):.2f} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
