@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "options": {"errors"},
     "allocation": set(),
     "processes": set(),
+    "bulk": {"errors", "files", "processes"},
     "cli": {"errors", "options", "processes"},
     "audio": EVERYONE,
     "melscale": set(),
@@ -86,7 +87,7 @@ MAY_IMPORT = {
     | {"tasks", "labels", "presence", "presence_report", "processes"},
     "cut_runs": EVERYONE
     | {"audio", "checkpoint", "cut_peers", "cut_report", "editing", "engine", "plots", "results", "timelines"}
-    | {"labeler", "tasks"},
+    | {"bulk", "labeler", "processes", "tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 
