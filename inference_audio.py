@@ -1,6 +1,5 @@
 """Cleans a recording, all recordings of a folder into a folder of the same tree, or sound on a pipe while it comes."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if raw.raw_format and not piped:
         raise InputError("--raw_format is for sound on a pipe; give - as --input_path or --output_path.")
 
-    from tqdm import tqdm
-
-    from src import audio, checkpoint, enhancement, files, live, plots
+    from src import audio, bulk, checkpoint, enhancement, files, live, plots, processes
 
     network = checkpoint.load_denoiser(args.model_filename)
     if piped:
@@ -38,18 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     source, target = files.existing(args.input_path), Path(args.output_path)
     if not source.is_dir():
+        processes.main_goes_on()
         enhancement.clean_file(network, source, target, options)
         print(f"saved {target}")
         if args.plot_dir:
             plots.Board(args).recordings({"input": source, "cleaned": target}, f"{target.stem}_before_after")
         return 0
-    failed = 0
-    for name in tqdm(files.list_files(source, audio.SUFFIXES), unit="file", disable=None):
-        try:
-            enhancement.clean_file(network, source / name, target / name, options)
-        except InputError as error:
-            failed += 1
-            print(f"failed: {error.line()}", file=sys.stderr)
+
+    def work(path: Path) -> None:
+        enhancement.clean_file(network, path, target / path.relative_to(source), options)
+
+    failed = bulk.each(source, audio.SUFFIXES, work)
     print(f"saved {target}" + (f"; {failed} files failed" if failed else ""))
     return 1 if failed else 0
 

@@ -1,8 +1,8 @@
 """Says which class each recording or mel belongs to, and how surely; noisy or clean by default."""
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from src import cli
@@ -22,31 +22,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot_dir", help="draw a time line of each recording there")
     args = parser.parse_args(argv)
 
-    from tqdm import tqdm
-
-    from src import files, judging, plots, results
-    from src.errors import InputError
+    from src import bulk, files, judging, plots, results
     from src.labels import SUFFIXES
 
     judge = judging.Judge.load(args.model_filename, args.threshold)
     if args.timeline_path:
         results.check_table_path(args.timeline_path)
     source = files.existing(args.input_path)
-    paths = [source / name for name in files.list_files(source, SUFFIXES)] if source.is_dir() else [source]
     board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir))
-    rows, timeline, failed = list[dict[str, Any]](), list[dict[str, Any]](), 0
-    for path in tqdm(paths, unit="file", leave=False, disable=None if len(paths) > 1 else True):
-        try:
-            heard = judge.listen(path, args.window_s, args.hop_s)
-        except InputError as error:
-            if not source.is_dir():
-                raise
-            failed += 1
-            print(f"failed: {error.line()}", file=sys.stderr)
-            continue
-        rows.append({"path": str(path)} | judge.row(heard.mean()))
-        timeline += [{"path": str(path)} | row for row in judge.timeline(heard)]
+    rows, timeline = list[dict[str, Any]](), list[dict[str, Any]]()
+
+    def work(path: Path) -> judging.Heard:
+        heard = judge.listen(path, args.window_s, args.hop_s)
         board.timeline(heard.spans, heard.probabilities, judge.labels, f"{path.name}_timeline")
+        return heard
+
+    def done(path: Path, heard: judging.Heard) -> None:
+        rows.append({"path": str(path)} | judge.row(heard.mean()))
+        timeline.extend({"path": str(path)} | row for row in judge.timeline(heard))
+
+    failed = bulk.each(source, SUFFIXES, work, done)
     if args.timeline_path:
         results.write_rows(args.timeline_path, timeline)
     results.write(rows, rows, args)

@@ -1,7 +1,6 @@
 """Separates the voices of recordings, each into a file of its own: voice_1.wav, voice_2.wav ..."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,32 +19,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot_dir", help="draw the mixture and the voices there")
     args = parser.parse_args(argv)
 
-    from tqdm import tqdm
-
-    from src import audio, files, mixed_folders, plots, separating
-    from src.errors import InputError
+    from src import audio, bulk, files, mixed_folders, plots, separating
 
     faces = mixed_folders.read_embeddings(Path(args.faces_path)) if args.faces_path else None
     voices = separating.Voices.load(args.model_filename, faces)
     source, output = files.existing(args.input_path), Path(args.output_path)
     board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir), voices.features)
-    pairs = [(source, output)]
-    if source.is_dir():
-        pairs = [(source / name, output / name.with_suffix("")) for name in files.list_files(source, audio.SUFFIXES)]
-    failed = 0
-    for path, folder in tqdm(pairs, unit="file", leave=False, disable=None if source.is_dir() else True):
-        try:
-            tracks = separating.separate_file(voices, path, folder)
-        except InputError as error:
-            if not source.is_dir():
-                raise
-            failed += 1
-            print(f"failed: {error.line()}", file=sys.stderr)
-            continue
+
+    def work(path: Path) -> list[Path]:
+        folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
+        tracks = separating.separate_file(voices, path, folder)
         shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
         board.recordings(shown, f"{path.stem}_voices")
+        return tracks
+
+    def done(path: Path, tracks: list[Path]) -> None:
         print("saved " + " ".join(str(track) for track in tracks))
-    return 1 if failed else 0
+
+    return 1 if bulk.each(source, audio.SUFFIXES, work, done) else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from src import processes
 from src.errors import InputError, reason
 from src.options import DEVICES, MixOptions
 
@@ -35,24 +36,32 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
-    """Runs a script's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C."""
+    """Runs a script's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C.
+
+    Of several processes only the main one speaks, and what is wrong is told once.
+    """
+    line = ""
     try:
-        status = main(None) or 0
-        sys.stdout.flush()
+        with processes.only_main_speaks():
+            status = main(None) or 0
+            sys.stdout.flush()
     except InputError as error:
-        print(f"error: {error.line()}", file=sys.stderr)
-        status = 2
+        status, line = 2, f"error: {error.line()}"
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        status = 130
+        status, line = 130, "interrupted"
+    except SystemExit as stop:  # argparse has spoken, or another process goes on alone
+        status = int(stop.code or 0)
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except OSError as error:
         path = f"{error.filename!r}: " if error.filename else ""
-        print(f"error: {path}{reason(error)}", file=sys.stderr)
-        status = 2
-    sys.exit(status)
+        status, line = 2, f"error: {path}{reason(error)}"
+    except RuntimeError as error:
+        if not processes.lost(error):
+            raise
+        status, line = 1, "error: another process of this run has gone. Run the command again; training with --resume."
+    sys.exit(processes.end(status, line))
 
 
 def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None:

@@ -1,15 +1,26 @@
 """A whole run over speech to be cut, once its flags are parsed: evaluating weights, or editing recordings."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from src import audio, checkpoint, cut_peers, cut_report, editing, engine, files, plots, results, timelines
-from src.errors import InputError
+from src import (
+    audio,
+    bulk,
+    checkpoint,
+    cut_peers,
+    cut_report,
+    editing,
+    engine,
+    files,
+    plots,
+    processes,
+    results,
+    timelines,
+)
 from src.labeler.folder import Folder
 from src.labeler.store import Store
 from src.options import CutOptions
@@ -46,7 +57,7 @@ def evaluate(args: argparse.Namespace) -> Evaluated:
     )
     data, accelerator = task.dataset("."), engine.make_accelerator(args.device)
     records = engine.evaluate(task, editor.network, data, args.batch_size, accelerator, args.workers)
-    accelerator.end_training()
+    processes.main_goes_on()
     options = CutOptions.of_strength(args.strength, editor.threshold)
     rows = cut_report.rows_of(records, editor.threshold, options)
     edits = cut_report.summed([cut_report.edited(record["judged"], options) for record in records])
@@ -78,33 +89,28 @@ def edit(args: argparse.Namespace, given: Mapping[str, Any]) -> int:
     source, target = files.existing(args.input_path), Path(args.output_path)
     store = Store(args.labels_path, Folder(source).names) if args.labels_path else None
     board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir))
-    rows, failed = list[dict[str, Any]](), 0
-    pairs = [(source, target)]
-    if source.is_dir():
-        pairs = [(source / name, target / name) for name in files.list_files(source, audio.SUFFIXES)]
-    total, unit = (len(pairs), "file") if source.is_dir() else (round(audio.inspect(source).duration_s), "s")
-    with tqdm(total=total, unit=unit, disable=None, leave=False) as bar:
-        for path, out in pairs:
-            try:
-                timeline = editor.timeline(path, options, None if source.is_dir() else bar.update)
-                if not args.timeline_only:
-                    editing.render(timeline, out, options)
-                for form in forms:
-                    timelines.write(out.with_suffix(f".{form}"), timeline, args.fps)
-                if store is not None:
-                    name = path.relative_to(source if source.is_dir() else source.parent)
-                    store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
-            except InputError as error:
-                if not source.is_dir():
-                    raise
-                failed += 1
-                print(f"failed: {error.line()}", file=sys.stderr)
-                continue
-            finally:
-                bar.update(1 if source.is_dir() else 0)
-            rows.append(timeline.row() | {"output": "" if args.timeline_only else str(out)})
-            board.cuts(timeline, f"{out.stem}_cuts")
-            if not args.json:
-                print(f"{timeline.summary()}  {path if args.timeline_only else out}")
+    rows = list[dict[str, Any]]()
+
+    def work(path: Path) -> timelines.Timeline:
+        out, length_s = target / path.relative_to(source), round(audio.inspect(path).duration_s)
+        with tqdm(total=length_s, unit="s", disable=True if source.is_dir() else None, leave=False) as bar:
+            timeline = editor.timeline(path, options, bar.update)
+        if not args.timeline_only:
+            editing.render(timeline, out, options)
+        for form in forms:
+            timelines.write(out.with_suffix(f".{form}"), timeline, args.fps)
+        board.cuts(timeline, f"{out.stem}_cuts")
+        return timeline
+
+    def done(path: Path, timeline: timelines.Timeline) -> None:
+        out = target / path.relative_to(source)
+        if store is not None:
+            name = path.relative_to(source if source.is_dir() else source.parent)
+            store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
+        rows.append(timeline.row() | {"output": "" if args.timeline_only else str(out)})
+        if not args.json:
+            print(f"{timeline.summary()}  {path if args.timeline_only else out}")
+
+    failed = bulk.each(source, audio.SUFFIXES, work, done)
     results.write(rows, rows, args)
     return failed

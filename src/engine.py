@@ -9,8 +9,8 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import allocation, checkpoint
+from src import allocation, checkpoint, processes
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
 from src.errors import InputError
@@ -109,6 +109,7 @@ class _Run:
         self.plain = network
         self.network: nn.Module
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.settled = self.accelerator.num_processes < 3
         self.schedule = self._schedule()
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.saved_at = time.monotonic()
@@ -125,13 +126,10 @@ class _Run:
             f"{self.plain.n_parameters():,} parameters; {self.accelerator.device}, "
             f"{self.accelerator.num_processes} process(es), {'bf16' if self.low_precision else 'float32'}"
         )
-        try:
-            with self._alone(), _signals() as stopped:
-                while self.progress.epoch < self.options.epochs and not self._out_of_patience():
-                    self._train_epoch(stopped)
-                    self._close_epoch()
-        finally:
-            self.accelerator.end_training()  # or the exit of one process may abort another
+        with self._alone(), _signals() as stopped:
+            while self.progress.epoch < self.options.epochs and not self._out_of_patience():
+                self._train_epoch(stopped)
+                self._close_epoch()
         return self.history if self.accelerator.is_main_process else []
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
@@ -154,6 +152,8 @@ class _Run:
             desc=f"epoch {progress.epoch + 1}/{self.options.epochs}",
         )
         for batch in self._loader(self.data, shares):
+            if not self.settled:
+                self._settle(batch.to(accelerator.device))
             whole = batches[progress.step]
             own = len(whole[rank::world])
             torch.manual_seed(hash((self.options.seed, progress.epoch, progress.step, rank)) % 2**63)
@@ -162,18 +162,30 @@ class _Run:
             progress.items += own
             progress.step += 1
             bar.update()
-            if self._any(bool(stopped)):
-                bar.close()
-                progress.loss_sum, progress.items = self._sums()
+            stop, save = self._agreed(bool(stopped), self._is_due())
+            if stop or save:
                 self._save_resume()
+            if stop:
+                bar.close()
                 self._say(
                     f"stopped in epoch {progress.epoch + 1} after batch {progress.step} of {len(batches)}; "
                     f"everything is saved in {quoted(self.resume_path)}. Go on with the same command and --resume"
                 )
                 raise Interrupted
-            if time.monotonic() - self.saved_at > 60 * self.options.save_minutes and world == 1:
-                self._save_resume()
         bar.close()
+
+    def _settle(self, batch: Batch) -> None:
+        """Has the gradients of a batch summed over the processes, and drops them.
+
+        By the first ones PyTorch chooses the order in which it sums all later ones. Three numbers or more have as many
+        sums as orders, in their last bits, and a run that is resumed must come to the same ones in its first step, too.
+        """
+        before = [buffer.clone() for buffer in self.plain.buffers()]
+        self.accelerator.backward(self.task.loss(self.network, batch))  # type: ignore[arg-type]  # as in _step
+        self.optimizer.zero_grad()
+        for buffer, value in zip(self.plain.buffers(), before, strict=True):
+            buffer.copy_(value)
+        self.settled = True
 
     def _step(self, batch: Batch, weight: float) -> float:
         with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=self.low_precision):
@@ -195,7 +207,7 @@ class _Run:
 
     def _close_epoch(self) -> None:
         progress, task = self.progress, self.task
-        loss_sum, items = self._sums()
+        loss_sum, items = _sums(self._shares())
         row = {
             "epoch": progress.epoch + 1,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
@@ -223,11 +235,13 @@ class _Run:
         figures = "  ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in ("epoch", "n"))
         self._say(f"epoch {row['epoch']}/{self.options.epochs}  {figures}{'  (best)' if better and scores else ''}")
 
-    def _sums(self) -> tuple[float, int]:
-        """The epoch's sum of losses and number of items so far, over all processes."""
-        ours = [self.progress.loss_sum, self.progress.items]
-        sums = self.accelerator.reduce(torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device), "sum")
-        return float(sums[0]), int(sums[1])
+    def _shares(self) -> list[list[float]]:
+        """Each process's sum of losses and number of items in this epoch so far."""
+        ours = [[self.progress.loss_sum, self.progress.items]]
+        all_: torch.Tensor = self.accelerator.gather(
+            torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device)
+        )
+        return all_.tolist()
 
     def _better(self, figure: float) -> bool:
         best = self.progress.best
@@ -272,14 +286,22 @@ class _Run:
             | self.task.settings()
         )
 
+    def _is_due(self) -> bool:
+        """Whether it is time to save, by the main process's clock."""
+        waited = time.monotonic() - self.saved_at
+        return self.accelerator.is_main_process and waited > 60 * self.options.save_minutes
+
     def _save_resume(self) -> None:
-        self.saved_at = time.monotonic()
+        """Saves where the run stands; all processes come here at the same step."""
+        self.saved_at, shares = time.monotonic(), self._shares()
         if self.accelerator.is_main_process:
+            loss_sum, items = _sums(shares)
             checkpoint.save(
                 self.resume_path,
                 {
                     "run": self._identity(),
-                    "progress": asdict(self.progress),
+                    "progress": asdict(replace(self.progress, loss_sum=loss_sum, items=items)),
+                    "shares": shares,
                     "history": self.history,
                     "network": dict(self.plain.state_dict()),
                     "optimizer": self.optimizer.state_dict(),
@@ -288,7 +310,7 @@ class _Run:
             )
 
     def _resume(self) -> None:
-        saved = checkpoint.load_dict(self.resume_path)
+        saved = processes.of_main(checkpoint.load_dict(self.resume_path) if processes.is_main() else None)
         try:
             differing = [
                 f"{key} {saved['run'][key]} (now {value})"
@@ -303,27 +325,37 @@ class _Run:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.schedule.load_state_dict(saved["schedule"])
             self.history, self.progress = list(saved["history"]), Progress(**saved["progress"])
+            shares = saved.get("shares", [])
+            rank, world = self.accelerator.process_index, self.accelerator.num_processes
+            if len(shares) == world:
+                loss_sum, items = shares[rank]
+                self.progress = replace(self.progress, loss_sum=float(loss_sum), items=int(items))
+            elif rank:  # of another number of processes: the main one goes on with the sums of all
+                self.progress = replace(self.progress, loss_sum=0.0, items=0)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise InputError(
                 f"{quoted(self.resume_path)} is damaged or of another version. Leave out --resume."
             ) from error
-        if self.accelerator.process_index:  # the saved sums are those of all processes: one of them goes on with them
-            self.progress.loss_sum, self.progress.items = 0.0, 0
         self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
 
     def _loader(self, data: MelDataset, shares: Shares) -> "DataLoader[Any]":
         return _loader(data, shares, self.options.workers, self.accelerator.device.type == "cuda")
 
-    def _any(self, flag: bool) -> bool:
+    def _agreed(self, *flags: bool) -> list[bool]:
         """Whether any process says so; all must agree, or the others would wait for ever."""
         if self.accelerator.num_processes == 1:
-            return flag
-        told = torch.tensor([float(flag)], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(told, "sum")[0] > 0)
+            return list(flags)
+        told = torch.tensor(flags, dtype=torch.float32, device=self.accelerator.device)
+        return [count > 0 for count in self.accelerator.reduce(told, "sum").tolist()]
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
             print(text, flush=True)
+
+
+def _sums(shares: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The sum of losses and the number of items of all processes."""
+    return sum(share[0] for share in shares), int(sum(share[1] for share in shares))
 
 
 def _loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataLoader[Any]":

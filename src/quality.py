@@ -7,7 +7,7 @@ import contextlib
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,20 +79,23 @@ def figures(wave: FloatArray, clean: FloatArray, dnsmos: bool = True) -> dict[st
     return found
 
 
-def listen(network: Denoiser, data: MelDataset, options: CleanOptions, measured: bool) -> Iterator[Heard]:
-    """Cleans every noisy recording of a dataset of sound files, and measures it.
+def listen(
+    network: Denoiser, data: MelDataset, options: CleanOptions, measured: bool, numbers: Iterable[int] | None = None
+) -> Iterator[Heard]:
+    """Cleans noisy recordings of a dataset of sound files, and measures them.
 
     Args:
         network: a denoiser.
         data: pairs of recordings; each is cleaned at its own rate with all its channels, then heard as one channel.
         options: how strongly to clean.
         measured: whether figures are asked for.
+        numbers: of the items; default: all.
 
     Raises:
         InputError: an item is no sound file, or its two sides differ in rate or length.
     """
     assert isinstance(data, PairedMels)
-    for ours, theirs in data.pairs:
+    for ours, theirs in data.pairs if numbers is None else (data.pairs[number] for number in numbers):
         paths = {"noisy": data.noisy.root / ours, "clean": data.clean.root / theirs}
         for path in paths.values():
             if path.suffix.lower() == ".npy":

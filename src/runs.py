@@ -20,6 +20,7 @@ from src import (
     labels,
     plots,
     presence_report,
+    processes,
     quality,
     report,
     results,
@@ -60,9 +61,9 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
     task = kind(source, sizes=dict(sizes), **more)
     out = checkpoint.models_path(args.model_filename, saved=False)
     history = engine.fit(task, options, out)
-    if history:  # only the main process of several has it
-        plots.Board(args).history(history, out.stem)
-        print(f"saved {out}")
+    processes.main_goes_on()
+    plots.Board(args).history(history, out.stem)
+    print(f"saved {out}")
 
 
 def _source(args: argparse.Namespace, split: str, seed: int) -> Source:
@@ -110,21 +111,19 @@ def _cross_validate(args: argparse.Namespace, sizes: Mapping[str, Any], **more: 
         network = checkpoint.load(path, task.name)
         accelerator = engine.make_accelerator(options.device)
         found = engine.evaluate(task, network, task.dataset("val"), options.batch_size, accelerator, options.workers)
-        accelerator.end_training()
         records += found
         table[str(fold)] = task.report(found)
-        if accelerator.is_main_process:
-            print(f"fold {fold}: accuracy {table[str(fold)]['accuracy']:.2%} of {len(found)} recordings", flush=True)
+        print(f"fold {fold}: accuracy {table[str(fold)]['accuracy']:.2%} of {len(found)} recordings", flush=True)
+    processes.main_goes_on()
     accuracies = [figures["accuracy"] for figures in table.values()]
     table["all"] = task.report(records)
     table["mean"] = {"accuracy": statistics.mean(accuracies), "std": statistics.stdev(accuracies)}
-    if accelerator.is_main_process:
-        write_text(out.with_suffix(".folds.json"), json.dumps(table, indent=1))
-        print(
-            f"accuracy {table['mean']['accuracy']:.2%} +- {table['mean']['std']:.2%} over {len(folds)} folds; "
-            f"temperature {table['all']['temperature']:.3f}"
-        )
-        print(f"saved {out.with_suffix('.folds.json')}")
+    write_text(out.with_suffix(".folds.json"), json.dumps(table, indent=1))
+    print(
+        f"accuracy {table['mean']['accuracy']:.2%} +- {table['mean']['std']:.2%} over {len(folds)} folds; "
+        f"temperature {table['all']['temperature']:.3f}"
+    )
+    print(f"saved {out.with_suffix('.folds.json')}")
 
 
 class EvaluatedClassifier(NamedTuple):
@@ -149,6 +148,7 @@ def evaluate_classifier(args: argparse.Namespace) -> EvaluatedClassifier:
     network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), ClassificationTask.name)
     _, task, data, records, figures = _evaluated(ClassificationTask, network, args)
     assert isinstance(task, ClassificationTask)
+    processes.main_goes_on()
     tables: dict[str, list[dict[str, Any]]] = {"by_class": task.by_class(records)}
     if isinstance(data, NoisePresence):
         bar = tqdm(range(len(data)), unit="item", desc="simple rules", leave=False, disable=None)
@@ -167,7 +167,6 @@ def _evaluated(kind: type[Task], network: Network, args: argparse.Namespace) -> 
     data = task.dataset("val" if source.val_fold else ".")
     accelerator = engine.make_accelerator(args.device)
     records = engine.evaluate(task, network, data, args.batch_size, accelerator, args.workers)
-    accelerator.end_training()
     return Evaluated(network, task, data, records, task.report(records))
 
 
@@ -197,20 +196,24 @@ def evaluate_denoiser(args: argparse.Namespace, options: CleanOptions) -> Evalua
     network = checkpoint.load_denoiser(args.model_filename)
     _, task, data, records, figures = _evaluated(DenoisingTask, network, args)
     by_name = {str(record["name"]): record for record in records}
+    numbers = range(len(data)) if args.report_path else processes.own(len(data))
 
     def heard() -> Iterator[report.Entry]:
-        sounds = quality.listen(network, data, options, args.audio_metrics)
-        for item in tqdm(sounds, total=len(data), unit="item", leave=False, disable=None):
+        sounds = quality.listen(network, data, options, args.audio_metrics, numbers)
+        for item in tqdm(sounds, total=len(numbers), unit="item", leave=False, disable=None):
             by_name[item.name] |= item.scores
             scores = {key: float(value) for key, value in by_name[item.name].items() if key != "name"}
             yield report.Entry(item.name, item.waves, scores)
 
     if args.report_path:
+        processes.main_goes_on()  # one process writes the page, and needs every sound for it
         report.write(Path(args.report_path), f"{args.model_filename}: noisy, denoised, clean", heard(), MelFeatures())
         print(f"saved {args.report_path}", file=sys.stderr)
     elif args.audio_metrics:
         for _ in heard():
             pass
+        records = processes.gathered([(number, records[number]) for number in numbers])
+    processes.main_goes_on()
     if args.audio_metrics:
         sound = [{key: float(value) for key, value in r.items() if key not in ("name", *figures)} for r in records]
         figures |= quality.mean(sound)

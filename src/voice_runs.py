@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from src import checkpoint, cli, mixed_folders, quality, results, separating, separation_report
+from src import checkpoint, cli, mixed_folders, processes, quality, results, separating, separation_report
 from src.datasets import MelDataset
 from src.errors import InputError
 from src.features import MelFeatures
@@ -47,10 +47,12 @@ def evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
         voices = separating.Voices(network, faces)
         return np.concatenate(list(voices.tracks(iter([mixture[None]]))), axis=2)[:, 0]
 
-    items = tqdm(
-        (data[index] for index in range(len(data))), total=len(data), unit="mixture", leave=False, disable=None
-    )
-    rows = separation_report.rows(items, separate, features, audio_metrics=args.audio_metrics)
+    own = [
+        (index, separation_report.rows([data[index]], separate, features, audio_metrics=args.audio_metrics))
+        for index in tqdm(processes.own(len(data)), unit="mixture", leave=False, disable=None)
+    ]
+    rows = [row for found in processes.gathered(own) for row in found]
+    processes.main_goes_on()
     table = separation_report.means(rows)
     results.write(table, rows, args)
     return table

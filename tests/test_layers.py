@@ -16,7 +16,9 @@ MAY_IMPORT = {
     "leftovers": set(),
     "files": {"errors", "leftovers"},
     "options": {"errors"},
-    "cli": {"errors", "options"},
+    "processes": set(),
+    "bulk": {"errors", "files", "processes"},
+    "cli": {"errors", "options", "processes"},
     "audio": EVERYONE,
     "melscale": set(),
     "features": EVERYONE | {"melscale"},
@@ -47,7 +49,7 @@ MAY_IMPORT = {
     "voice_builder": EVERYONE | {"audio", "features", "masks", "mixed_folders", "planning", "voice_mixtures"},
     "voice_runs": EVERYONE
     | {"checkpoint", "cli", "datasets", "features", "mixed_folders", "networks", "planning", "quality", "results"}
-    | {"separating", "separation_report", "tasks", "voice_mixtures"},
+    | {"processes", "separating", "separation_report", "tasks", "voice_mixtures"},
     "clips": EVERYONE | {"audio", "batching", "datasets", "features", "recordings", "labeler"},
     "cut_report": EVERYONE | {"metrics", "cutting", "labeler"},
     "cut_peers": EVERYONE | {"audio", "clips", "cut_report", "features", "labeler"},
@@ -79,15 +81,15 @@ MAY_IMPORT = {
     "fetching": EVERYONE | {"clip_lists", "programs", "whole"},
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
-    "engine": EVERYONE | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks"},
+    "engine": EVERYONE | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "processes"},
     "drawings": EVERYONE | {"audio", "features", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
-    | {"tasks", "labels", "presence", "presence_report"},
+    | {"tasks", "labels", "presence", "presence_report", "processes"},
     "cut_runs": EVERYONE
     | {"audio", "checkpoint", "cut_peers", "cut_report", "editing", "engine", "plots", "results", "timelines"}
-    | {"labeler", "tasks"},
+    | {"bulk", "labeler", "processes", "tasks"},
 }
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 

@@ -121,3 +121,13 @@ def test_links_are_followed_once(recording: Path, workplace: Path) -> None:
     Path("in/broken.wav").symlink_to("nowhere.wav")
     names = [path.as_posix() for path in list_files("in", (".wav",))]
     assert names == ["a.wav", "broken.wav", "deep/b.wav", "link.wav", "outside/c.wav"]
+
+
+def test_a_full_disk_ends_the_cleaning_of_a_folder_in_one_line(denoiser: Network, small_disk: Path) -> None:
+    Path("in").mkdir()
+    for index in range(6):
+        sf.write(f"in/{index}.wav", np.random.default_rng(index).normal(0, 0.1, 48000), 16000)
+    refused(clean_it("in", small_disk), "cannot write", "disk")
+    written = list(small_disk.iterdir())
+    assert 0 < len(written) < 6
+    assert all(sf.info(path).frames == 48000 for path in written)

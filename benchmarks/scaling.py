@@ -1,0 +1,99 @@
+"""How many items per second does training take with one process, and with several on the same batches?
+
+Each row is a run of `engine.fit` by torchrun: the shipped denoiser's network on speech and noise mixed anew, the same
+effective batch, so many steps. An item counts from its mixing to the step of the optimizer, synchronising included; the
+first steps are left out, and runs take turns. Processes of one machine each have `--threads` threads, or a GPU. The
+efficiency is the speed by that of one process and by their number; on fewer cores than processes times threads it says
+nothing.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+WARM_UP = 3
+"""Steps that are not counted."""
+
+
+def measure(args: argparse.Namespace) -> int:
+    """One process's part of a run; the main one writes the seconds of each step to `--measure`."""
+    from src import engine, processes
+    from src.options import FitOptions, LossOptions, MixOptions
+    from src.tasks import DenoisingTask
+    from src.tasks.base import Source
+
+    begun: list[float] = []
+
+    class Timed(DenoisingTask):
+        def loss(self, network: Any, batch: Any) -> Any:
+            begun.append(time.perf_counter())
+            return super().loss(network, batch)
+
+    mixing = MixOptions(
+        clean_path=str(ROOT / "data/speech"), noise_path=str(ROOT / "data/noise"), clip_s=args.clip_s, val_fraction=0.0,
+        epoch_items=(WARM_UP + args.steps + 1) * args.batch_size,
+    )  # fmt: skip
+    sizes = {"hidden_dim": 256, "num_layers": 2, "dropout": 0.1, "fine_bins": 256, "fine_dim": 256}
+    task = Timed(Source(mixing=mixing), sizes=sizes, losses=LossOptions(), network_name="gain")
+    options = FitOptions(epochs=1, batch_size=args.batch_size, device=args.device, workers=args.workers)
+    engine.fit(task, options, Path(args.measure).with_suffix(".pth"))
+    if processes.is_main():
+        steps = [after - before for before, after in itertools.pairwise(begun)][-args.steps :]
+        Path(args.measure).write_text(json.dumps(steps))
+    return 0
+
+
+def main(argv: object = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--processes", default="1,2", help="numbers of processes")
+    parser.add_argument("--batch_size", type=int, default=24, help="items in a step, over all processes")
+    parser.add_argument("--clip_s", type=float, default=3.0, help="length of an item in seconds")
+    parser.add_argument("--steps", type=int, default=20, help="steps that are counted, of each run")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a process on a CPU")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load data, for each process")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        return measure(args)
+    counts = [int(count) for count in args.processes.split(",")]
+    speeds: dict[int, list[float]] = {count: [] for count in counts}
+    threads = {"OMP_NUM_THREADS": str(args.threads), "OPENBLAS_NUM_THREADS": str(args.threads)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "steps.json")
+        for _ in range(args.repeats):
+            for count in counts:
+                command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
+                command += [__file__, *sys.argv[1:], "--measure", str(path)]
+                done = subprocess.run(command, env=os.environ | threads, stdout=subprocess.DEVNULL, check=False)
+                if done.returncode:
+                    return done.returncode
+                seconds = json.loads(path.read_text())
+                speeds[count].append(args.batch_size / statistics.median(seconds))
+    print("| processes | items per second | step in ms | times as many | efficiency |")
+    print("|----------:|-----------------:|-----------:|--------------:|-----------:|")
+    for count in counts:
+        speed = statistics.median(speeds[count])
+        ratio = statistics.median(a / b for a, b in zip(speeds[count], speeds[counts[0]], strict=True))
+        efficiency = ratio * counts[0] / count
+        step_ms = 1000 * args.batch_size / speed
+        print(f"| {count:9} | {speed:16.1f} | {step_ms:10.0f} | {ratio:13.2f} | {efficiency:10.0%} |")
+    return 0
+
+
+if __name__ == "__main__":
+    from src import cli
+
+    cli.run(main)
