@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+Ints = npt.NDArray[np.integer[Any]]
 
 
 class Item(NamedTuple):
@@ -77,10 +80,22 @@ class BucketSampler:
         batch_size: items in a batch, over all processes.
         shuffle: for training; else longest first, nothing dropped.
         seed: of the order.
+        groups: number of the group of each item, such as the file that holds it. Groups then come in a drawn order, and
+            only items and batches of about `WINDOW` of them are shuffled; without `shuffle` longest first among these.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, shuffle: bool, seed: int = 0) -> None:
+    WINDOW = 4
+
+    def __init__(
+        self,
+        lengths: Sequence[int] | Ints,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        groups: Ints | None = None,
+    ) -> None:
         self.lengths, self.batch_size, self.shuffle, self.seed = np.asarray(lengths), batch_size, shuffle, seed
+        self.groups = groups
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -89,16 +104,34 @@ class BucketSampler:
     def batches(self) -> list[list[int]]:
         """The epoch's batches of item numbers."""
         if not self.shuffle:
-            order = np.argsort(-self.lengths, kind="stable")
-            return [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+            every = (-self.lengths,) if self.groups is None else (-self.lengths, self.groups // self.WINDOW)
+            longest = np.lexsort(every)
+            return [longest[i : i + self.batch_size].tolist() for i in range(0, len(longest), self.batch_size)]
         rng = np.random.default_rng([self.seed, self.epoch])
-        order, pool = rng.permutation(len(self.lengths)), self.batch_size * 64
+        order: Ints
+        near = in_pool = 64  # batches that are shuffled, and those that are sorted by length, together
+        if self.groups is None:
+            order, near = rng.permutation(len(self.lengths)), len(self)
+        else:
+            places = rng.permutation(int(self.groups.max()) + 1)  # of each group in the epoch
+            windows = places[self.groups] // self.WINDOW
+            order = _shuffled(windows, rng)
+            in_window = len(order) / (int(windows.max()) + 1) / self.batch_size
+            in_pool = min(64, max(1, int(in_window)))
+            near = in_pool * max(1, round(in_window / in_pool))
         batches: list[list[int]] = []
+        pool = self.batch_size * in_pool
         for start in range(0, len(order), pool):
             part = order[start : start + pool]
             part = part[np.argsort(self.lengths[part], kind="stable")]
             batches += [part[i : i + self.batch_size].tolist() for i in range(0, len(part), self.batch_size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        return [batches[i] for i in _shuffled(np.arange(len(batches)) // max(1, near), rng)]
+
+
+def _shuffled(windows: Ints, rng: np.random.Generator) -> Ints:
+    """Numbers in the order of their windows, drawn within each."""
+    drawn = rng.permutation(len(windows))
+    return drawn[np.argsort(windows[drawn], kind="stable")]
 
 
 class Shares:
@@ -108,10 +141,12 @@ class Shares:
     """
 
     def __init__(self, batches: Sequence[Sequence[int]], rank: int, world: int, start: int = 0) -> None:
-        self.shares = [list(batch[rank::world]) or [batch[0]] for batch in batches[start:]]
+        self.batches, self.rank, self.world, self.start = batches, rank, world, start
 
     def __len__(self) -> int:
-        return len(self.shares)
+        return max(0, len(self.batches) - self.start)
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.shares)
+        for number in range(self.start, len(self.batches)):
+            batch = self.batches[number]
+            yield list(batch[self.rank :: self.world]) or [batch[0]]

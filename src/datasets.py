@@ -1,9 +1,11 @@
 """Noisy/clean mels from disk: indexed by headers, loaded one by one.
 
-An item is a .npy mel or a sound file whose mel is made on the fly. Memory does not grow with the dataset.
+An item is a .npy mel or a sound file whose mel is made on the fly. Memory hardly grows with the dataset.
 """
 
+import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from src import audio
 from src.batching import Item
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
-from src.files import FloatArray, list_files, open_mel, quoted, read_mel, write_array
+from src.files import FloatArray, mel_length, quoted, read_mel, write_array
+from src.indexing import Files, Index, stem_of
+from src.kept import Ints
 from src.labels import SUFFIXES, Listing
 
 
@@ -31,15 +35,38 @@ class MelSource:
     def __init__(self, root: Path, features: MelFeatures, cache: Path | None = None) -> None:
         self.root, self.features, self.cache = root, features, cache
 
+    @functools.cached_property
+    def index(self) -> Index:
+        """What lies below the folder."""
+        return Index(self.root, SUFFIXES)
+
     def names(self) -> list[Path]:
         """Relative paths, sorted."""
-        return list_files(self.root, SUFFIXES)
+        return [Path(name) for name in self.index.names]
+
+    def lengths(self) -> tuple[Ints, dict[int, str]]:
+        """Frames of all files, from their headers alone; see `Index.frames`."""
+        return self.index.frames(str(self.features), self._length)
+
+    def lengths_of(self, names: Sequence[Path]) -> tuple[Ints, list[str]]:
+        """Frames of some files, from their headers alone; -1 where there are none, and the reasons for these."""
+        if isinstance(names, Files):
+            return names.frames(str(self.features), self._length)
+        lengths, problems = np.full(len(names), -1), list[str]()
+        for number, name in enumerate(names):
+            try:
+                lengths[number] = self.n_frames(name)
+            except InputError as error:
+                problems.append(error.line())
+        return lengths, problems
 
     def n_frames(self, name: Path) -> int:
         """Frames, from the header alone."""
-        path = self.root / name
-        if name.suffix.lower() == ".npy":
-            return len(open_mel(path, self.features.n_mels))
+        return self._length(str(self.root / name))
+
+    def _length(self, path: str) -> int:
+        if path.lower().endswith(".npy"):
+            return mel_length(path, self.features.n_mels)
         info = audio.inspect(path)
         return self.features.n_frames(round(info.n_samples * self.features.sample_rate / info.sample_rate))
 
@@ -69,10 +96,12 @@ class MelSource:
 class MelDataset(Dataset[Item]):
     """Base of all datasets: lengths in frames, and items by number.
 
-    The engine sets `epoch` before each epoch of training, for datasets that are drawn anew.
+    The engine sets `epoch` before each epoch of training, for datasets that are drawn anew. Items of one of the
+    `groups` lie side by side on the disk and are best read together.
     """
 
-    lengths: list[int]
+    lengths: list[int] | Ints
+    groups: Ints | None = None
     epoch: int = 0
 
     def __len__(self) -> int:
@@ -99,36 +128,32 @@ class PairedMels(MelDataset):
     def __init__(self, noisy_path: Path, clean_path: Path, features: MelFeatures, cache: Path | None = None) -> None:
         self.noisy = MelSource(noisy_path, features, cache)
         self.clean = MelSource(clean_path, features, cache)
-        by_stem = {side: _by_stem(source) for side, source in (("noisy", self.noisy), ("clean", self.clean))}
-        noisy, clean = by_stem["noisy"], by_stem["clean"]
-        problems = [
-            f"{quoted(noisy_path / noisy[key])} has no partner in {quoted(clean_path)}"
-            for key in noisy
-            if key not in clean
-        ]
-        problems += [
-            f"{quoted(clean_path / clean[key])} has no partner in {quoted(noisy_path)}"
-            for key in clean
-            if key not in noisy
-        ]
+        _refuse_twins(self.noisy)
+        _refuse_twins(self.clean)
+        ours, theirs = self.noisy.index, self.clean.index
+        _refuse_missing(self.noisy, self.clean)
+        self._numbers = np.stack([ours.by_stem, theirs.by_stem], axis=1)  # (n, 2)
+        (noisy, wrong), (clean, wrong_too) = self.noisy.lengths(), self.clean.lengths()
+        lengths = np.stack([noisy[ours.by_stem], clean[theirs.by_stem]], axis=1)
+        problems = []
+        for pair in np.flatnonzero((lengths < 0).any(axis=1) | (lengths[:, 0] != lengths[:, 1])).tolist():
+            (first, second), frames = self._numbers[pair].tolist(), lengths[pair].tolist()
+            problems.append(
+                wrong.get(first)
+                or wrong_too.get(second)
+                or f"{quoted(noisy_path / ours.names[first])} has {frames[0]} frames, its clean partner {frames[1]}; "
+                "expected equal lengths"
+            )
         raise_all(problems)
-        self.pairs = [(noisy[key], clean[key]) for key in sorted(noisy)]
-        self.lengths = []
-        for ours, theirs in self.pairs:
-            try:
-                frames = self.noisy.n_frames(ours), self.clean.n_frames(theirs)
-                if frames[0] != frames[1]:
-                    problems.append(
-                        f"{quoted(noisy_path / ours)} has {frames[0]} frames, its clean partner {frames[1]}; "
-                        "expected equal lengths"
-                    )
-                self.lengths.append(frames[0])
-            except InputError as error:
-                problems.append(error.line())
-        raise_all(problems)
+        self.lengths = np.ascontiguousarray(lengths[:, 0])
+
+    def pair(self, index: int) -> tuple[Path, Path]:
+        """The paths of an item below the two folders."""
+        ours, theirs = self._numbers[index].tolist()
+        return Path(self.noisy.index.names[ours]), Path(self.clean.index.names[theirs])
 
     def __getitem__(self, index: int) -> Item:
-        ours, theirs = self.pairs[index]
+        ours, theirs = self.pair(index)
         noisy, clean = self.noisy.mel(ours), self.clean.mel(theirs)
         if len(noisy) != len(clean):
             raise InputError(f"{quoted(self.noisy.root / ours)} has {len(noisy)} frames, its partner {len(clean)}.")
@@ -149,13 +174,7 @@ class LabelledMels(MelDataset):
 
     def __init__(self, listing: Listing, features: MelFeatures, cache: Path | None = None) -> None:
         self.listing, self.source = listing, MelSource(listing.root, features, cache)
-        self.lengths = []
-        problems: list[str] = []
-        for name in listing.names:
-            try:
-                self.lengths.append(self.source.n_frames(name))
-            except InputError as error:
-                problems.append(error.line())
+        self.lengths, problems = self.source.lengths_of(listing.names)
         raise_all(problems)
 
     def __getitem__(self, index: int) -> Item:
@@ -163,15 +182,27 @@ class LabelledMels(MelDataset):
         return Item(name.as_posix(), {"mel": self.source.mel(name)}, float(self.listing.targets[index]))
 
 
-def _by_stem(source: MelSource) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for name in source.names():
-        other = found.setdefault(name.with_suffix("").as_posix(), name)
-        if other != name:
-            raise InputError(
-                f"{quoted(source.root / name)} and {quoted(source.root / other)} share one name; keep one."
-            )
-    return found
+def _refuse_twins(source: MelSource) -> None:
+    index = source.index
+    if len(index.twins):
+        name, other = (quoted(source.root / index.names[number]) for number in index.twins.tolist())
+        raise InputError(f"{name} and {other} share one name; keep one.")
+
+
+def _refuse_missing(noisy: MelSource, clean: MelSource) -> None:
+    """Raises an InputError that names the files of either side without a partner on the other."""
+    ours, theirs = noisy.index, clean.index
+    if np.array_equal(ours.names.block, theirs.names.block):
+        return
+    stems = [[stem_of(name) for name in index.names] for index in (ours, theirs)]
+    known = [set(side) for side in stems]
+    problems = [
+        f"{quoted(source.root / source.index.names[number])} has no partner in {quoted(other.root)}"
+        for side, (source, other) in enumerate([(noisy, clean), (clean, noisy)])
+        for number, stem in enumerate(stems[side])
+        if stem not in known[1 - side]
+    ]
+    raise_all(problems)
 
 
 def side_folders(dataset_path: str | Path) -> tuple[Path, Path]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from src import audio
 from src.errors import InputError, raise_all
-from src.files import existing, list_files, quoted
+from src.files import existing, quoted
+from src.indexing import Files, Index
 
 SUFFIXES = (".npy", *audio.SUFFIXES)
 SIDES = ["noisy", "clean"]
@@ -25,7 +26,7 @@ class Listing(NamedTuple):
     """
 
     root: Path
-    names: list[Path]
+    names: Sequence[Path]
     targets: list[int]
     labels: list[str]
     folds: list[int]
@@ -33,9 +34,10 @@ class Listing(NamedTuple):
     def only(self, keep: Sequence[bool]) -> "Listing":
         """Those files where `keep` holds."""
         chosen = [number for number, kept in enumerate(keep) if kept]
-        lists = ([values[number] for number in chosen] for values in (self.names, self.targets, self.folds))
-        names, targets, folds = lists
-        return Listing(self.root, names, targets, self.labels, folds)  # type: ignore[arg-type]
+        targets, folds = ([values[number] for number in chosen] for values in (self.targets, self.folds))
+        files = self.names
+        names = files.only(chosen) if isinstance(files, Files) else [files[number] for number in chosen]
+        return Listing(self.root, names, targets, self.labels, folds)
 
     def called(self, labels: Sequence[str]) -> "Listing":
         """The same with targets counted in other weights' labels.
@@ -56,12 +58,14 @@ class Listing(NamedTuple):
 def of_sides(noisy_path: Path, clean_path: Path) -> Listing:
     """All files of a noisy and of a clean folder; partners are not needed."""
     root = Path(os.path.commonpath([noisy_path.absolute(), clean_path.absolute()]))
-    names, targets = [], []
-    for target, folder in enumerate((noisy_path, clean_path)):
-        found = list_files(folder, SUFFIXES)
-        names += [folder.absolute().relative_to(root) / name for name in found]
-        targets += [target] * len(found)
+    names, targets = _indexed([(folder.absolute().relative_to(root), folder) for folder in (noisy_path, clean_path)])
     return Listing(root, names, targets, SIDES, [0] * len(names))
+
+
+def _indexed(folders: Sequence[tuple[Path, Path]]) -> tuple[Files, list[int]]:
+    """The files of some folders, each with the name that it gets, and the number of its folder for each file."""
+    parts = [(name, Index(folder, SUFFIXES)) for name, folder in folders]
+    return Files(parts), [number for number, (_, index) in enumerate(parts) for _ in range(len(index))]
 
 
 def of_folder(dataset_path: str | Path) -> Listing:
@@ -79,11 +83,7 @@ def of_folder(dataset_path: str | Path) -> Listing:
         labels = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
         if set(labels) == set(SIDES):
             return of_sides(root / "noisy", root / "clean")
-        names, targets = [], []
-        for target, label in enumerate(labels):
-            found = list_files(root / label, SUFFIXES)
-            names += [label / name for name in found]
-            targets += [target] * len(found)
+        names, targets = _indexed([(Path(label), root / label) for label in labels])
         listing = Listing(root, names, targets, labels, [_fold(name) for name in names])
     if len(listing.labels) < 2:
         raise InputError(

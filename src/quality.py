@@ -94,8 +94,9 @@ def listen(
     Raises:
         InputError: an item is no sound file, or its two sides differ in rate or length.
     """
-    assert isinstance(data, PairedMels)
-    for ours, theirs in data.pairs if numbers is None else (data.pairs[number] for number in numbers):
+    if not isinstance(data, PairedMels):
+        raise InputError("shards hold mels; figures and reports of sound need pairs of sound files.")
+    for ours, theirs in map(data.pair, range(len(data)) if numbers is None else numbers):
         paths = {"noisy": data.noisy.root / ours, "clean": data.clean.root / theirs}
         for path in paths.values():
             if path.suffix.lower() == ".npy":

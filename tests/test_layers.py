@@ -29,8 +29,10 @@ MAY_IMPORT = {
     "mixing": EVERYONE | {"audio"},
     "networks": set(),
     "batching": set(),
-    "labels": EVERYONE | {"audio"},
-    "datasets": EVERYONE | {"audio", "features", "mixing", "batching", "labels"},
+    "kept": EVERYONE,
+    "indexing": EVERYONE | {"kept"},
+    "labels": EVERYONE | {"audio", "indexing"},
+    "datasets": EVERYONE | {"audio", "features", "mixing", "batching", "indexing", "kept", "labels"},
     "sounds": EVERYONE | {"audio", "features", "batching", "datasets", "labels", "recordings"},
     "augmentation": {"features"},
     "planning": EVERYONE | {"audio", "mixing", "labels"},
@@ -65,7 +67,8 @@ MAY_IMPORT = {
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE
     | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
-    | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "voice_mixtures"},
+    | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
+    | {"voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
     "pcm": EVERYONE,
     "live": EVERYONE | {"audio", "enhancement", "networks", "pcm"},
