@@ -69,7 +69,7 @@ def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None
     group = parser.add_argument_group("data")
     holds = "train/ and val/, each with" if training else "folder with"
     group.add_argument(
-        "--dataset_path", default=dataset_path, help=f"{holds} noisy/ and clean/ (.npy mels or sound files)"
+        "--dataset_path", default=dataset_path, help=f"{holds} noisy/ and clean/ (.npy mels or sound files), or shards"
     )
     group.add_argument("--noisy_path", help="flat folder of noisy files, with --clean_path in place of --dataset_path")
     group.add_argument("--clean_path", help="flat folder of their clean partners of the same names")

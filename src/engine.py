@@ -102,7 +102,7 @@ class _Run:
             except ValueError as error:
                 raise InputError(f"--init_filename: {quoted(path)} {error}") from error
             network.train()
-        self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed)
+        self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed, self.data.groups)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)
         )
@@ -283,6 +283,7 @@ class _Run:
                 "features": self.task.features.card(),
                 "items": len(self.data),
             }
+            | ({} if self.data.groups is None else {"shards": int(self.data.groups.max()) + 1})
             | self.task.settings()
         )
 
@@ -312,10 +313,11 @@ class _Run:
     def _resume(self) -> None:
         saved = processes.of_main(checkpoint.load_dict(self.resume_path) if processes.is_main() else None)
         try:
+            before, now = saved["run"], self._identity()
             differing = [
-                f"{key} {saved['run'][key]} (now {value})"
-                for key, value in self._identity().items()
-                if saved["run"][key] != value
+                f"{key} {before.get(key)} (now {now.get(key)})"
+                for key in now | before
+                if before.get(key) != now.get(key)
             ]
             if differing:
                 raise InputError(
@@ -390,7 +392,7 @@ def evaluate(
         InputError: an item cannot be read.
     """
     accelerator = accelerator or make_accelerator()
-    batches = BucketSampler(data.lengths, batch_size, shuffle=False).batches()
+    batches = BucketSampler(data.lengths, batch_size, shuffle=False, groups=data.groups).batches()
     shares = Shares(batches, accelerator.process_index, accelerator.num_processes)
     network.to(accelerator.device)
     was_training = network.training

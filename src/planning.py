@@ -50,6 +50,10 @@ class Job:
         stem = f"{relative.stem}_{relative.suffix[1:].lower()}_{index}"
         return Path(self.split) / side / speaker / f"{stem}.npy"
 
+    def mixture(self, index: int) -> str:
+        """Name of one mixture in its split, without suffix."""
+        return self.target("noisy", index).relative_to(Path(self.split, "noisy")).as_posix().removesuffix(".npy")
+
 
 def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
     """Clean and noise files by split. A speaker, and a noise source, is in one split only."""
@@ -162,9 +166,7 @@ def _draw(rng: np.random.Generator, split: str, pool: Pool, options: BuildOption
 def rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """The jobs as rows of mix.csv."""
     return [
-        {"split": job.split, "name": job.target("noisy", k).relative_to(Path(job.split, "noisy")).as_posix()}
-        | {"clean": job.clean}
-        | mixing.describe(recipe)
+        {"split": job.split, "name": f"{job.mixture(k)}.npy"} | {"clean": job.clean} | mixing.describe(recipe)
         for job in jobs
         for k, recipe in enumerate(job.recipes)
     ]

@@ -33,6 +33,9 @@ MAY_IMPORT = {
     "indexing": EVERYONE | {"kept"},
     "labels": EVERYONE | {"audio", "indexing"},
     "datasets": EVERYONE | {"audio", "features", "mixing", "batching", "indexing", "kept", "labels"},
+    "tars": EVERYONE,
+    "shards": EVERYONE | {"kept", "tars"},
+    "sharded": EVERYONE | {"batching", "datasets", "features", "shards"},
     "sounds": EVERYONE | {"audio", "features", "batching", "datasets", "labels", "recordings"},
     "augmentation": {"features"},
     "planning": EVERYONE | {"audio", "mixing", "labels"},
@@ -63,7 +66,8 @@ MAY_IMPORT = {
     "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},
     "synthesis": EVERYONE,
     "voices": EVERYONE,
-    "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
+    "cooking": EVERYONE | {"audio", "features", "mixing", "planning", "shards"},
+    "builder": EVERYONE | {"cooking", "planning", "results"},
     "checkpoint": EVERYONE | {"networks", "features"},
     "tasks": EVERYONE
     | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}

@@ -33,6 +33,7 @@ class BuildOptions(PoolOptions):
     floor: float = flag(0.0, "share of the training mixtures whose both sides get a hiss 26 to 50 dB below the speech")
     min_range_db: float = flag(0.0, "leave out clean files whose pauses are not this far below their speech")
     save_audio: bool = flag(False, "keep the mixtures as .wav in <output_path>/audio")
+    shard_items: int = flag(0, "write tar files of so many mixtures, shards, in place of a file for each mel; 0: files")
     seed: int = flag(0, "of everything that is drawn")
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class BuildOptions(PoolOptions):
                 (not 0 <= self.reverb <= 1, f"--reverb {self.reverb}; expected a share from 0 to 1"),
                 (not 0 <= self.floor <= 1, f"--floor {self.floor}; expected a share from 0 to 1"),
                 (not 0 <= self.clip_s < math.inf, f"--clip_s {self.clip_s}; expected 0 or more seconds"),
+                (self.shard_items < 0, f"--shard_items {self.shard_items}; expected 0 or more"),
                 (self.seed < 0, f"--seed {self.seed}; expected 0 or more"),
             ]
         )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from src import shards
 from src.batching import Batch
 from src.datasets import MelDataset, side_folders
 from src.features import MelFeatures
@@ -75,6 +76,11 @@ class Task(ABC):
         return any(name == split for name, _ in self.source.flat) or (
             not self.source.flat and Path(self.source.dataset_path, split).exists()
         )
+
+    def sharded(self, split: str) -> Path | None:
+        """The folder of a split, if it holds shards in place of noisy/ and clean/."""
+        folder = Path(self.source.dataset_path, split)
+        return None if self.source.flat or not shards.in_folder(folder) else folder
 
     def folders(self, split: str) -> tuple[Path, Path]:
         """The noisy and the clean folder of a split.

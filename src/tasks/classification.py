@@ -18,6 +18,7 @@ from src.labels import SIDES, Listing, of_folder, of_sides, part
 from src.networks import CLASSIFIERS, Network
 from src.options import AugmentOptions
 from src.presence import NoisePresence
+from src.sharded import ShardedSides
 from src.sounds import LabelledSounds
 from src.tasks.base import Record, Source, Task
 
@@ -75,6 +76,9 @@ class ClassificationTask(Task):
             pool = self.pools["train" if split == "." else split]  # "." are all recordings, mixed as for validation
             kind = "val" if split == "." else split
             return NoisePresence(kind, pool, source.mixing, self.features, source.seed, source.cache())
+        if folder := self.sharded(split):
+            sides = Listing(folder, [], [0, 1], SIDES, []).called(self.labels)
+            return ShardedSides(folder, self.features, sides.targets)
         listing = self._listing(split).called(self.labels)
         if self.labels == SIDES or any(name.suffix.lower() == ".npy" for name in listing.names):
             return LabelledMels(listing, self.features, source.cache())
@@ -193,7 +197,8 @@ class ClassificationTask(Task):
     def _own_labels(self) -> list[str]:
         if self.source.mixing is not None or self.source.flat or not Path(self.source.dataset_path).is_dir():
             return SIDES
-        return self._listing("train" if self._by_folders else ".").labels
+        split = "train" if self._by_folders else "."
+        return SIDES if self.sharded(split) else self._listing(split).labels
 
     def _listing(self, split: str) -> Listing:
         if split not in self._listings:

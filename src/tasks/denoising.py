@@ -12,6 +12,7 @@ from src.datasets import MelDataset, PairedMels
 from src.features import MelFeatures, power_of
 from src.networks import Denoiser, GainDenoiser, LSTMDenoiser, Network
 from src.options import LossOptions
+from src.sharded import ShardedPairs
 from src.tasks.base import Record, Source, Task
 
 
@@ -49,6 +50,8 @@ class DenoisingTask(Task):
         """All pairs of a split, see `Task.dataset`."""
         if self.source.mixing is not None:
             return self.mixtures(split)
+        if folder := self.sharded(split):
+            return ShardedPairs(folder, self.features)
         return PairedMels(*self.folders(split), self.features, self.source.cache())
 
     def network(self) -> Network:
