@@ -20,6 +20,9 @@ from src.files import FloatArray, existing, quoted, replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 
+SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
+"""Rates of sound: from far outside of them even a short file would be resampled to hours, or to nothing."""
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -54,6 +57,12 @@ def open_audio(path: str | Path) -> sf.SoundFile:
         file.close()
         raise InputError(
             f"{quoted(path)} is truncated: {promise[2]} of {promise[1]} bytes of sound. Copy or record it again."
+        )
+    if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
+        rate = file.samplerate
+        file.close()
+        raise InputError(
+            f"{quoted(path)} says {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?"
         )
     if file.frames <= 0:
         file.close()
@@ -210,7 +219,10 @@ def writing(
 
         def append(wave: FloatArray) -> None:
             nonlocal peak
-            peak = max(peak, float(np.abs(wave).max(initial=0.0)))
+            level = float(np.abs(wave).max(initial=0.0))
+            if not math.isfinite(level):
+                raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples came out. Try other weights.")
+            peak = max(peak, level)
             file.write(wave.T)
 
         try:

@@ -58,7 +58,7 @@ def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) ->
     settings = json.dumps(asdict(options), indent=1)
     stamp, fresh = output / "build.json", True
     if stamp.exists():
-        fresh = stamp.read_text(encoding="utf-8") != settings
+        fresh = stamp.read_text(encoding="utf-8", errors="replace") != settings
         if fresh and not overwrite:
             raise InputError(
                 f"{quoted(output)} was built with other options (see build.json). "

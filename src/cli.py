@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import math
 import os
 import sys
@@ -9,7 +10,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from src.errors import InputError, reason
+from src.errors import InputError, reason, shortened
 from src.options import DEVICES, MixOptions
 
 Options = TypeVar("Options")
@@ -36,6 +37,8 @@ class Parser(argparse.ArgumentParser):
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     """Runs a script's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     try:
         status = main(None) or 0
         sys.stdout.flush()
@@ -48,8 +51,11 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except MemoryError as error:
+        print(f"error: not enough memory ({reason(error)}). Use shorter files or smaller batches.", file=sys.stderr)
+        status = 2
     except OSError as error:
-        path = f"{error.filename!r}: " if error.filename else ""
+        path = f"{shortened(repr(error.filename))}: " if error.filename else ""
         print(f"error: {path}{reason(error)}", file=sys.stderr)
         status = 2
     sys.exit(status)

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 EVERYONE = {"errors", "files", "options"}
 MAY_IMPORT = {
     "errors": set(),
+    "allocation": set(),
     "files": {"errors"},
     "options": {"errors"},
     "cli": {"errors", "options"},
@@ -57,7 +58,9 @@ MAY_IMPORT = {
     "synthesis": EVERYONE,
     "voices": EVERYONE,
     "builder": EVERYONE | {"audio", "features", "mixing", "planning", "results"},
-    "checkpoint": EVERYONE | {"networks", "features"},
+    "cards": {"networks", "features"},
+    "checkpoint": EVERYONE | {"cards", "networks", "features"},
+    "resuming": {"cards"},
     "tasks": EVERYONE
     | {"networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "voice_mixtures"},
@@ -76,7 +79,7 @@ MAY_IMPORT = {
     "fetching": EVERYONE | {"clip_lists", "programs", "whole"},
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
-    "engine": EVERYONE | {"tasks", "checkpoint", "datasets", "batching", "networks"},
+    "engine": EVERYONE | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "resuming"},
     "drawings": EVERYONE | {"audio", "features", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE

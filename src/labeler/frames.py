@@ -51,10 +51,17 @@ def _span(span: object) -> tuple[float, float]:
     numbers = [isinstance(edge, int | float) and not isinstance(edge, bool) for edge in _sequence(span)]
     if len(numbers) != 2 or not all(numbers):
         raise InputError(f"remove holds {str(span)[:60]}; expected [start_s, end_s].")
-    start_s, end_s = (float(edge) for edge in span)  # type: ignore[attr-defined]
+    start_s, end_s = (_number(edge) for edge in span)  # type: ignore[attr-defined]
     if not (math.isfinite(start_s) and math.isfinite(end_s) and start_s <= end_s):
         raise InputError(f"remove holds {str(span)[:60]}; expected finite seconds, the start before the end.")
     return start_s, end_s
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
 
 
 def _sequence(value: object) -> Sequence[object]:
