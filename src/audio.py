@@ -5,6 +5,7 @@ Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au
 
 import contextlib
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def open_audio(path: str | Path) -> sf.SoundFile:
     """
     existing(path, folder=False)
     try:
-        file = sf.SoundFile(path)
+        file = sf.SoundFile(_native(path))
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         raise InputError(f"{quoted(path)} is not a readable sound file: {_words(error)}.") from error
     # libsndfile reads what is left of a cut wav, and only notes in its log that the header promised more. A recorder
@@ -68,6 +69,11 @@ def open_audio(path: str | Path) -> sf.SoundFile:
         file.close()
         raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
     return file
+
+
+def _native(path: str | Path) -> str | bytes:
+    """A path as soundfile takes it, also where its name is no UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def _words(error: BaseException) -> str:
@@ -209,7 +215,7 @@ def writing(
         subtype = sf.default_subtype(container)
     with replacing(target) as temporary:
         try:
-            file = sf.SoundFile(temporary, "w", sample_rate, n_channels, subtype=subtype, format=container)
+            file = sf.SoundFile(_native(temporary), "w", sample_rate, n_channels, subtype=subtype, format=container)
         except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_words(error)}."

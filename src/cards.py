@@ -58,7 +58,7 @@ def check(card: Mapping[str, Any]) -> None:
     whole = {field.name for field in fields(MelFeatures) if isinstance(field.default, int)}
     for key, value in card["features"].items():
         _number(key, value, 0, LARGEST)
-        _expect(key not in whole or isinstance(value, int), f"its {key} is no whole number")
+        _expect(type(value) is int or (key not in whole and type(value) is float), f"its {key} is of another kind")
     for key, bounds in READ_LATER.items():
         for part in ("training", "scores"):
             if card.get(part, {}).get(key):

@@ -15,7 +15,7 @@ class InputError(Exception):
 
         What it quotes may come from a broken file: signs that a terminal would obey are shown as escapes.
         """
-        return printable("".join(str(self).strip().rsplit("InputError: ", 1)[-1].splitlines()[:1]))
+        return printable(str(self).strip().rsplit("InputError: ", 1)[-1])
 
 
 def raise_all(problems: Sequence[str], shown: int = 5) -> None:

@@ -147,11 +147,12 @@ def open_array(path: str | Path, wanted: str) -> npt.NDArray[Any]:
     try:
         with warnings.catch_warnings():  # of headers as Python 2 wrote them, and of odd signs in them
             warnings.simplefilter("ignore")
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            with Path(path).open("rb") as file:
+                archive = file.read(2) == b"PK"
+            array = None if archive else np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # numpy reads headers by Python's own parsers, whose errors have no base in common
         raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
+    if array is None:
         raise InputError(f"{quoted(path)} is an .npz archive; expected one .npy array {wanted}.")
     return array
 
