@@ -67,7 +67,7 @@ def ensure_writable(path: str | Path) -> None:
 def quoted(path: str | Path) -> str:
     """A path for a message: in quotes if it has spaces or odd characters, shortened if very long."""
     text = str(path)
-    return shortened(text if text.isprintable() and " " not in text else repr(text))
+    return shortened(text if text and text.isprintable() and " " not in text else repr(text))
 
 
 def write_text(path: str | Path, text: str) -> None:

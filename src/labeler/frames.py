@@ -39,12 +39,12 @@ def tidy(spans: object, duration_s: float) -> Spans:
         raise InputError(f"remove is no list of at most {MOST_SPANS} spans; expected [[start_s, end_s], ...].")
     found: Spans = []
     for start_s, end_s in sorted(_span(span) for span in spans):
-        start_s, end_s = max(0.0, start_s), min(duration_s, end_s)
+        start_s, end_s = round(max(0.0, start_s), 6), round(min(duration_s, end_s), 6)
         if found and start_s <= found[-1][1]:
             found[-1] = found[-1][0], max(end_s, found[-1][1])
         elif end_s - start_s >= SHORTEST_S:
             found.append((start_s, end_s))
-    return [(round(start_s, 6), round(end_s, 6)) for start_s, end_s in found]
+    return found
 
 
 def _span(span: object) -> tuple[float, float]:
