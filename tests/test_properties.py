@@ -233,7 +233,7 @@ def test_resampled_sound_lasts_as_long_at_once_and_in_pieces(
     pieces = list(audio.resampled("own.wav", other, share * n_samples / own))
     assert 0 <= sum(piece.shape[1] for piece in pieces) - math.floor(n_samples * other / own) <= 2
     together = np.concatenate(pieces, axis=1).mean(axis=0)
-    count = min(len(together), len(whole))
+    count = min(len(together), len(whole)) - 1  # the last one may have been lost in rounding, and be silence
     np.testing.assert_allclose(together[:count], whole[:count], atol=1e-4)
 
 
