@@ -5,6 +5,7 @@ Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au
 
 import contextlib
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ from src.errors import FullDiskError, InputError, reason
 from src.files import FloatArray, existing, quoted, replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
+
+SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
+"""Rates of sound: from far outside of them even a short file would be resampled to hours, or to nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def open_audio(path: str | Path) -> sf.SoundFile:
     """
     existing(path, folder=False)
     try:
-        file = sf.SoundFile(path)
+        file = sf.SoundFile(_native(path))
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         raise InputError(f"{quoted(path)} is not a readable sound file: {_words(error)}.") from error
     # libsndfile reads what is left of a cut wav, and only notes in its log that the header promised more. A recorder
@@ -55,10 +59,21 @@ def open_audio(path: str | Path) -> sf.SoundFile:
         raise InputError(
             f"{quoted(path)} is truncated: {promise[2]} of {promise[1]} bytes of sound. Copy or record it again."
         )
+    if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
+        rate = file.samplerate
+        file.close()
+        raise InputError(
+            f"{quoted(path)} says {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?"
+        )
     if file.frames <= 0:
         file.close()
         raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
     return file
+
+
+def _native(path: str | Path) -> str | bytes:
+    """A path as soundfile takes it, also where its name is no UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def _words(error: BaseException) -> str:
@@ -200,7 +215,7 @@ def writing(
         subtype = sf.default_subtype(container)
     with replacing(target) as temporary:
         try:
-            file = sf.SoundFile(temporary, "w", sample_rate, n_channels, subtype=subtype, format=container)
+            file = sf.SoundFile(_native(temporary), "w", sample_rate, n_channels, subtype=subtype, format=container)
         except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_words(error)}."
@@ -210,7 +225,10 @@ def writing(
 
         def append(wave: FloatArray) -> None:
             nonlocal peak
-            peak = max(peak, float(np.abs(wave).max(initial=0.0)))
+            level = float(np.abs(wave).max(initial=0.0))
+            if not math.isfinite(level):
+                raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples came out. Try other weights.")
+            peak = max(peak, level)
             file.write(wave.T)
 
         try:

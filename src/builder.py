@@ -56,13 +56,16 @@ def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -
     settings = json.dumps({k: v for k, v in asdict(options).items() if v or k != "shard_items"}, indent=1)
     stamp, fresh = output / "build.json", True
     if stamp.exists():
-        fresh = stamp.read_text(encoding="utf-8") != settings
+        fresh = stamp.read_text(encoding="utf-8", errors="replace") != settings
         if fresh and not overwrite:
             raise InputError(
                 f"{quoted(output)} was built with other options (see build.json). "
                 "Choose another --output_path, or give --overwrite."
             )
     _clear(output, list(pools), options.shard_items > 0, fresh and overwrite)
+    for job in jobs if fresh and overwrite and not options.shard_items else ():
+        for number in range(len(job.recipes)):  # or, interrupted, the next run would take the old ones for its own
+            (output / job.target("clean", number)).unlink(missing_ok=True)
     write_text(stamp, settings)
     cook = Cook(pools, options, output, fresh and overwrite)
     portions = portions_of(jobs, options.shard_items)

@@ -7,13 +7,13 @@ original suite have no card and are known by their keys and shapes.
 import os
 import pickle
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from src.errors import FullDiskError, InputError, reason
+from src import cards
+from src.errors import FullDiskError, InputError, reason, shortened
 from src.features import MelFeatures
 from src.files import existing, quoted, replacing
 from src.networks import NETWORKS, Denoiser, Network
@@ -85,20 +85,7 @@ def load_dict(path: str | Path) -> dict[str, Any]:
             f"{quoted(path)} is not a plain weights file (damaged, or it holds code; it was not run). "
             "Expected a state dict saved by torch.save."
         ) from error
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        zipfile.BadZipFile,
-        UnicodeDecodeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
+    except Exception as error:  # what a broken pickle raises has no base in common
         raise InputError(f"{quoted(path)} cannot be read: {reason(error)}. Copy it again or retrain.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"{quoted(path)} holds a {type(content).__name__}; expected a state dict.")
@@ -118,26 +105,24 @@ def load(path: str | Path, task: str | None) -> Network:
     state = load_dict(path)
     if not all(isinstance(key, str) for key in state):
         raise InputError(f"{quoted(path)} is not a state dict: its keys are not names.")
-    card = state.get("_extra_state") or _card_by_keys(path, state)
+    card = state.get("_extra_state")
+    if not isinstance(card, dict) or not card:
+        card = _card_by_keys(path, state)
     try:
-        found, kind = str(card["task"]), NETWORKS[card["network"]]
         if card["format"] > FORMAT:
-            raise InputError(f"{quoted(path)} has card format {card['format']}; this version reads {FORMAT}. Update.")
-        if task not in (None, found):
-            raise InputError(
-                f"{quoted(path)} holds weights for {found}; expected {task}. Give another --model_filename."
-            )
-        features = MelFeatures(**card["features"])
-        if found == "denoising":
-            features.check_inverse()
-        network = kind(**card["sizes"])
-        state["_extra_state"] = card
-        network.load_state_dict(state, strict=True)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InputError(f"has card format {card['format']}; this version reads {FORMAT}. Update.")
+        cards.check(card)
+        if task not in (None, card["task"]):
+            raise InputError(f"holds weights for {card['task'][:40]}; expected {task}. Give another --model_filename.")
+        network = cards.build(card, state)
+    except InputError as error:
+        raise InputError(f"{quoted(path)} {error.line()}") from error
+    except Exception as error:  # layers of torch raise what they like for sizes that cannot be
         raise InputError(
             f"{quoted(path)} does not fit its card ({type(error).__name__}: {reason(error)[:120]}). Retrain it."
         ) from error
-    if not all(torch.isfinite(weight).all() for weight in network.parameters()):
+    weights = [value for value in network.state_dict().values() if isinstance(value, torch.Tensor)]
+    if not all(torch.isfinite(weight).all() for weight in weights):
         raise InputError(f"{quoted(path)} holds NaN or infinite weights. Retrain it.")
     return network.eval()
 
@@ -177,5 +162,5 @@ def _card_by_keys(path: str | Path, state: dict[str, Any]) -> dict[str, Any]:
                 "training": {"by": "the original suite"},
                 "scores": {},
             }
-    names = ", ".join(sorted(state)[:4])
+    names = ", ".join(shortened(name, 60) for name in sorted(state)[:4])
     raise InputError(f"{quoted(path)} is of no known network: it has no card, and keys {names} ... Give other weights.")

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import math
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from src import processes
-from src.errors import InputError, reason
+from src.errors import InputError, reason, shortened
 from src.options import DEVICES, MixOptions
 
 Options = TypeVar("Options")
@@ -41,6 +42,8 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     Of several processes only the main one speaks, and what is wrong is told once.
     """
     line = ""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     try:
         with processes.only_main_speaks():
             status = main(None) or 0
@@ -54,8 +57,10 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except MemoryError as error:
+        status, line = 2, f"error: not enough memory ({reason(error)}). Use shorter files or smaller batches."
     except OSError as error:
-        path = f"{error.filename!r}: " if error.filename else ""
+        path = f"{shortened(repr(error.filename))}: " if error.filename else ""
         status, line = 2, f"error: {path}{reason(error)}"
     except RuntimeError as error:
         if not processes.lost(error):

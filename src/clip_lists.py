@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from src.errors import InputError, raise_all
+from src.errors import InputError, raise_all, reason
 from src.files import existing, quoted
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
@@ -83,7 +83,7 @@ def read(path: str | Path, first: int = 1, last: int | None = None, seconds: flo
                 except ValueError as error:
                     problems.append(f"{quoted(path)}, line {line}: {error}")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{quoted(path)} is not a CSV file: {error}.") from error
+        raise InputError(f"{quoted(path)} is not a CSV file: {reason(error)}.") from error
     raise_all(problems)
     if not row:
         raise InputError(f"{quoted(path)} lists no clip; expected rows of id, start, end.")
@@ -116,7 +116,7 @@ def _clip(row: int, cells: list[str], places: tuple[int, int, int], seconds: flo
         raise ValueError(f"id {name[:60]!r}; expected a YouTube id of 11 letters, or an address http(s)://...")
     start_s, end_s = _seconds(start, "start"), _seconds(end, "end")
     if end_s <= start_s:
-        raise ValueError(f"end {end} is not after start {start}")
+        raise ValueError(f"end {end[:60]} is not after start {start[:60]}")
     return Clip(row, name, start_s, min(end_s, start_s + seconds) if seconds else end_s)
 
 

@@ -17,9 +17,9 @@ import torch
 from src import audio
 from src.batching import Item
 from src.datasets import MelDataset
-from src.errors import InputError, reason
+from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, existing, list_files, quoted
+from src.files import FloatArray, existing, list_files, open_array, quoted
 from src.labeler import frames
 from src.labeler.frames import FRAME_S
 from src.labeler.store import Store
@@ -186,11 +186,9 @@ def _stored(store: Store, root: Path, name: Path) -> Labels:
 
 
 def _mask(path: Path) -> Labels:
-    try:
-        mask = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
-    if mask.ndim != 1 or not len(mask) or not np.isin(mask, (0, 1)).all():
+    mask = open_array(path, "(frames,)")
+    plain = mask.dtype.kind in "biuf"
+    if mask.ndim != 1 or not len(mask) or not plain or not np.isin(mask, (0, 1)).all():
         raise InputError(f"{quoted(path)} has shape {mask.shape}; expected a row of 0 and 1, one for every 40 ms.")
     return np.asarray(mask, np.int8)
 

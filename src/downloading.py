@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from src import clip_lists, fetching, leftovers, results
 from src.clip_lists import Clip
-from src.errors import InputError
+from src.errors import InputError, reason
 from src.files import claiming, ensure_writable, quoted, write_text
 from src.options import ClipOptions
 from src.programs import Programs, Refused
@@ -63,9 +63,12 @@ class Report:
                     reader = csv.DictReader(file)
                     if reader.fieldnames != FIELDS:
                         raise ValueError(f"its header is not {','.join(FIELDS)}")
-                    report.rows = {(int(row["row"]), row["id"]): row for row in reader}
+                    rows = list(reader)
+                    if any(set(row) != set(FIELDS) or None in row.values() for row in rows):
+                        raise ValueError(f"a row of it has not {len(FIELDS)} cells")
+                    report.rows = {(int(row["row"]), row["id"]): row for row in rows}
             except (OSError, ValueError, TypeError, csv.Error) as error:
-                raise InputError(f"{quoted(path)} is not a report of clips: {error}. Move it away.") from error
+                raise InputError(f"{quoted(path)} is not a report of clips: {reason(error)}. Move it away.") from error
         return report
 
     def status(self, clip: Clip) -> str:

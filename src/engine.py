@@ -22,10 +22,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import allocation, checkpoint, processes
+from src import allocation, checkpoint, processes, resuming
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
-from src.errors import InputError
+from src.errors import InputError, shortened
 from src.files import claiming, ensure_writable, quoted, write_text
 from src.networks import Network
 from src.options import FitOptions
@@ -315,30 +315,40 @@ class _Run:
         try:
             before, now = saved["run"], self._identity()
             differing = [
-                f"{key} {before.get(key)} (now {now.get(key)})"
+                f"{key} {shortened(str(before.get(key)), 120)} (now {now.get(key)})"
                 for key in now | before
                 if before.get(key) != now.get(key)
             ]
             if differing:
                 raise InputError(
-                    f"{quoted(self.resume_path)} is of another run: {', '.join(differing)}. Leave out --resume."
+                    f"{quoted(self.resume_path)} is of another run: {', '.join(differing[:5])}. Leave out --resume."
                 )
-            self.plain.load_state_dict(saved["network"])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.schedule.load_state_dict(saved["schedule"])
-            self.history, self.progress = list(saved["history"]), Progress(**saved["progress"])
-            shares = saved.get("shares", [])
-            rank, world = self.accelerator.process_index, self.accelerator.num_processes
-            if len(shares) == world:
-                loss_sum, items = shares[rank]
-                self.progress = replace(self.progress, loss_sum=float(loss_sum), items=int(items))
-            elif rank:  # of another number of processes: the main one goes on with the sums of all
-                self.progress = replace(self.progress, loss_sum=0.0, items=0)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            self._take(saved)
+        except InputError:
+            raise
+        except Exception as error:  # torch raises what it likes for a state that is none
             raise InputError(
                 f"{quoted(self.resume_path)} is damaged or of another version. Leave out --resume."
             ) from error
         self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
+
+    def _take(self, saved: dict[str, Any]) -> None:
+        """Takes a run's state over; an exception of any kind where it is none of this run."""
+        resuming.check_progress(saved["progress"], saved["history"], len(self.sampler))
+        resuming.check_state(saved["optimizer"], list(self.plain.parameters()), self.optimizer.state_dict())
+        resuming.check_alike(saved["schedule"], self.schedule.state_dict())
+        resuming.check_weights(saved["network"])
+        self.plain.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.history, self.progress = list(saved["history"]), Progress(**saved["progress"])
+        shares = saved.get("shares", [])
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        if len(shares) == world:
+            loss_sum, items = shares[rank]
+            self.progress = replace(self.progress, loss_sum=float(loss_sum), items=int(items))
+        elif rank:  # of another number of processes: the main one goes on with the sums of all
+            self.progress = replace(self.progress, loss_sum=0.0, items=0)
 
     def _loader(self, data: MelDataset, shares: Shares) -> "DataLoader[Any]":
         return _loader(data, shares, self.options.workers, self.accelerator.device.type == "cuda")

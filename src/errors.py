@@ -11,8 +11,11 @@ class InputError(Exception):
     """
 
     def line(self) -> str:
-        """The message alone, also after a DataLoader worker has wrapped it in its traceback."""
-        return str(self).strip().rsplit("InputError: ", 1)[-1].splitlines()[0]
+        """The message alone, also after a DataLoader worker has wrapped it in its traceback.
+
+        What it quotes may come from a broken file: signs that a terminal would obey are shown as escapes.
+        """
+        return printable(str(self).strip().rsplit("InputError: ", 1)[-1])
 
 
 class FullDiskError(InputError):
@@ -33,4 +36,15 @@ def raise_all(problems: Sequence[str], shown: int = 5) -> None:
 def reason(error: BaseException) -> str:
     """The operating system's or a library's words for an error, in one line and without its path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).strip().splitlines()[0].rstrip(".")
+    return shortened(printable("".join(str(text).strip().splitlines()[:1]) or type(error).__name__)).rstrip(".")
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what no terminal shows."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def shortened(text: str, longest: int = 300) -> str:
+    """The text, or its beginning and its end where it is longer."""
+    half = longest // 2 - 10
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"

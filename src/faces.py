@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from src import results
 from src.errors import InputError, raise_all, reason
-from src.files import FloatArray, claiming, existing, list_files, quoted, write_array, write_text
+from src.files import FloatArray, claiming, existing, list_files, open_array, quoted, write_array, write_text
 from src.options import FRAME_RATE_HZ
 
 SIZE = 512
@@ -78,9 +78,9 @@ def build(dataset_path: str | Path, detector: Detector, n_faces: int = 1, second
 
 def _other(path: Path, shape: tuple[int, int, int]) -> str:
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (ValueError, OSError, EOFError) as error:
-        return f"{quoted(path)} is not a readable .npy array: {reason(error)}. Remove it"
+        found = open_array(path, str(shape)).shape
+    except InputError as error:
+        return f"{error.line()} Remove it"
     if found == shape:
         return ""
     return f"{quoted(path)} has shape {found}; expected {shape}. Give the same --n_faces and --seconds, or remove it"

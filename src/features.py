@@ -71,6 +71,11 @@ class MelFeatures:
                 f"features: n_mels {self.n_mels}, n_fft {self.n_fft}, hop_length {self.hop_length}; expected 1 or more "
                 "bands, an even n_fft, and a hop of at most that"
             )
+        if self.sample_rate > 1_000_000 or self.n_fft > 1 << 20 or self.n_mels * self.n_fft > 1 << 27:
+            raise InputError(
+                f"features: sample_rate {self.sample_rate}, n_fft {self.n_fft}, n_mels {self.n_mels}; expected at most "
+                f"1000000 Hz, an n_fft of {1 << 20}, and {1 << 27} as the product of the others"
+            )
         if not 0 <= self.win_length <= self.n_fft or not 0 <= self.top_db < math.inf:
             raise InputError(
                 f"features: win_length {self.win_length}, top_db {self.top_db}; expected 0 to n_fft, and 0 or more"

@@ -8,6 +8,7 @@ import errno
 import functools
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src import leftovers
-from src.errors import FullDiskError, InputError, reason
+from src.errors import FullDiskError, InputError, reason, shortened
 
 FloatArray = npt.NDArray[np.float32]
 HEAD = 256
@@ -88,14 +89,13 @@ def ensure_writable(path: str | Path) -> None:
 def quoted(path: str | Path) -> str:
     """A path for a message: in quotes if it has spaces or odd characters, shortened if very long."""
     text = str(path)
-    text = text if len(text) <= 300 else text[:140] + "..." + text[-140:]
-    return text if text.isprintable() and " " not in text else repr(text)
+    return shortened(text if text and text.isprintable() and " " not in text else repr(text))
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text through a temporary file."""
+    """Writes UTF-8 text through a temporary file; of names that are none, escapes."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def existing(path: str | Path, *, folder: bool | None = None) -> Path:
@@ -118,6 +118,14 @@ def existing(path: str | Path, *, folder: bool | None = None) -> Path:
         kind, wanted = ("file", "folder") if folder else ("folder", "file")
         raise InputError(f"{quoted(found)} is a {kind}; expected a {wanted}.")
     return found
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; no also where a name is one that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_overwriting(source: str | Path, target: str | Path) -> None:
@@ -173,6 +181,33 @@ def holds_none(folder: Path, suffixes: Iterable[str]) -> InputError:
     return InputError(f"{quoted(folder)} holds no {' / '.join(sorted(suffixes))} file.")
 
 
+def open_array(path: str | Path, wanted: str) -> npt.NDArray[Any]:
+    """Maps a .npy file into memory, so that a header that promises too much takes none of it.
+
+    Args:
+        path: the file.
+        wanted: the shape that is expected, for the message.
+
+    Returns:
+        The array, read-only, of any shape and of any type but objects.
+
+    Raises:
+        InputError: not one plain .npy array.
+    """
+    existing(path, folder=False)
+    try:
+        with warnings.catch_warnings():  # of headers as Python 2 wrote them, and of odd signs in them
+            warnings.simplefilter("ignore")
+            with Path(path).open("rb") as file:
+                archive = file.read(2) == b"PK"
+            array = None if archive else np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy reads headers by Python's own parsers, whose errors have no base in common
+        raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
+    if array is None:
+        raise InputError(f"{quoted(path)} is an .npz archive; expected one .npy array {wanted}.")
+    return array
+
+
 def open_mel(path: str | Path, n_mels: int = 80) -> npt.NDArray[np.floating]:
     """Maps a mel file into memory and checks its header, not its values.
 
@@ -182,14 +217,7 @@ def open_mel(path: str | Path, n_mels: int = 80) -> npt.NDArray[np.floating]:
     Raises:
         InputError: not a plain .npy array of floats (T, M) with T >= 1.
     """
-    existing(path, folder=False)
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{quoted(path)} is an .npz archive; expected one .npy array (frames, {n_mels}).")
+    array = open_array(path, f"(frames, {n_mels})")
     return _of_bands(array, path, n_mels)
 
 
@@ -226,8 +254,10 @@ def mel_of_bytes(content: bytes, path: str | Path, n_mels: int = 80) -> FloatArr
         InputError: as `read_mel`.
     """
     try:
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # as in `open_array`
         raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
     return _finite(_of_bands(array, path, n_mels), path)
 
@@ -259,7 +289,7 @@ def _described(header: bytes) -> tuple[tuple[int, ...], int, int] | None:
         if np.lib.format.read_magic(file) != (1, 0):
             return None
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, SyntaxError, TypeError, OverflowError):
+    except Exception:  # as in `open_array`, which tells of it
         return None
     return (shape, dtype.itemsize, file.tell()) if np.issubdtype(dtype, np.floating) else None
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from src import audio
-from src.errors import InputError, raise_all
-from src.files import existing, quoted
+from src.errors import InputError, raise_all, reason, shortened
+from src.files import existing, is_file, quoted
 from src.indexing import Files, Index
 
 SUFFIXES = (".npy", *audio.SUFFIXES)
@@ -140,14 +140,13 @@ def _of_table(root: Path) -> Listing:
     table = root / "meta" / "esc50.csv"
     rows = read_table(table, ("filename", "fold", "category"))
     labels = sorted({row["category"] for row in rows})
-    missing = [f"{quoted(root / 'audio' / row['filename'])} is missing" for row in rows]
-    raise_all(
-        [text for text, row in zip(missing, rows, strict=True) if not (root / "audio" / row["filename"]).is_file()]
-    )
+    paths = [root / "audio" / row["filename"] for row in rows]
+    raise_all([f"{quoted(path)} is missing" for path in paths if not is_file(path)])
     problems = [
-        f"{quoted(table)}, line {number}: fold '{row['fold']}', category '{row['category']}'; expected a number, a name"
+        f"{quoted(table)}, line {number}: fold {shortened(repr(row['fold']), 60)}, category "
+        f"{shortened(repr(row['category']), 60)}; expected a number, a name"
         for number, row in enumerate(rows, 2)
-        if not row["fold"].isdigit() or not row["category"]
+        if not re.fullmatch("[0-9]{1,9}", row["fold"]) or not row["category"]
     ]
     raise_all(problems)
     names = [Path("audio", row["filename"]) for row in rows]
@@ -176,7 +175,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 for row in reader
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{quoted(path)} is not a CSV file: {error}.") from error
+        raise InputError(f"{quoted(path)} is not a CSV file: {reason(error)}.") from error
     lacking = [name for name in columns if name not in header]
     if lacking:
         raise InputError(f"{quoted(path)} has the columns {_some(header) or '(none)'}; expected {', '.join(columns)}.")
@@ -199,4 +198,5 @@ def _fold(name: Path) -> int:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(list(names)[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    shown = ", ".join(shortened(name, 60) for name in names[:8])
+    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")

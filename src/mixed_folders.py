@@ -8,9 +8,9 @@ import torch
 from src import audio
 from src.batching import Item
 from src.datasets import MelDataset
-from src.errors import InputError, raise_all, reason
+from src.errors import InputError, raise_all
 from src.features import MelFeatures
-from src.files import FloatArray, existing, list_files, quoted
+from src.files import FloatArray, existing, list_files, open_array, quoted
 from src.networks.looking_to_listen import FACE_DIM
 from src.options import FRAME_RATE_HZ
 from src.recordings import Recordings
@@ -120,11 +120,7 @@ def read_embeddings(path: Path) -> FloatArray:
     Raises:
         InputError: the file is missing, unreadable, or of another shape.
     """
-    existing(path, folder=False)
-    try:
-        faces = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{quoted(path)} is not a readable .npy array: {reason(error)}.") from error
+    faces = open_array(path, f"(voices, frames, {FACE_DIM})")
     floats = np.issubdtype(faces.dtype, np.floating)
     if faces.ndim != 3 or faces.shape[2] != FACE_DIM or not faces.size or not floats or not np.isfinite(faces).all():
         raise InputError(

@@ -14,7 +14,7 @@ import numpy as np
 
 from src import audio, mixing
 from src.errors import InputError, raise_all
-from src.files import list_files, quoted
+from src.files import is_file, list_files, quoted
 from src.labels import read_table
 from src.options import BuildOptions, PoolOptions
 
@@ -87,8 +87,8 @@ def _listed(place: str | None) -> tuple[str, tuple[str, ...]]:
         return place, tuple(path.as_posix() for path in list_files(place, audio.SUFFIXES))
     listed = [row["filename"] for row in read_table(Path(place), ("filename",))]
     beside = [Path(place).parent / name for name in listed]
-    found = [path if path.is_file() else Path(name) for path, name in zip(beside, listed, strict=True)]
-    raise_all([f"{quoted(place)} lists {quoted(path)}, which is missing" for path in found if not path.is_file()])
+    found = [path if is_file(path) else Path(name) for path, name in zip(beside, listed, strict=True)]
+    raise_all([f"{quoted(place)} lists {quoted(path)}, which is missing" for path in found if not is_file(path)])
     root = Path(os.path.commonpath([path.absolute().parent for path in found]))
     return str(root), tuple(sorted({path.absolute().relative_to(root).as_posix() for path in found}))
 

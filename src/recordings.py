@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from src import audio, leftovers
 from src.errors import InputError, raise_all
-from src.files import FloatArray, replacing, write_array
+from src.files import FloatArray, open_array, replacing, write_array
+
+LARGEST = 1e30
+"""Of what a 16-bit sample may be multiplied by; no recording is as loud."""
 
 
 class Recordings:
@@ -37,9 +41,10 @@ class Recordings:
             weakref.finalize(self, _remove, cache, os.getpid())
         stem = cache / self._key()
         self.path, index = stem.with_suffix(".pcm"), stem.with_suffix(".npy")
-        if not index.exists():
+        table = _whole(index, self.path, len(self.names))
+        if table is None:
             self._decode(index)
-        table = np.load(index, allow_pickle=False)  # (n + 1, 2): first sample, and what a sample is multiplied by
+            table = open_array(index, "(recordings + 1, 2)")
         self.starts, self.scales = table[:, 0].astype(np.int64), table[:, 1].astype(np.float32)
         self._samples: Any = None
 
@@ -88,6 +93,23 @@ class Recordings:
                     rows.append((rows[-1][0] + len(wave), 0.0))
             raise_all(problems)
         write_array(index, np.array(rows))
+
+
+def _whole(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | None:
+    """The table (n + 1, 2) of decoded recordings: first sample, and what a sample is multiplied by.
+
+    None where there is none, or where it and the samples do not fit together: a disk that was full, a copy cut short.
+    """
+    try:
+        table = open_array(index, "(recordings + 1, 2)")
+        n_samples = samples.stat().st_size / 2
+    except (InputError, OSError):
+        return None
+    if table.shape != (count + 1, 2) or table.dtype != np.float64 or not np.isfinite(table).all():
+        return None
+    starts, scales = table[:, 0], table[:-1, 1]
+    fits = starts[0] == 0 and starts[-1] == n_samples and (starts == np.rint(starts)).all()
+    return table if fits and (np.diff(starts) > 0).all() and ((scales > 0) & (scales <= LARGEST)).all() else None
 
 
 def _remove(folder: Path, owner: int) -> None:

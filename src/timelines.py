@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from src.cutting import Parts
-from src.errors import InputError
+from src.errors import InputError, printable
 from src.files import quoted, write_text
 
 
@@ -82,8 +83,8 @@ def as_audacity(timeline: Timeline, fps: int) -> str:
 
 def as_edl(timeline: Timeline, fps: int) -> str:
     """An edit decision list (CMX 3600) of the parts that stay, one after the other, in frames of 1 / fps."""
-    name = timeline.source.name
-    lines = [f"TITLE: {timeline.source.stem}"[:70], "FCM: NON-DROP FRAME", ""]
+    name = printable(timeline.source.name)
+    lines = [f"TITLE: {printable(timeline.source.stem)}"[:70], "FCM: NON-DROP FRAME", ""]
     for number, (first, last, place) in enumerate(_in_frames(timeline, fps), 1):
         times = (first, last, place, place + last - first)
         lines.append(f"{number:03d}  AX       AA    C        " + " ".join(_timecode(frame, fps) for frame in times))
@@ -109,7 +110,7 @@ def as_fcpxml(timeline: Timeline, fps: int) -> str:
         resources,
         "asset",
         id="r2",
-        name=timeline.source.stem,
+        name=printable(timeline.source.stem),
         start="0s",
         duration=seconds(whole),
         hasAudio="1",
@@ -117,10 +118,10 @@ def as_fcpxml(timeline: Timeline, fps: int) -> str:
         audioChannels=str(timeline.n_channels),
         audioRate=str(timeline.sample_rate),
     )
-    address = "file://" + quote(timeline.source.absolute().as_posix())
+    address = "file://" + quote(os.fsencode(timeline.source.absolute().as_posix()))
     ElementTree.SubElement(asset, "media-rep", kind="original-media", src=address)
     event = ElementTree.SubElement(ElementTree.SubElement(root, "library"), "event", name="Clearmel")
-    project = ElementTree.SubElement(event, "project", name=f"{timeline.source.stem} cleaned")
+    project = ElementTree.SubElement(event, "project", name=f"{printable(timeline.source.stem)} cleaned")
     sequence = ElementTree.SubElement(project, "sequence", format="r1", duration=length, tcStart="0s", tcFormat="NDF")
     spine = ElementTree.SubElement(sequence, "spine")
     for first, last, place in clips:
@@ -128,7 +129,7 @@ def as_fcpxml(timeline: Timeline, fps: int) -> str:
             spine,
             "asset-clip",
             ref="r2",
-            name=timeline.source.stem,
+            name=printable(timeline.source.stem),
             offset=seconds(place),
             start=seconds(first),
             duration=seconds(last - first),

@@ -68,7 +68,9 @@ MAY_IMPORT = {
     "voices": EVERYONE,
     "cooking": EVERYONE | {"audio", "features", "mixing", "planning", "shards"},
     "builder": EVERYONE | {"cooking", "planning", "results"},
-    "checkpoint": EVERYONE | {"networks", "features"},
+    "cards": {"networks", "features"},
+    "checkpoint": EVERYONE | {"cards", "networks", "features"},
+    "resuming": {"cards"},
     "tasks": EVERYONE
     | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
@@ -88,7 +90,8 @@ MAY_IMPORT = {
     "fetching": EVERYONE | {"clip_lists", "programs", "whole"},
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
-    "engine": EVERYONE | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "processes"},
+    "engine": EVERYONE
+    | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "processes", "resuming"},
     "drawings": EVERYONE | {"audio", "features", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE

@@ -81,3 +81,25 @@ def test_only_one_run_writes_a_name_and_a_killed_one_frees_it(tmp_path: Path) ->
     with claiming(tmp_path / "x.pth"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_build_over_another_one_keeps_no_mel_of_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "build_dataset.py"), "--workers", "1", "--clip_s", "1"]
+    command += ["--clean_path", str(ROOT / "data/speech"), "--noise_path", str(ROOT / "data/noise"), "--output_path"]
+
+    def mels(folder: str) -> dict[str, bytes]:
+        root = tmp_path / folder
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.npy"))}
+
+    def build(folder: str, *flags: str) -> None:
+        subprocess.run([*command, str(tmp_path / folder), *flags], check=True, capture_output=True)
+
+    build("wanted", "--seed", "1")
+    build("set", "--seed", "0")
+    old = mels("set")
+    with subprocess.Popen([*command, str(tmp_path / "set"), "--seed", "1", "--overwrite"]) as process:
+        while len([name for name, mel in mels("set").items() if mel != old[name]]) < 3:
+            assert process.poll() is None
+        process.kill()
+    build("set", "--seed", "1")
+    assert mels("set") == mels("wanted")

@@ -39,22 +39,29 @@ def tidy(spans: object, duration_s: float) -> Spans:
         raise InputError(f"remove is no list of at most {MOST_SPANS} spans; expected [[start_s, end_s], ...].")
     found: Spans = []
     for start_s, end_s in sorted(_span(span) for span in spans):
-        start_s, end_s = max(0.0, start_s), min(duration_s, end_s)
+        start_s, end_s = round(max(0.0, start_s), 6), round(min(duration_s, end_s), 6)
         if found and start_s <= found[-1][1]:
             found[-1] = found[-1][0], max(end_s, found[-1][1])
         elif end_s - start_s >= SHORTEST_S:
             found.append((start_s, end_s))
-    return [(round(start_s, 6), round(end_s, 6)) for start_s, end_s in found]
+    return found
 
 
 def _span(span: object) -> tuple[float, float]:
     numbers = [isinstance(edge, int | float) and not isinstance(edge, bool) for edge in _sequence(span)]
     if len(numbers) != 2 or not all(numbers):
         raise InputError(f"remove holds {str(span)[:60]}; expected [start_s, end_s].")
-    start_s, end_s = (float(edge) for edge in span)  # type: ignore[attr-defined]
+    start_s, end_s = (_number(edge) for edge in span)  # type: ignore[attr-defined]
     if not (math.isfinite(start_s) and math.isfinite(end_s) and start_s <= end_s):
         raise InputError(f"remove holds {str(span)[:60]}; expected finite seconds, the start before the end.")
     return start_s, end_s
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
 
 
 def _sequence(value: object) -> Sequence[object]:
