@@ -101,5 +101,5 @@ def test_a_killed_build_over_another_one_keeps_no_mel_of_it(tmp_path: Path) -> N
         while not 3 <= len(list((tmp_path / "set/train/clean").rglob("[!.]*.npy"))) < len(old) / 4:
             assert process.poll() is None
         process.kill()
-    build("set", "--seed", "1")
+    build("set", "--seed", "1", "--overwrite")
     assert mels("set") == mels("wanted")
