@@ -63,9 +63,6 @@ def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -
                 "Choose another --output_path, or give --overwrite."
             )
     _clear(output, list(pools), options.shard_items > 0, fresh and overwrite)
-    for job in jobs if fresh and overwrite and not options.shard_items else ():
-        for number in range(len(job.recipes)):  # or, interrupted, the next run would take the old ones for its own
-            (output / job.target("clean", number)).unlink(missing_ok=True)
     write_text(stamp, settings)
     cook = Cook(pools, options, output, fresh and overwrite)
     portions = portions_of(jobs, options.shard_items)
@@ -91,7 +88,12 @@ def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -
 
 
 def _clear(output: Path, splits: Sequence[str], sharded: bool, overwrite: bool) -> None:
-    """Sees to it that no split would hold both files and shards, or shards of two builds."""
+    """Sees to it that no split would hold both files and shards, or anything of two builds."""
+    if overwrite:  # before the new build.json: an interrupted run would take them for its own
+        for root in (output, output / "audio"):
+            for side in ("train/noisy", "train/clean", "val/noisy", "val/clean"):
+                for path in (root / side).rglob("*.npy" if root == output else "*.wav"):
+                    path.unlink()
     for split in splits:
         if sharded and (output / split / "noisy").exists():
             raise InputError(
