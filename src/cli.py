@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -51,7 +52,11 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not re.search(
+            "out of memory|allocate memory", str(error)
+        ):  # torch's own
+            raise
         print(f"error: not enough memory ({reason(error)}). Use shorter files or smaller batches.", file=sys.stderr)
         status = 2
     except OSError as error:
