@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
+import torch._dynamo  # or every process would import it in its first step
 
 import build_dataset
 import inference_audio
@@ -98,9 +99,9 @@ def training(killed: Killed, kills: int) -> str:
         resume = ["--resume"] if Path("models", name).with_suffix(".resume.pth").exists() else []
         train_denoising.main([*TRAINING, "--epochs", str(epochs), "--model_filename", name, *resume])
 
-    epochs, before, lost = 3 * kills, (0, 0), 0
+    epochs, before, lost = 4 * kills, (0, 0), 0
     while killed.kills < kills:
-        done, _ = killed.run(lambda _: train("killed.pth", epochs), 2.0)
+        done, _ = killed.run(lambda _: train("killed.pth", epochs), 1.2)
         if done:
             break
         resume = Path("models/killed.resume.pth")

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -57,15 +58,19 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    except MemoryError as error:
-        status, line = 2, f"error: not enough memory ({reason(error)}). Use shorter files or smaller batches."
     except OSError as error:
         path = f"{shortened(repr(error.filename))}: " if error.filename else ""
         status, line = 2, f"error: {path}{reason(error)}"
-    except RuntimeError as error:
-        if not processes.lost(error):
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):  # torch's own
+            status, line = 2, f"error: not enough memory ({reason(error)}). Use shorter files or smaller batches."
+        elif processes.lost(error):
+            status, line = (
+                1,
+                "error: another process of this run has gone. Run the command again; training with --resume.",
+            )
+        else:
             raise
-        status, line = 1, "error: another process of this run has gone. Run the command again; training with --resume."
     sys.exit(processes.end(status, line))
 
 

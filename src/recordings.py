@@ -107,9 +107,13 @@ def _whole(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | 
         return None
     if table.shape != (count + 1, 2) or table.dtype != np.float64 or not np.isfinite(table).all():
         return None
-    starts, scales = table[:, 0], table[:-1, 1]
+    starts, scales = table[:, 0], table[:, 1]  # the last one multiplies nothing
     fits = starts[0] == 0 and starts[-1] == n_samples and (starts == np.rint(starts)).all()
-    return table if fits and (np.diff(starts) > 0).all() and ((scales > 0) & (scales <= LARGEST)).all() else None
+    return (
+        table
+        if fits and (np.diff(starts) > 0).all() and (scales[:-1] > 0).all() and (np.abs(scales) <= LARGEST).all()
+        else None
+    )
 
 
 def _remove(folder: Path, owner: int) -> None:

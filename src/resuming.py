@@ -47,6 +47,8 @@ def check_state(optimizer: Mapping[str, Any], parameters: Sequence[Tensor], own:
         ValueError: it is not of this optimizer and these parameters.
     """
     check_alike(optimizer["param_groups"], own["param_groups"])
+    for theirs, ours in zip(optimizer["param_groups"], own["param_groups"], strict=True):
+        _expect(theirs["params"] == ours["params"])
     _expect(set(optimizer["state"]) in (set(), set(range(len(parameters)))))
     for index, moments in optimizer["state"].items():
         _expect(set(moments) == {"step", "exp_avg", "exp_avg_sq"})

@@ -160,7 +160,8 @@ def test_a_cache_of_recordings_that_was_damaged_is_made_anew() -> None:
     index = wanted.path.with_suffix(".npy")
     whole = {path: path.read_bytes() for path in (index, wanted.path)}
     damages: list[tuple[Path, bytes]] = [(path, data) for path in whole for data in (b"", whole[path][:100])]
-    damages += [(index, archive()), (wanted.path, whole[wanted.path] * 2)]
+    damages += [(index, archive()), (wanted.path, whole[wanted.path] * 2), (index, whole[index][:-8] + b"\xfe" * 8)]
+    damages += [(index, whole[index][:-8] + struct.pack("<d", 1e300))]
     for path, data in damages:
         path.write_bytes(data)
         found = Recordings(Path(), ["a.wav", "b.wav"], 16000, Path("cache"))
@@ -361,6 +362,7 @@ def odd_moment(key: str, value: object) -> Callable[[dict[str, Any]], object]:
         lambda state: state["history"][0].update(train_loss=torch.zeros(2)),
         lambda state: state["optimizer"]["param_groups"][0].update(betas=0.9),
         lambda state: state["optimizer"]["param_groups"][0].pop("lr"),
+        lambda state: state["optimizer"]["param_groups"][0]["params"].reverse(),
         lambda state: state["optimizer"]["state"][0].pop("exp_avg_sq"),
         odd_moment("exp_avg", 0.5),
         odd_moment("exp_avg", torch.zeros(2)),
@@ -406,14 +408,17 @@ def test_what_a_terminal_would_obey_is_shown_as_text() -> None:
     assert InputError("").line() == ""
 
 
-def test_no_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("take", [lambda: bytearray(1 << 62), lambda: torch.empty(1 << 58), lambda: np.ones(1 << 58)])
+def test_no_memory_is_one_line(take: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> None:
     def main(argv: object) -> int:
-        raise MemoryError
+        return len(take())  # type: ignore[arg-type]
 
     with pytest.raises(SystemExit) as stop:
         cli.run(main)
     assert stop.value.code == 2
-    assert capsys.readouterr().err.startswith("error: not enough memory")
+    line = capsys.readouterr().err
+    assert line.startswith("error: not enough memory")
+    assert len(line.splitlines()) == 1
 
 
 def test_a_name_that_is_no_text(classifier: Network, recording: Path, workplace: Path) -> None:
