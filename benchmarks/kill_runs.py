@@ -99,9 +99,9 @@ def training(killed: Killed, kills: int) -> str:
         resume = ["--resume"] if Path("models", name).with_suffix(".resume.pth").exists() else []
         train_denoising.main([*TRAINING, "--epochs", str(epochs), "--model_filename", name, *resume])
 
-    epochs, before, lost = 4 * kills, (0, 0), 0
+    epochs, before, lost = 30 * kills, (0, 0), 0
     while killed.kills < kills:
-        done, _ = killed.run(lambda _: train("killed.pth", epochs), 1.2)
+        done, _ = killed.run(lambda _: train("killed.pth", epochs), 0.8)
         if done:
             break
         resume = Path("models/killed.resume.pth")

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "inversion": EVERYONE | {"features"},
     "metrics": set(),
     "loudness": set(),
+    "averaging": {"errors", "networks"},
     "results": EVERYONE,
     "mixing": EVERYONE | {"audio"},
     "networks": set(),
