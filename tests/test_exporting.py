@@ -194,7 +194,7 @@ def test_weights_that_cannot_be_exported_are_named(
     Path("models").mkdir()
     torch.save({"layer.weight": torch.zeros(2, 2)}, "models/odd.pth")
     refused(run_script("export_model", "--model_filename", "odd.pth"), "odd.pth", "no known network")
-    save_network(BandSplitSeparator(), "separation", "voices.pth")
+    save_network(BandSplitSeparator(n_bins=513), "separation", "voices.pth")
     refused(run_script("export_model", "--model_filename", "voices.pth"), "separation", "complex")
     save_network(GainDenoiser(look_ahead=2), "denoising", "ahead.pth")
     refused(run_script("export_model", "--model_filename", "ahead.pth", "--streaming"), "--streaming", "2 frames ahead")
