@@ -34,6 +34,7 @@ from src.files import read_mel, write_array
 from src.labeler.store import Store
 
 ROOT = Path(__file__).parents[1]
+EPOCHS = 60
 TRAINING = [
     "--dataset_path",
     "data",
@@ -99,26 +100,28 @@ def training(killed: Killed, kills: int) -> str:
         resume = ["--resume"] if Path("models", name).with_suffix(".resume.pth").exists() else []
         train_denoising.main([*TRAINING, "--epochs", str(epochs), "--model_filename", name, *resume])
 
-    epochs, before, lost = 30 * kills, (0, 0), 0
+    killed.run(lambda _: train("straight.pth", EPOCHS), 0)
+    rounds, lost, same = 0, 0, True
     while killed.kills < kills:
-        done, _ = killed.run(lambda _: train("killed.pth", epochs), 0.8)
-        if done:
-            break
-        resume = Path("models/killed.resume.pth")
-        if resume.exists():
-            progress = checkpoint.load_dict(resume)["progress"]
-            now = progress["epoch"], progress["step"]
-            lost += now < before
-            before = now
-        if Path("models/killed.pth").exists():
-            checkpoint.load("models/killed.pth", "denoising")
-    reached = before[0]
-    killed.run(lambda _: train("killed.pth", epochs), 0)
-    killed.run(lambda _: train("straight.pth", epochs), 0)
-    same = _alike("models/killed.pth", "models/straight.pth") and _alike(
-        "models/killed.history.json", "models/straight.history.json"
+        before, done = (0, 0), False
+        while not done and killed.kills < kills:
+            done, _ = killed.run(lambda _: train("killed.pth", EPOCHS), 0.8)
+            if Path("models/killed.resume.pth").exists():
+                progress = checkpoint.load_dict("models/killed.resume.pth")["progress"]
+                now = progress["epoch"], progress["step"]
+                lost += now < before
+                before = now
+            if Path("models/killed.pth").exists():
+                checkpoint.load("models/killed.pth", "denoising")
+        killed.run(lambda _: train("killed.pth", EPOCHS), 0)
+        for suffix in (".pth", ".history.json"):
+            same = same and _alike(f"models/killed{suffix}", f"models/straight{suffix}")
+        rounds += 1
+        for left in Path("models").glob("killed*"):
+            left.unlink()
+    return (
+        f"{rounds} trainings finished after kills; steps back: {lost}; weights and histories as of a straight one: {same}"
     )
-    return f"epoch {reached} of {epochs} at the last kill; steps back: {lost}; weights and history equal: {same}"
 
 
 def building(killed: Killed, kills: int) -> str:

@@ -77,7 +77,7 @@ def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) 
 def test_the_card_says_how_they_were_made(path: Path, task: str) -> None:
     card = checkpoint.load(path, task).card
     assert card["training"]["items"] > 1000
-    assert card["scores"]["n"] > 100
+    assert card["scores"]["n"] > 100 if "averaged" not in card["training"] else card["scores"] == {}  # of no set
     assert card["format"] == checkpoint.FORMAT
 
 
