@@ -119,9 +119,8 @@ def training(killed: Killed, kills: int) -> str:
         rounds += 1
         for left in Path("models").glob("killed*"):
             left.unlink()
-    return (
-        f"{rounds} trainings finished after kills; steps back: {lost}; weights and histories as of a straight one: {same}"
-    )
+    found = f"{rounds} trainings finished after kills; steps back: {lost}; "
+    return found + f"weights and histories as of a straight one: {same}"
 
 
 def building(killed: Killed, kills: int) -> str:
