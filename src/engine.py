@@ -102,9 +102,11 @@ class _Run:
             except ValueError as error:
                 raise InputError(f"--init_filename: {quoted(path)} {error}") from error
             network.train()
+        _hold_others(network, options.train_only)
         self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed, self.data.groups)
+        moved = [weight for weight in network.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)
+            moved, lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.999)
         )
         self.plain = network
         self.network: nn.Module
@@ -283,6 +285,7 @@ class _Run:
                 "features": self.task.features.card(),
                 "items": len(self.data),
             }
+            | ({"train_only": self.options.train_only} if self.options.train_only else {})
             | ({} if self.data.groups is None else {"shards": int(self.data.groups.max()) + 1})
             | self.task.settings()
         )
@@ -335,7 +338,8 @@ class _Run:
     def _take(self, saved: dict[str, Any]) -> None:
         """Takes a run's state over; an exception of any kind where it is none of this run."""
         resuming.check_progress(saved["progress"], saved["history"], len(self.sampler))
-        resuming.check_state(saved["optimizer"], list(self.plain.parameters()), self.optimizer.state_dict())
+        moved = [weight for weight in self.plain.parameters() if weight.requires_grad]
+        resuming.check_state(saved["optimizer"], moved, self.optimizer.state_dict())
         resuming.check_alike(saved["schedule"], self.schedule.state_dict())
         resuming.check_weights(saved["network"])
         self.plain.load_state_dict(saved["network"])
@@ -417,6 +421,21 @@ def evaluate(
         found = gather_object(found)
     by_index = dict(found)
     return [by_index[index] for index in sorted(by_index)]
+
+
+def _hold_others(network: nn.Module, train_only: str) -> None:
+    """Keeps a network's weights as they are, but for those whose names begin with one of some words.
+
+    Raises:
+        InputError: none does.
+    """
+    words = [word for word in train_only.replace(" ", "").split(",") if word]
+    for word in words:
+        if not any(name.startswith(word) for name, _ in network.named_parameters()):
+            parts = dict.fromkeys(name.split(".")[0] for name, _ in network.named_parameters())
+            raise InputError(f"--train_only {word}: no weight is named so; the network's parts are {', '.join(parts)}.")
+    for name, weight in network.named_parameters():
+        weight.requires_grad_(not words or name.startswith(tuple(words)))
 
 
 @contextlib.contextmanager

@@ -115,6 +115,19 @@ def test_a_run_can_start_from_other_weights_whatever_its_own_sizes(tree: Path) -
     assert network.card["training"]["init_filename"] == "a.pth"
 
 
+def test_only_what_is_asked_for_is_trained(tree: Path) -> None:
+    engine.fit(task(tree), replace(OPTIONS, epochs=1), Path("models/a.pth"))
+    options = replace(OPTIONS, init_filename="a.pth", train_only="hidden2spectrogram.bias, lstm.weight_ih")
+    straight = engine.fit(task(tree), options, Path("b.pth"))
+    before, after = (checkpoint.load(name, "denoising").state_dict() for name in ("models/a.pth", "b.pth"))
+    moved = {name for name in before if name != "_extra_state" and not torch.equal(before[name], after[name])}
+    assert moved == {"hidden2spectrogram.bias", "lstm.weight_ih_l0", "lstm.weight_ih_l1"}
+    engine.fit(task(tree), replace(options, epochs=2), Path("c.pth"))
+    assert engine.fit(task(tree), replace(options, resume=True), Path("c.pth")) == straight
+    with pytest.raises(InputError, match="no weight is named so; the network's parts are lstm, hidden2spectrogram"):
+        engine.fit(task(tree), replace(options, train_only="gain"), Path("d.pth"))
+
+
 def test_early_stop_waits_for_patience(tree: Path) -> None:
     history = engine.fit(task(tree), replace(OPTIONS, epochs=60, learning_rate=0.5, patience=3), Path("m.pth"))
     figures = [row["mse_denoised"] for row in history]
