@@ -7,7 +7,7 @@ from src.errors import InputError
 from src.options import FitOptions, LossOptions
 
 SIZES = {
-    "gain": ("hidden_dim", "num_layers", "dropout", "bound_db", "look_ahead", "fine_bins", "fine_dim"),
+    "gain": ("hidden_dim", "num_layers", "dropout", "bound_db", "look_ahead", "ahead_dim", "fine_bins", "fine_dim"),
     "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
 }
 
@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
     sizes.add_argument("--bound_db", type=cli.level, default=60.0, help="gain: largest attenuation of a band")
     sizes.add_argument("--look_ahead", type=cli.counted, default=0, help="gain: frames (16 ms) heard in advance")
+    sizes.add_argument(
+        "--ahead_dim", type=cli.counted, default=0, help="gain: width of a correction by the frames ahead"
+    )
     sizes.add_argument("--fine_bins", type=cli.counted, default=0, help="gain: STFT bins of a second stage, 0 for none")
     sizes.add_argument("--fine_dim", type=cli.positive, default=256, help="gain: LSTM width of the second stage")
     sizes.add_argument(

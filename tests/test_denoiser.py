@@ -27,8 +27,10 @@ def test_it_is_causal_up_to_its_look_ahead() -> None:
     mel = torch.randn(1, 40, 80)
     changed = mel.clone()
     changed[:, 25:] += 1
-    for look_ahead in (0, 4):
-        network = GainDenoiser(look_ahead=look_ahead)
+    for look_ahead, ahead_dim in ((0, 0), (4, 0), (4, 16)):
+        network = GainDenoiser(look_ahead=look_ahead, ahead_dim=ahead_dim)
+        if ahead_dim:
+            torch.nn.init.normal_(network.ahead2hidden.weight)
         before, after = network(mel)[0] - mel, network(changed)[0] - changed
         differs = (before - after).abs().amax(dim=(0, 2)) > 1e-5
         assert int(differs.nonzero()[0]) == 25 - look_ahead
@@ -49,6 +51,12 @@ def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
     again = GainDenoiser(hidden_dim=32, num_layers=2, fine_bins=64)
     bare = GainDenoiser(hidden_dim=32, num_layers=2)
     torch.testing.assert_close(again.begin_from(bare)(mel)[0], bare(mel)[0])
+    causal = GainDenoiser(hidden_dim=32, num_layers=2, fine_bins=64, fine_dim=16)
+    ahead = GainDenoiser(hidden_dim=32, num_layers=2, fine_bins=64, fine_dim=16, look_ahead=3, ahead_dim=8)
+    begun, fine = ahead.begin_from(causal), torch.from_numpy(rng.normal(0, 0.2, (2, 50, 64)).astype(np.float32))
+    assert begun.look_ahead == 3
+    for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
+        torch.testing.assert_close(found, wanted)
     for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
         with pytest.raises(ValueError, match="holds a LSTM"):
             again.begin_from(other)

@@ -42,6 +42,9 @@ def cleaned(
     return np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, len(wave), options)), axis=1)
 
 
+AHEAD = {"look_ahead": 3, "ahead_dim": 16, "fine_bins": 200}
+
+
 def gains(**sizes: int) -> Denoiser:
     """Random weights whose second stage says something."""
     torch.manual_seed(1)
@@ -49,6 +52,8 @@ def gains(**sizes: int) -> Denoiser:
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(3)
+        if network.ahead_dim:
+            torch.nn.init.normal_(network.ahead2hidden.weight)
     return with_card(network)
 
 
@@ -60,7 +65,7 @@ def test_a_gain_of_one_returns_the_recording(rate: int, n_channels: int, n_sampl
     assert np.abs(result - wave).max() < 1e-5
 
 
-@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}])
+@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}, AHEAD])
 @pytest.mark.parametrize(("rate", "n_channels", "n_samples"), SHAPES)
 def test_pieces_give_what_one_pass_gives(
     rate: int, n_channels: int, n_samples: int, sizes: dict[str, int], rng
@@ -80,7 +85,7 @@ def test_the_gain_is_applied_at_every_rate_and_the_stereo_image_stays(rate: int,
     np.testing.assert_allclose(result[:, middle], 0.1 * wave[:, middle], atol=2e-5)
 
 
-@pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3, "fine_bins": 200}])
+@pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3, "fine_bins": 200}, AHEAD])
 def test_one_pass_is_the_gain_on_the_recordings_own_phase(sizes: dict[str, int], rng) -> None:
     network, features = gains(**sizes), MelFeatures()
     wave = rng.normal(0, 0.1, (1, 20000)).astype(np.float32)

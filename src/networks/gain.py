@@ -19,13 +19,17 @@ FINE_SPREAD = 0.15
 
 
 class GainState(NamedTuple):
-    """What a recording's next piece needs: both LSTMs' states, and the frames whose look-ahead is not complete."""
+    """What a recording's next piece needs: both LSTMs' states, and the frames whose look-ahead is not complete.
+
+    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`.
+    """
 
     heard: Any
     refined: Any
     mel: Tensor
     fine: Tensor | None
     skip: int
+    hidden: Tensor | None = None
 
 
 class GainDenoiser(Denoiser):
@@ -42,6 +46,9 @@ class GainDenoiser(Denoiser):
         dropout: between the layers, in training.
         bound_db: largest attenuation of a band.
         look_ahead: frames after the present one that are heard before deciding.
+        ahead_dim: with a look-ahead, width of a convolution over the states of the present frame and of those ahead,
+            which corrects the present one's; 0: the last one's state alone decides. So weights without look-ahead can
+            be taken over: at first the correction is 0.
         fine_bins: bins K of the second stage, 0 for none.
         fine_dim: width of its LSTM.
     """
@@ -56,6 +63,7 @@ class GainDenoiser(Denoiser):
         look_ahead: int = 0,
         fine_bins: int = 0,
         fine_dim: int = 256,
+        ahead_dim: int = 0,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -66,28 +74,35 @@ class GainDenoiser(Denoiser):
             look_ahead=look_ahead,
             fine_bins=fine_bins,
             fine_dim=fine_dim,
+            ahead_dim=ahead_dim,
         )
-        self.fine_bins, self.look_ahead = fine_bins, look_ahead
+        self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
         self.least = 10 ** (-bound_db / 20)
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
         self.hidden2gain = nn.Linear(hidden_dim, input_dim)
         nn.init.constant_(self.hidden2gain.bias, 1.0)  # begins 3 dB below the input
+        if ahead_dim:
+            self.ahead = nn.Conv1d(hidden_dim, ahead_dim, look_ahead + 1)
+            self.ahead2hidden = nn.Linear(ahead_dim, hidden_dim)
+            nn.init.zeros_(self.ahead2hidden.weight)
+            nn.init.zeros_(self.ahead2hidden.bias)
         if fine_bins:
             self.mix = nn.Linear(hidden_dim + fine_bins, fine_dim)
             self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
             self.hidden2factor = nn.Linear(fine_dim, fine_bins)
 
     def begin_from(self, other: Network) -> Network:
-        """See `Network.begin_from`; also takes over an `LSTMDenoiser`, or a first stage that lacks the second.
+        """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without second stage or look-ahead.
 
         Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
         softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
-        if isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins):
+        complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
+        if complete and (other.ahead_dim or not self.ahead_dim):
             return other
         state = {name: weight for name, weight in other.state_dict().items() if isinstance(weight, Tensor)}
-        fits = all(
-            weight.shape == state.get(f"lstm.{name}", weight[:0]).shape for name, weight in self.lstm.named_parameters()
+        fits = all(f"lstm.{name}" in state for name, _ in self.lstm.named_parameters()) and all(
+            weight.shape == state[name].shape for name, weight in self.named_parameters() if name in state
         )
         if not isinstance(other, GainDenoiser | LSTMDenoiser) or not fits:
             sizes = {key: other.sizes.get(key) for key in ("hidden_dim", "num_layers")}
@@ -110,8 +125,12 @@ class GainDenoiser(Denoiser):
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
         hidden, heard = advance(self.lstm, (ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
-        skip = min(state.skip, hidden.shape[1])
-        hidden, n_frames = hidden[:, skip:], hidden.shape[1] - skip
+        if self.ahead_dim:
+            skip, kept, hidden = 0, *self._corrected(hidden, state.hidden)
+        else:
+            skip, kept = min(state.skip, hidden.shape[1]), None
+            hidden = hidden[:, skip:]
+        n_frames = hidden.shape[1]
         mel = torch.cat([state.mel, mel], dim=1)
         # float32 from here on: the logarithm of a small gain needs it
         gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
@@ -120,11 +139,21 @@ class GainDenoiser(Denoiser):
         if fine is not None and state.fine is not None and self.fine_bins:
             fine = torch.cat([state.fine, fine], dim=1)
             if not n_frames:
-                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip)
+                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip, kept)
             shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
             seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
             turned, refined = advance(self.refiner, seen, refined)
             # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
             factor = 0.7 - 3.7 * torch.sigmoid(self.hidden2factor(turned).float() - 1.456)
             fine = fine[:, n_frames:]
-        return estimate, factor, GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip)
+        return estimate, factor, GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept)
+
+    def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The states (B, L, H) that are still without their look-ahead, and those before, corrected by what follows."""
+        hidden = hidden if held is None else torch.cat([held, hidden], dim=1)
+        n_frames = max(0, hidden.shape[1] - self.look_ahead)
+        present, kept = hidden[:, :n_frames], hidden[:, n_frames:]
+        if not n_frames:
+            return kept, present
+        seen = nn.functional.elu(self.ahead(hidden.transpose(1, 2))).transpose(1, 2)  # (B, n_frames, ahead_dim)
+        return kept, present + self.ahead2hidden(seen)
