@@ -150,11 +150,29 @@ def test_masks_fit_the_spectrum_and_do_not_hang_on_its_level(name: str, n_frames
     torch.testing.assert_close(network(spectrum * 0.01, faces), found, atol=1e-4, rtol=1e-3)
 
 
+def test_shares_leave_nothing_twice_and_follow_the_magnitudes_alone() -> None:
+    torch.manual_seed(0)
+    spectrum = torch.randn(2, 9, 129, dtype=torch.complex64)
+    turned = spectrum * torch.exp(1j * torch.rand(2, 9, 129) * 6.28)
+    shares, complex_masks = (
+        BandSplitSeparator(n_bins=129, hidden_dim=8, num_layers=1, phase=phase).eval() for phase in (False, True)
+    )
+    with torch.no_grad():
+        found, same = shares(spectrum), shares(turned)
+        first, second = complex_masks(spectrum), complex_masks(turned)
+    assert not found.imag.any()
+    assert float(found.real.min()) > 0
+    assert float(found.real.sum(dim=1).max()) < 1
+    torch.testing.assert_close(same, found, atol=1e-4, rtol=1e-3)
+    assert float(first.imag.abs().mean()) > 1e-3
+    assert float((second - first).abs().mean()) > 1e-3
+
+
 def test_every_bin_lies_in_a_band() -> None:
-    for n_bins in (65, 129, 257, 513):
+    for n_bins in (65, 129, 257, 513, 1025):
         network = BandSplitSeparator(n_bins=n_bins, hidden_dim=4, num_layers=1)
         covered = sum(count * width for count, width in network.groups)
-        assert n_bins <= covered < n_bins + 38
+        assert n_bins <= covered < n_bins + 38 * (n_bins - 1) / 256
 
 
 # Mixtures
@@ -348,7 +366,7 @@ def test_faces_decide_which_voice_is_which(faced: Path) -> None:
 
 
 def test_mistakes_are_one_line(bands: Path, workplace: Path, rng: np.random.Generator) -> None:
-    save(BandSplitSeparator(hidden_dim=4, num_layers=1))
+    save(BandSplitSeparator(n_bins=257, hidden_dim=4, num_layers=1))
     train = ("train_separation", "--epochs", 1, *SMALL)
     one = workplace / "one"
     audio.write(one / "me/a.wav", band(100, 900, 1, rng), RATE)
@@ -364,7 +382,7 @@ def test_mistakes_are_one_line(bands: Path, workplace: Path, rng: np.random.Gene
     save(LookingToListenFaces(channels=2, hidden_dim=4, linear_dim=4))
     refused(run_script("inference_separation", "--input_path", "mix.wav"), "need the speakers' faces")
     audio.write("silent.wav", np.zeros(RATE, np.float32), RATE)
-    save(BandSplitSeparator(hidden_dim=4, num_layers=1))
+    save(BandSplitSeparator(n_bins=257, hidden_dim=4, num_layers=1))
     refused(run_script("inference_separation", "--input_path", "silent.wav", "--output_path", "o"), "silent")
     assert not list(Path().glob("o/*"))
 

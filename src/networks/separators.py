@@ -8,15 +8,19 @@ from torch import Tensor, nn
 
 from src.networks.base import Separator
 
-GROUPS = ((4, 1000.0), (8, 2500.0), (16, 4500.0), (38, 8000.0))
-"""Bins of 31.25 Hz in a band, up to a frequency in Hz."""
+GROUPS = ((125.0, 1000.0), (250.0, 2500.0), (500.0, 4500.0), (1187.5, 8000.0))
+"""Width of a band, up to a frequency, both in Hz."""
 
 
 class BandSplitSeparator(Separator):
     """Recurrent in turn along time, in each band, and along the bands, in each frame.
 
     The spectrum is cut into bands, narrow ones below; each becomes a vector of D numbers. Every block hears how a band
-    goes on, then what the other bands do at the same time. From each vector come the complex masks of its bins.
+    goes on, then what the other bands do at the same time. From each vector come the masks of its bins.
+
+    By default it hears magnitudes alone and answers with each voice's share of a bin, of which some may be nobody's;
+    with `phase` it hears and answers with complex numbers. Phases are hard to learn from: with a few hours of speech
+    shares get several times as far ([docs/separation.md](../../docs/separation.md)).
 
     Source: Luo and Yu, "Music Source Separation with Band-split RNN", TASLP 2023, for the bands; Luo, Chen and
     Yoshioka, "Dual-path RNN", ICASSP 2020, for the two directions.
@@ -27,35 +31,49 @@ class BandSplitSeparator(Separator):
         hidden_dim: width D of a band's vector, and of each direction of the LSTMs.
         num_layers: blocks.
         dropout: after each LSTM, in training.
+        phase: see above.
     """
 
     def __init__(
-        self, n_bins: int = 257, n_voices: int = 2, hidden_dim: int = 64, num_layers: int = 4, dropout: float = 0.0
+        self,
+        n_bins: int = 513,
+        n_voices: int = 2,
+        hidden_dim: int = 64,
+        num_layers: int = 4,
+        dropout: float = 0.0,
+        phase: bool = False,
     ) -> None:
         super().__init__(
-            n_bins=n_bins, n_voices=n_voices, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout
+            n_bins=n_bins,
+            n_voices=n_voices,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            phase=phase,
         )
-        self.n_voices, self.n_bins = n_voices, n_bins
+        self.n_voices, self.n_bins, self.phase = n_voices, n_bins, phase
         self.groups = _groups(n_bins)  # (bands, bins in each), from low to high
-        self.inwards = nn.ModuleList(_Banded(n_bands, 3 * width, hidden_dim) for n_bands, width in self.groups)
+        heard, self.said = (3, 2) if phase else (2, 1)  # numbers for a bin that go in, and that come out for a voice
+        self.inwards = nn.ModuleList(_Banded(n_bands, heard * width, hidden_dim) for n_bands, width in self.groups)
         self.along_time = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.along_bands = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(hidden_dim)
         self.hidden = nn.ModuleList(_Banded(n_bands, hidden_dim, 2 * hidden_dim) for n_bands, _ in self.groups)
         self.outwards = nn.ModuleList(
-            _Banded(n_bands, 2 * hidden_dim, 2 * width * n_voices) for n_bands, width in self.groups
+            _Banded(n_bands, 2 * hidden_dim, self.said * width * n_voices) for n_bands, width in self.groups
         )
 
     def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
         """See `Separator.forward`."""
         x = compressed(spectrum)
-        x = torch.cat([x, x.norm(dim=3, keepdim=True)], dim=3)  # (B, T, F, 3): magnitudes are hard to learn from parts
+        magnitude = x.norm(dim=3, keepdim=True)
+        x = torch.cat([x, magnitude] if self.phase else [magnitude, (magnitude + 0.01).log()], dim=3)
         whole = sum(n_bands * width for n_bands, width in self.groups)
         x = nn.functional.pad(x, (0, 0, 0, whole - self.n_bins))
         parts, first = [], 0
         for (n_bands, width), layer in zip(self.groups, self.inwards, strict=True):
-            part = x[:, :, first : first + n_bands * width].reshape(*x.shape[:2], n_bands, 3 * width)
-            parts.append(layer(part))  # (B, T, bands, D)
+            part = x[:, :, first : first + n_bands * width]
+            parts.append(layer(part.reshape(*x.shape[:2], n_bands, -1)))  # (B, T, bands, D)
             first += n_bands * width
         y = torch.cat(parts, dim=2)  # (B, T, K, D)
         for along_time, along_bands in zip(self.along_time, self.along_bands, strict=True):
@@ -64,12 +82,16 @@ class BandSplitSeparator(Separator):
         y = self.norm(y)
         masks, first = [], 0
         for (n_bands, width), hidden, layer in zip(self.groups, self.hidden, self.outwards, strict=True):
-            part = layer(hidden(y[:, :, first : first + n_bands]).tanh())  # (B, T, bands, 2 width S)
-            part = part.unflatten(3, (self.n_voices, width, 2)).permute(0, 3, 1, 2, 4, 5)
-            masks.append(part.flatten(3, 4))  # (B, S, T, bins, 2)
+            part = layer(hidden(y[:, :, first : first + n_bands]).tanh())  # (B, T, bands, numbers)
+            part = part.unflatten(3, (self.n_voices, width, self.said)).permute(0, 3, 1, 2, 4, 5)
+            masks.append(part.flatten(3, 4))  # (B, S, T, bins, numbers)
             first += n_bands
         mask = torch.cat(masks, dim=3)[:, :, :, : self.n_bins].float().contiguous()
-        return torch.view_as_complex(mask)
+        if self.phase:
+            return torch.view_as_complex(mask)
+        nobody = torch.full_like(mask[:, :1, ..., 0], -2.0)
+        share = torch.cat([mask[..., 0], nobody], dim=1).softmax(dim=1)[:, :-1]
+        return torch.complex(share, torch.zeros_like(share))
 
 
 class _Path(nn.Module):
@@ -114,10 +136,11 @@ def compressed(spectrum: Tensor, exponent: float = 0.3) -> Tensor:
 
 def _groups(n_bins: int) -> list[tuple[int, int]]:
     """Bands of equal width, as (how many, bins in each), that cover all bins; the last one may reach beyond them."""
-    found, first = [], 0
-    for width, top_hz in GROUPS:
-        last = top_hz == GROUPS[-1][1]
-        end = n_bins if last else min(n_bins, round(n_bins * top_hz / GROUPS[-1][1]))
+    found, first, top = [], 0, GROUPS[-1][1]
+    for width_hz, top_hz in GROUPS:
+        width = max(1, round(width_hz * (n_bins - 1) / top))
+        last = top_hz == top
+        end = n_bins if last else min(n_bins, round(n_bins * top_hz / top))
         count = -(-(end - first) // width) if last else (end - first) // width
         if count > 0:
             found.append((count, width))

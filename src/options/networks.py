@@ -159,7 +159,8 @@ class SeparatorOptions:
     channels: int | None = flag(None, "looking_to_listen: width of the convolutions")
     linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers")
     dropout: float | None = flag(None, "in training")
-    n_fft: int = flag(512, "length of the window and the FFT in samples at 16 kHz")
+    phase: bool = flag(False, "band_split: hear phases, too, and answer with complex masks; wants many hours of speech")
+    n_fft: int = flag(1024, "length of the window and the FFT in samples at 16 kHz")
     win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
     hop_length: int = flag(256, "samples from frame to frame")
 
@@ -179,4 +180,5 @@ class SeparatorOptions:
     def sizes(self) -> dict[str, Any]:
         """Those that are given."""
         own = ("hidden_dim", "num_layers", "channels", "linear_dim", "dropout")
-        return {key: value for key in own if (value := getattr(self, key)) is not None}
+        given = {key: value for key in own if (value := getattr(self, key)) is not None}
+        return given | {"phase": True} if self.phase else given
