@@ -1,0 +1,41 @@
+"""Makes clean speech of people who never were, a folder for each, where recordings to train on are few."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags and synthesises; what is there stays."""
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--text_path", required=True, help="text to read, an English sentence in each line")
+    parser.add_argument("--weights_path", required=True, help="the synthesiser Kokoro as .onnx, see docs/separation.md")
+    parser.add_argument("--voices_path", required=True, help="folder of its voices (.bin)")
+    parser.add_argument("--symbols_path", required=True, help='.json with its "vocab"')
+    parser.add_argument("--output_path", default="./data/speech", help="folder of the speech")
+    parser.add_argument(
+        "--n_speakers", type=cli.positive, default=265, help="how many speakers, mixtures of the voices"
+    )
+    parser.add_argument("--n_utterances", type=cli.positive, default=5, help="lines that each of them reads")
+    parser.add_argument("--seed", type=cli.counted, default=100, help="of everything that is drawn")
+    args = parser.parse_args(argv)
+
+    from src import speaking
+
+    seconds = speaking.build(
+        args.text_path,
+        args.weights_path,
+        args.voices_path,
+        args.symbols_path,
+        Path(args.output_path),
+        args.n_speakers,
+        args.n_utterances,
+        args.seed,
+    )
+    print(f"{seconds / 60:.1f} minutes of speech made in {args.output_path}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
