@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "presence_report": EVERYONE | {"metrics", "mixing"},
     "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},
     "synthesis": EVERYONE,
+    "speaking": EVERYONE | {"audio"},
     "voices": EVERYONE,
     "cooking": EVERYONE | {"audio", "features", "mixing", "planning", "shards"},
     "builder": EVERYONE | {"cooking", "planning", "results"},

@@ -19,8 +19,8 @@ class BandSplitSeparator(Separator):
     goes on, then what the other bands do at the same time. From each vector come the masks of its bins.
 
     By default it hears magnitudes alone and answers with each voice's share of a bin, of which some may be nobody's;
-    with `phase` it hears and answers with complex numbers. Phases are hard to learn from: with a few hours of speech
-    shares get several times as far ([docs/separation.md](../../docs/separation.md)).
+    with `phase` it hears and answers with complex numbers, which are much harder to learn from: with a few hours of
+    speech shares get further sooner.
 
     Source: Luo and Yu, "Music Source Separation with Band-split RNN", TASLP 2023, for the bands; Luo, Chen and
     Yoshioka, "Dual-path RNN", ICASSP 2020, for the two directions.
