@@ -96,3 +96,12 @@ def test_the_cleaner_cuts_pauses_and_keeps_words_whole(rng: np.random.Generator)
     starts = np.cumsum([0] + [16000 + len(prompt) for prompt in prompts[:-1]])
     for start in starts:
         assert kept[start : start + 16000].mean() < 0.35
+
+
+def test_two_voices_are_told_apart(workplace: Path) -> None:
+    ran = run_script(
+        "eval_separation", "--clean_path", ROOT / "data/speech", "--val_items", 16, "--clip_s", 3, "--json",
+        "--model_filename", ROOT / "models/separator.pth",
+    )  # fmt: skip
+    rows = json.loads(ran.out)
+    assert rows[0]["si_sdr_improvement"] > 1.5
