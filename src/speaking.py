@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from tqdm import tqdm
 
-from src import audio
+from src import audio, leftovers
 from src.errors import InputError, reason
 from src.files import FloatArray, claiming, existing, list_files, quoted
 
@@ -98,6 +98,7 @@ def build(
     synthesiser, seconds = Synthesiser(weights, symbols), 0.0
     speakers = plan(list(voices), len(lines), n_speakers, n_utterances, seed)
     with claiming(output / "speech"):
+        leftovers.sweep(output, deep=True)
         for speaker in tqdm(speakers, desc="speakers", unit="speaker", leave=False, disable=None):
             table = style(speaker, voices)
             for number, line in enumerate(speaker.lines):
