@@ -320,7 +320,7 @@ def networks() -> dict[str, tuple[str, Network, MelFeatures, list[str], dict[str
         "classifier": ("classification", LSTMClassifier(hidden_dim=4), mel, sides, {"clip_s": 0.2}, scores),
         "classes": ("classification", LSTMClassifier(n_classes=3, hidden_dim=4), mel, ["a", "b", "c"], {}, scores),
         "cutter": ("cleaning", RecurrentCutter(hidden_dim=4, num_layers=1), mel, [], {}, {"threshold": 0.4}),
-        "separator": ("separation", BandSplitSeparator(hidden_dim=4, num_layers=1), short, [], {}, {}),
+        "separator": ("separation", BandSplitSeparator(n_bins=257, hidden_dim=4, num_layers=1), short, [], {}, {}),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from src.files import read_mel
 from src.judging import Judge
 from src.labeler.store import Store
 from src.mixed_folders import read_embeddings
-from src.networks import NETWORKS, SEPARATORS, GainDenoiser, LSTMClassifier, LSTMDenoiser, Network, RecurrentCutter
+from src.networks import NETWORKS, GainDenoiser, LSTMClassifier, LSTMDenoiser, Network, RecurrentCutter
 from src.options import BuildOptions, FitOptions, PoolOptions
 from src.planning import split_pools
 from src.recordings import Recordings
@@ -326,7 +326,7 @@ def test_every_network_passes_the_look_at_its_card(name: str) -> None:
     kind, small = NETWORKS[name], {"hidden_dim": 8, "width": 4, "num_layers": 1, "channels": 4, "linear_dim": 8}
     task = next((task for task, base in KINDS.items() if issubclass(kind, base)), "classification")
     network = kind(**{key: value for key, value in small.items() if key in inspect.signature(kind).parameters})
-    features = MelFeatures(n_fft=512) if name in SEPARATORS else MelFeatures()
+    features = MelFeatures(n_fft=512) if name.startswith("looking_to_listen") else MelFeatures()
     path = saved(network, task, dict.keys, labels=SIDES if task == "classification" else [], features=features)
     found = checkpoint.load(path, task).state_dict()
     wanted = network.state_dict()
