@@ -13,12 +13,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights_path", required=True, help="the synthesiser Kokoro as .onnx, see docs/separation.md")
     parser.add_argument("--voices_path", required=True, help="folder of its voices (.bin)")
     parser.add_argument("--symbols_path", required=True, help='.json with its "vocab"')
-    parser.add_argument("--output_path", default="./data/speech", help="folder of the speech")
+    parser.add_argument("--output_path", default="./data/made", help="folder of the speech")
     parser.add_argument(
-        "--n_speakers", type=cli.positive, default=265, help="how many speakers, mixtures of the voices"
+        "--n_speakers", type=cli.positive, default=100, help="how many speakers, mixtures of the voices"
     )
     parser.add_argument("--n_utterances", type=cli.positive, default=5, help="lines that each of them reads")
-    parser.add_argument("--seed", type=cli.counted, default=100, help="of everything that is drawn")
+    parser.add_argument("--seed", type=cli.counted, default=0, help="of everything that is drawn")
     args = parser.parse_args(argv)
 
     from src import speaking

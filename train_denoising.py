@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     losses = cli.take(LossOptions, args)
     if args.fine_bins and not args.noise_path:
         raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
+    if args.ahead_dim and not args.look_ahead:
+        raise InputError("--ahead_dim is about the frames ahead: say by --look_ahead how many.")
 
     from src import runs
     from src.tasks import DenoisingTask

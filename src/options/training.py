@@ -27,7 +27,7 @@ class FitOptions:
     mixed_precision: str = flag("auto", "of the loss: auto (bf16 on a GPU that has it), no or bf16")
     save_minutes: float = flag(10.0, "how often the resume file is written within an epoch")
     init_filename: str | None = flag(None, "weights in models/ to start from, to fit them to other data")
-    train_only: str = flag("", "of the network's weights, with commas between, those whose names begin so; others stay")
+    train_only: str = flag("", "train only weights whose names begin so, with commas between; the others stay")
     resume: bool = flag(False, "go on with the interrupted run in models/<name>.resume.pth")
 
     def __post_init__(self) -> None:
