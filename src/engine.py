@@ -7,12 +7,9 @@ the bits of a run that was not.
 import contextlib
 import json
 import math
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -22,26 +19,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import allocation, checkpoint, processes, resuming
+from src import allocation, checkpoint, signals
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
-from src.errors import InputError, shortened
+from src.errors import InputError
 from src.files import claiming, ensure_writable, quoted, write_text
 from src.networks import Network
 from src.options import FitOptions
+from src.resuming import Progress, ResumeFile
 from src.tasks.base import Record, Task
-
-
-@dataclass
-class Progress:
-    """Where a run stands: `step` batches of `epoch` are done, with the sum of their losses over `items` items."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    items: int = 0
-    best: float | None = None
-    best_epoch: int = -1
 
 
 class Interrupted(KeyboardInterrupt):
@@ -102,7 +88,10 @@ class _Run:
             except ValueError as error:
                 raise InputError(f"--init_filename: {quoted(path)} {error}") from error
             network.train()
-        _hold_others(network, options.train_only)
+        try:
+            network.move_only(options.train_only)
+        except ValueError as error:
+            raise InputError(f"--train_only {error}") from error
         self.sampler = BucketSampler(self.data.lengths, options.batch_size, True, options.seed, self.data.groups)
         moved = [weight for weight in network.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(
@@ -115,12 +104,21 @@ class _Run:
         self.schedule = self._schedule()
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.saved_at = time.monotonic()
-        self.resume_path, self.history_path = out.with_suffix(".resume.pth"), out.with_suffix(".history.json")
+        self.history_path = out.with_suffix(".history.json")
+        self.kept = ResumeFile(
+            out.with_suffix(".resume.pth"),
+            self._identity(),
+            self.plain,
+            self.optimizer,
+            self.schedule,
+            self.accelerator,
+        )
         ensure_writable(out)
         with self._alone():  # before hours of work
             pass
         if options.resume:
-            self._resume()
+            self.progress, self.history = self.kept.load(len(self.sampler))
+            self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
 
     def fit(self) -> list[dict[str, float]]:
         self._say(
@@ -128,7 +126,7 @@ class _Run:
             f"{self.plain.n_parameters():,} parameters; {self.accelerator.device}, "
             f"{self.accelerator.num_processes} process(es), {'bf16' if self.low_precision else 'float32'}"
         )
-        with self._alone(), _signals() as stopped:
+        with self._alone(), signals.noted() as stopped:
             while self.progress.epoch < self.options.epochs and not self._out_of_patience():
                 self._train_epoch(stopped)
                 self._close_epoch()
@@ -136,7 +134,7 @@ class _Run:
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Within it no second run trains weights of the same name."""
-        return claiming(self.resume_path) if self.accelerator.is_main_process else contextlib.nullcontext()
+        return claiming(self.kept.path) if self.accelerator.is_main_process else contextlib.nullcontext()
 
     def _train_epoch(self, stopped: list[int]) -> None:
         progress, accelerator = self.progress, self.accelerator
@@ -166,12 +164,12 @@ class _Run:
             bar.update()
             stop, save = self._agreed(bool(stopped), self._is_due())
             if stop or save:
-                self._save_resume()
+                self._keep()
             if stop:
                 bar.close()
                 self._say(
                     f"stopped in epoch {progress.epoch + 1} after batch {progress.step} of {len(batches)}; "
-                    f"everything is saved in {quoted(self.resume_path)}. Go on with the same command and --resume"
+                    f"everything is saved in {quoted(self.kept.path)}. Go on with the same command and --resume"
                 )
                 raise Interrupted
         bar.close()
@@ -209,7 +207,7 @@ class _Run:
 
     def _close_epoch(self) -> None:
         progress, task = self.progress, self.task
-        loss_sum, items = _sums(self._shares())
+        loss_sum, items = self.kept.sums(progress)
         row = {
             "epoch": progress.epoch + 1,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
@@ -233,17 +231,9 @@ class _Run:
                 )
                 checkpoint.save(self.out, self.plain.state_dict())
             write_text(self.history_path, json.dumps(self.history, indent=1))
-        self._save_resume()
+        self._keep()
         figures = "  ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in ("epoch", "n"))
         self._say(f"epoch {row['epoch']}/{self.options.epochs}  {figures}{'  (best)' if better and scores else ''}")
-
-    def _shares(self) -> list[list[float]]:
-        """Each process's sum of losses and number of items in this epoch so far."""
-        ours = [[self.progress.loss_sum, self.progress.items]]
-        all_: torch.Tensor = self.accelerator.gather(
-            torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device)
-        )
-        return all_.tolist()
 
     def _better(self, figure: float) -> bool:
         best = self.progress.best
@@ -295,64 +285,9 @@ class _Run:
         waited = time.monotonic() - self.saved_at
         return self.accelerator.is_main_process and waited > 60 * self.options.save_minutes
 
-    def _save_resume(self) -> None:
-        """Saves where the run stands; all processes come here at the same step."""
-        self.saved_at, shares = time.monotonic(), self._shares()
-        if self.accelerator.is_main_process:
-            loss_sum, items = _sums(shares)
-            checkpoint.save(
-                self.resume_path,
-                {
-                    "run": self._identity(),
-                    "progress": asdict(replace(self.progress, loss_sum=loss_sum, items=items)),
-                    "shares": shares,
-                    "history": self.history,
-                    "network": dict(self.plain.state_dict()),
-                    "optimizer": self.optimizer.state_dict(),
-                    "schedule": self.schedule.state_dict(),
-                },
-            )
-
-    def _resume(self) -> None:
-        saved = processes.of_main(checkpoint.load_dict(self.resume_path) if processes.is_main() else None)
-        try:
-            before, now = saved["run"], self._identity()
-            differing = [
-                f"{key} {shortened(str(before.get(key)), 120)} (now {now.get(key)})"
-                for key in now | before
-                if before.get(key) != now.get(key)
-            ]
-            if differing:
-                raise InputError(
-                    f"{quoted(self.resume_path)} is of another run: {', '.join(differing[:5])}. Leave out --resume."
-                )
-            self._take(saved)
-        except InputError:
-            raise
-        except Exception as error:  # torch raises what it likes for a state that is none
-            raise InputError(
-                f"{quoted(self.resume_path)} is damaged or of another version. Leave out --resume."
-            ) from error
-        self._say(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}")
-
-    def _take(self, saved: dict[str, Any]) -> None:
-        """Takes a run's state over; an exception of any kind where it is none of this run."""
-        resuming.check_progress(saved["progress"], saved["history"], len(self.sampler))
-        moved = [weight for weight in self.plain.parameters() if weight.requires_grad]
-        resuming.check_state(saved["optimizer"], moved, self.optimizer.state_dict())
-        resuming.check_alike(saved["schedule"], self.schedule.state_dict())
-        resuming.check_weights(saved["network"])
-        self.plain.load_state_dict(saved["network"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.schedule.load_state_dict(saved["schedule"])
-        self.history, self.progress = list(saved["history"]), Progress(**saved["progress"])
-        shares = saved.get("shares", [])
-        rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        if len(shares) == world:
-            loss_sum, items = shares[rank]
-            self.progress = replace(self.progress, loss_sum=float(loss_sum), items=int(items))
-        elif rank:  # of another number of processes: the main one goes on with the sums of all
-            self.progress = replace(self.progress, loss_sum=0.0, items=0)
+    def _keep(self) -> None:
+        self.saved_at = time.monotonic()
+        self.kept.save(self.progress, self.history)
 
     def _loader(self, data: MelDataset, shares: Shares) -> "DataLoader[Any]":
         return _loader(data, shares, self.options.workers, self.accelerator.device.type == "cuda")
@@ -369,11 +304,6 @@ class _Run:
             print(text, flush=True)
 
 
-def _sums(shares: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """The sum of losses and the number of items of all processes."""
-    return sum(share[0] for share in shares), int(sum(share[1] for share in shares))
-
-
 def _loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataLoader[Any]":
     return DataLoader(
         data,
@@ -381,14 +311,8 @@ def _loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataL
         collate_fn=collate,
         num_workers=workers,
         pin_memory=pin,
-        worker_init_fn=_leave_signals,
+        worker_init_fn=signals.left_to_parent,
     )
-
-
-def _leave_signals(_: int) -> None:
-    """A worker leaves signals, which a shell or a scheduler sends to the whole group, to its parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 @torch.no_grad()
@@ -421,41 +345,3 @@ def evaluate(
         found = gather_object(found)
     by_index = dict(found)
     return [by_index[index] for index in sorted(by_index)]
-
-
-def _hold_others(network: nn.Module, train_only: str) -> None:
-    """Keeps a network's weights as they are, but for those whose names begin with one of some words.
-
-    Raises:
-        InputError: none does.
-    """
-    words = [word for word in train_only.replace(" ", "").split(",") if word]
-    for word in words:
-        if not any(name.startswith(word) for name, _ in network.named_parameters()):
-            parts = dict.fromkeys(name.split(".")[0] for name, _ in network.named_parameters())
-            raise InputError(f"--train_only {word}: no weight is named so; the network's parts are {', '.join(parts)}.")
-    for name, weight in network.named_parameters():
-        weight.requires_grad_(not words or name.startswith(tuple(words)))
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Within it, the first SIGINT or SIGTERM is only noted in the list it gives; the second one acts as usual."""
-    noted: list[int] = []
-    before: dict[int, Any] = {}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number: int, _: FrameType | None) -> None:
-        noted.append(number)
-        restore()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError):  # not in the main thread: signals stay as they are
-            before[number] = signal.signal(number, note)
-    try:
-        yield noted
-    finally:
-        restore()

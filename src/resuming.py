@@ -1,23 +1,151 @@
-"""What a resume file must hold before a run goes on with it.
+"""The resume file: where a run stands, saved so that it goes on as if it had never been stopped.
 
-torch takes almost anything for the state of an optimizer or a schedule, and trips over it steps later.
+torch takes almost anything for the state of an optimizer or a schedule, and trips over it steps later; so what a file
+holds is checked before a run goes on with it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from accelerate import Accelerator
+from torch import Tensor, nn
 
+from src import checkpoint, processes
 from src.cards import is_plain
+from src.errors import InputError, shortened
+from src.files import quoted
+
+
+@dataclass
+class Progress:
+    """Where a run stands: `step` batches of `epoch` are done, with the sum of their losses over `items` items.
+
+    Of several processes each has the sums of its own share.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    items: int = 0
+    best: float | None = None
+    best_epoch: int = -1
+
+
+class ResumeFile:
+    """The file of one run.
+
+    Args:
+        path: of the file.
+        run: what must be equal for a run to be the same run; plain values.
+        network: on its own, not wrapped for several processes.
+        optimizer: of the network's weights that are moved.
+        schedule: of its learning rate.
+        accelerator: of this process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: Mapping[str, Any],
+        network: nn.Module,
+        optimizer: Any,
+        schedule: Any,
+        accelerator: Accelerator,
+    ) -> None:
+        self.path, self.run, self.network = path, dict(run), network
+        self.optimizer, self.schedule, self.accelerator = optimizer, schedule, accelerator
+
+    def sums(self, progress: Progress) -> tuple[float, int]:
+        """The sum of losses and the number of items of all processes; all must come here."""
+        return _total(self._shares(progress))
+
+    def save(self, progress: Progress, history: Sequence[Mapping[str, float]]) -> None:
+        """Saves where the run stands; all processes come here at the same step."""
+        shares = self._shares(progress)
+        if self.accelerator.is_main_process:
+            loss_sum, items = _total(shares)
+            checkpoint.save(
+                self.path,
+                {
+                    "run": self.run,
+                    "progress": asdict(replace(progress, loss_sum=loss_sum, items=items)),
+                    "shares": shares,
+                    "history": list(history),
+                    "network": dict(self.network.state_dict()),
+                    "optimizer": self.optimizer.state_dict(),
+                    "schedule": self.schedule.state_dict(),
+                },
+            )
+
+    def load(self, n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
+        """Gives network, optimizer and schedule the states that were saved.
+
+        Args:
+            n_batches: of an epoch.
+
+        Returns:
+            Where the run stood, and a row for each epoch that is done.
+
+        Raises:
+            InputError: the file is missing, damaged, or of another run.
+        """
+        saved = processes.of_main(checkpoint.load_dict(self.path) if processes.is_main() else None)
+        try:
+            before = saved["run"]
+            differing = [
+                f"{key} {shortened(str(before.get(key)), 120)} (now {self.run.get(key)})"
+                for key in self.run | before
+                if before.get(key) != self.run.get(key)
+            ]
+            if differing:
+                raise InputError(
+                    f"{quoted(self.path)} is of another run: {', '.join(differing[:5])}. Leave out --resume."
+                )
+            return self._take(saved, n_batches)
+        except InputError:
+            raise
+        except Exception as error:  # torch raises what it likes for a state that is none
+            raise InputError(f"{quoted(self.path)} is damaged or of another version. Leave out --resume.") from error
+
+    def _take(self, saved: dict[str, Any], n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
+        """Takes a run's state over; an exception of any kind where it is none of this run."""
+        check_progress(saved["progress"], saved["history"], n_batches)
+        moved = [weight for weight in self.network.parameters() if weight.requires_grad]
+        check_state(saved["optimizer"], moved, self.optimizer.state_dict())
+        check_alike(saved["schedule"], self.schedule.state_dict())
+        check_weights(saved["network"])
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        progress, shares = Progress(**saved["progress"]), saved.get("shares", [])
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        if len(shares) == world:
+            loss_sum, items = shares[rank]
+            progress = replace(progress, loss_sum=float(loss_sum), items=int(items))
+        elif rank:  # of another number of processes: the main one goes on with the sums of all
+            progress = replace(progress, loss_sum=0.0, items=0)
+        return progress, list(saved["history"])
+
+    def _shares(self, progress: Progress) -> list[list[float]]:
+        """Each process's sum of losses and number of items in this epoch so far."""
+        ours = [[progress.loss_sum, progress.items]]
+        all_: Tensor = self.accelerator.gather(torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device))
+        return all_.tolist()
+
+
+def _total(shares: Sequence[Sequence[float]]) -> tuple[float, int]:
+    return sum(share[0] for share in shares), int(sum(share[1] for share in shares))
 
 
 def check_progress(progress: Mapping[str, Any], history: Sequence[Any], n_batches: int) -> None:
     """Where the run stood.
 
     Args:
-        progress: fields of `engine.Progress`.
+        progress: fields of `Progress`.
         history: a row for each epoch that is done.
         n_batches: of an epoch.
 

@@ -72,7 +72,8 @@ MAY_IMPORT = {
     "builder": EVERYONE | {"cooking", "planning", "results"},
     "cards": {"networks", "features"},
     "checkpoint": EVERYONE | {"cards", "networks", "features"},
-    "resuming": {"cards"},
+    "resuming": EVERYONE | {"cards", "checkpoint", "processes"},
+    "signals": set(),
     "tasks": EVERYONE
     | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
@@ -93,7 +94,7 @@ MAY_IMPORT = {
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
     "engine": EVERYONE
-    | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "processes", "resuming"},
+    | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "resuming", "signals"},
     "drawings": EVERYONE | {"audio", "features", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE

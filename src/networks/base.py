@@ -37,6 +37,24 @@ class Network(nn.Module):
             raise ValueError(f"holds a {type(other).__name__}; expected a {type(self).__name__}")
         return other
 
+    def move_only(self, words: str) -> None:
+        """Has training leave all weights as they are but those whose names begin with one of some words.
+
+        Args:
+            words: with commas between them; none: all weights are moved.
+
+        Raises:
+            ValueError: no weight's name begins with one of them.
+        """
+        wanted = [word for word in words.replace(" ", "").split(",") if word]
+        names = [name for name, _ in self.named_parameters()]
+        for word in wanted:
+            if not any(name.startswith(word) for name in names):
+                parts = dict.fromkeys(name.split(".")[0] for name in names)
+                raise ValueError(f"{word}: no weight is named so; the network's parts are {', '.join(parts)}.")
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(not wanted or name.startswith(tuple(wanted)))
+
     def n_parameters(self) -> int:
         """Trainable numbers."""
         return sum(weight.numel() for weight in self.parameters())

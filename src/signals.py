@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM, in a run that must not stop just anywhere."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[list[int]]:
+    """Within it, the first SIGINT or SIGTERM is only noted in the list it gives; the second one acts as usual."""
+    numbers: list[int] = []
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _: FrameType | None) -> None:
+        numbers.append(number)
+        restore()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not in the main thread: signals stay as they are
+            before[number] = signal.signal(number, note)
+    try:
+        yield numbers
+    finally:
+        restore()
+
+
+def left_to_parent(_: int) -> None:
+    """For a loader's worker: signals, which a shell or a scheduler sends to the whole group, are its parent's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
