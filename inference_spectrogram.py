@@ -17,15 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     options = cli.take(CleanOptions, args)
 
-    from src import checkpoint, enhancement, files, plots
+    from src import arrays, checkpoint, enhancement, files, plots
     from src.features import MelFeatures
 
     network = checkpoint.load_denoiser(args.model_filename)
     features = MelFeatures(**network.card["features"])
-    noisy = files.read_mel(args.input_path, features.n_mels)
+    noisy = arrays.read_mel(args.input_path, features.n_mels)
     files.refuse_overwriting(args.input_path, args.output_path)
     estimate = enhancement.estimate_mel(network, noisy, options)
-    files.write_array(args.output_path, estimate)
+    arrays.write_array(args.output_path, estimate)
     print(f"saved {args.output_path}")
     plots.Board(args, features).spectrograms({"input": noisy, "denoised": estimate}, "spectrogram")
     return 0

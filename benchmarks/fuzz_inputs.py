@@ -22,10 +22,10 @@ import soundfile as sf
 import torch
 
 from src import audio, builder, checkpoint, clip_lists, clips, downloading, engine, enhancement, faces, labels, live
+from src.arrays import read_mel
 from src.editing import Editor
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import read_mel
 from src.judging import Judge
 from src.labeler.store import Store
 from src.mixed_folders import read_embeddings

@@ -29,8 +29,8 @@ import build_dataset
 import inference_audio
 import train_denoising
 from src import audio, builder, checkpoint, engine, enhancement, results, runs  # noqa: F401  before the forks
+from src.arrays import read_mel, write_array
 from src.errors import InputError
-from src.files import read_mel, write_array
 from src.labeler.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -15,11 +15,12 @@ import numpy.typing as npt
 import torch
 
 from src import audio
+from src.arrays import open_array
 from src.batching import Item
 from src.datasets import MelDataset
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, existing, list_files, open_array, quoted
+from src.files import FloatArray, existing, list_files, quoted
 from src.labeler import frames
 from src.labeler.frames import FRAME_S
 from src.labeler.store import Store

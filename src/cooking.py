@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from src import audio, mixing, shards
+from src.arrays import write_array
 from src.errors import FullDiskError, InputError
 from src.features import MelFeatures
-from src.files import FloatArray, write_array
+from src.files import FloatArray
 from src.options import BuildOptions
 from src.planning import Job, Pool
 

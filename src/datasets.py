@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src import audio
+from src.arrays import mel_length, read_mel, write_array
 from src.batching import Item
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
-from src.files import FloatArray, mel_length, quoted, read_mel, write_array
+from src.files import FloatArray, quoted
 from src.indexing import Files, Index, stem_of
 from src.kept import Ints
 from src.labels import SUFFIXES, Listing

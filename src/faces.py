@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from src import results
+from src.arrays import open_array, write_array
 from src.errors import InputError, raise_all, reason
-from src.files import FloatArray, claiming, existing, list_files, open_array, quoted, write_array, write_text
+from src.files import FloatArray, claiming, existing, list_files, quoted, write_text
 from src.options import FRAME_RATE_HZ
 
 SIZE = 512

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from src import audio, checkpoint, metrics
+from src.arrays import read_mel
 from src.batching import Item, collate
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import FloatArray, quoted, read_mel
+from src.files import FloatArray, quoted
 from src.networks import Network
 from src.sounds import sounding
 

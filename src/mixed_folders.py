@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from src import audio
+from src.arrays import open_array
 from src.batching import Item
 from src.datasets import MelDataset
 from src.errors import InputError, raise_all
 from src.features import MelFeatures
-from src.files import FloatArray, existing, list_files, open_array, quoted
+from src.files import FloatArray, existing, list_files, quoted
 from src.networks.looking_to_listen import FACE_DIM
 from src.options import FRAME_RATE_HZ
 from src.recordings import Recordings

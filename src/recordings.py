@@ -14,8 +14,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from src import audio, leftovers
+from src.arrays import open_array, write_array
 from src.errors import InputError, raise_all
-from src.files import FloatArray, open_array, replacing, write_array
+from src.files import FloatArray, replacing
 
 LARGEST = 1e30
 """Of what a 16-bit sample may be multiplied by; no recording is as loud."""

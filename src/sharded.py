@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.arrays import mel_of_bytes
 from src.batching import Item
 from src.datasets import MelDataset
 from src.errors import InputError, reason
 from src.features import MelFeatures
-from src.files import mel_of_bytes, quoted
+from src.files import quoted
 from src.shards import SIDES, Shards, member_of
 
 N_OPEN = 16
@@ -54,7 +55,7 @@ class ShardedMels(MelDataset):
         """(T, M) float32 of a pair.
 
         Raises:
-            InputError: it is not what `files.read_mel` accepts, or the shard has gone.
+            InputError: it is not what `arrays.read_mel` accepts, or the shard has gone.
         """
         shard, (offset, size) = int(self.shards.shard[index]), self.shards.place(index, side)
         path = self.shards.paths[shard]

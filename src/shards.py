@@ -17,8 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from src import tars
+from src.arrays import HEAD, length_of_head, mel_of_bytes
 from src.errors import InputError, raise_all, reason
-from src.files import HEAD, FloatArray, length_of_head, mel_of_bytes, quoted, replacing
+from src.files import FloatArray, quoted, replacing
 from src.kept import UNSURE_NS, WORTH_KEEPING, Arrays, Ints, Kept, Names
 
 SIDES = ("noisy", "clean")

@@ -10,8 +10,9 @@ import torch
 from tqdm import tqdm
 
 from src import audio, leftovers, masks
+from src.arrays import write_array
 from src.features import MelFeatures
-from src.files import FloatArray, claiming, write_array, write_text
+from src.files import FloatArray, claiming, write_text
 from src.mixed_folders import read_embeddings, stretch
 from src.options import VoiceOptions
 from src.planning import split_pools

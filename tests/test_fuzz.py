@@ -19,11 +19,11 @@ import torch
 
 from benchmarks import fuzz_inputs, fuzz_readers
 from src import audio, builder, checkpoint, cli, clips, downloading, engine, faces, labels
+from src.arrays import read_mel
 from src.cards import KINDS
 from src.editing import Editor
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import read_mel
 from src.judging import Judge
 from src.labeler.store import Store
 from src.mixed_folders import read_embeddings

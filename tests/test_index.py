@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.arrays import mel_length, open_mel
 from src.batching import BucketSampler
 from src.datasets import LabelledMels, PairedMels
 from src.errors import InputError
 from src.features import MelFeatures
-from src.files import list_files, mel_length, open_mel
+from src.files import list_files
 from src.indexing import Index
 from src.kept import WORTH_KEEPING
 from src.labels import SUFFIXES, of_folder, of_sides

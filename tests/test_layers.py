@@ -9,12 +9,13 @@ import pytest
 
 from tests.conftest import ROOT
 
-EVERYONE = {"errors", "files", "leftovers", "options"}
+EVERYONE = {"arrays", "errors", "files", "leftovers", "options"}
 MAY_IMPORT = {
     "errors": set(),
     "allocation": set(),
     "leftovers": set(),
     "files": {"errors", "leftovers"},
+    "arrays": {"errors", "files"},
     "options": {"errors"},
     "processes": set(),
     "bulk": {"errors", "files", "processes"},
