@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "inversion": EVERYONE | {"features"},
     "metrics": set(),
     "loudness": set(),
+    "intelligibility": set(),
     "averaging": {"errors", "networks"},
     "results": EVERYONE,
     "mixing": EVERYONE | {"audio"},
@@ -76,7 +77,7 @@ MAY_IMPORT = {
     "resuming": EVERYONE | {"cards", "checkpoint", "processes"},
     "signals": set(),
     "tasks": EVERYONE
-    | {"loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
+    | {"intelligibility", "loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
     | {"voice_mixtures"},
     "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},

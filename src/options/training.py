@@ -64,6 +64,7 @@ class LossOptions:
     sdr_weight: float = flag(0.0, "weight of the negative SI-SDR in bels")
     resolution_weight: float = flag(0.0, "weight of the multi-resolution STFT error")
     loudness_weight: float = flag(0.0, "weight of the difference that a listener hears, in points of opinion")
+    intelligibility_weight: float = flag(0.0, "weight of the share of speech that cannot be understood")
 
     def __post_init__(self) -> None:
         weights = [value for name, value in vars(self).items() if name.endswith("_weight")]
@@ -74,6 +75,11 @@ class LossOptions:
                 (not 0 <= self.complex_share <= 1, f"--complex_share {self.complex_share}; expected 0 to 1"),
             ]
         )
+
+    @property
+    def of_waves(self) -> bool:
+        """Whether the estimate must become a wave again to be judged."""
+        return any((self.sdr_weight, self.resolution_weight, self.loudness_weight, self.intelligibility_weight))
 
 
 @dataclass(frozen=True)

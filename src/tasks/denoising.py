@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src import loudness, metrics
+from src import intelligibility, loudness, metrics
 from src.batching import Batch
 from src.datasets import MelDataset, PairedMels
 from src.features import MelFeatures, power_of
@@ -120,7 +120,7 @@ class DenoisingTask(Task):
             if factor is not None and network.training:  # the bands alone must do, too, or they would learn nothing
                 spectrum_error = (spectrum_error + spectra.error(features.spread(bands))) / 2
             loss = losses.mel_weight * errors["mse_denoised"] + losses.spectrum_weight * spectrum_error
-            if losses.sdr_weight or losses.resolution_weight or losses.loudness_weight or not network.training:
+            if losses.of_waves or not network.training:
                 wave = features.istft(noisy * gain, waves["clean"].shape[-1])
                 errors["si_sdr_noisy"] = metrics.si_sdr(waves["noisy"], waves["clean"])
                 errors["si_sdr_denoised"] = metrics.si_sdr(wave, waves["clean"])
@@ -130,4 +130,7 @@ class DenoisingTask(Task):
                 if losses.loudness_weight:
                     errors["disturbance"] = loudness.disturbance(wave, waves["clean"], features.sample_rate)
                     loss = loss + losses.loudness_weight * errors["disturbance"]
+                if losses.intelligibility_weight:
+                    errors["estoi"] = intelligibility.correlation(wave, waves["clean"], features.sample_rate)
+                    loss = loss + losses.intelligibility_weight * (1 - errors["estoi"])
             return errors | {"loss": loss}
