@@ -32,8 +32,10 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
     if not (min(shares) >= 0 and 0 < sum(shares) < float("inf")):
         raise InputError(f"shares {' '.join(f'{share:g}' for share in shares)}; expected 0 or more, not all 0.")
     last = networks[-1]
+    # The network's own sizes: those on a card of an older version may lack what has a default now.
+    cards = [network.card | {"sizes": network.sizes} for network in networks]
     for key in ("task", "network", "sizes", "features", "labels"):
-        values = [network.card.get(key) for network in networks]
+        values = [card.get(key) for card in cards]
         if any(value != values[-1] for value in values):
             raise InputError(
                 f"the weights files are of different {key}: {values[0]} and {values[-1]}. Give those of one kind."
@@ -44,5 +46,5 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
             if isinstance(value, torch.Tensor) and value.is_floating_point():
                 parts = [share / sum(shares) * state[key].double() for share, state in zip(shares, states, strict=True)]
                 value.copy_(torch.stack(parts).sum(dim=0))
-    last.card = last.card | {"scores": {}}
+    last.card = last.card | {"sizes": dict(last.sizes), "scores": {}}
     return last

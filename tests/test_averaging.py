@@ -54,3 +54,12 @@ def test_what_does_not_go_together_is_refused(three: list[Network], classifier: 
     refused(run_script("average_models", "--input_filenames", "a.pth", "b.pth", "--shares", -1, 2), "0 or more")
     refused(run_script("average_models", "--input_filenames", "a.pth", "none.pth"), "does not exist")
     assert not Path("models/averaged.pth").exists()
+
+
+def test_weights_of_an_older_version_whose_card_lacks_a_size_go_with_new_ones(three: list[Network]) -> None:
+    state = torch.load("models/a.pth", weights_only=True)
+    del state["_extra_state"]["sizes"]["num_layers"]
+    checkpoint.save(Path("models/old.pth"), state)
+    mean = averaged("old.pth", "b.pth", "--shares", 1, 0)
+    assert mean.card["sizes"] == three[0].card["sizes"]
+    torch.testing.assert_close(mean(torch.ones(1, 5, 80))[0], three[0](torch.ones(1, 5, 80))[0])
