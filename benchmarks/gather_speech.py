@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_path", required=True, help="folder of the speech, a sub-folder for each speaker")
     parser.add_argument("--packages_path", default="", help="folder of the .deb files; what is missing is downloaded")
-    parser.add_argument("--min_range_db", type=float, default=20.0, help="what has noisier pauses is left out")
+    parser.add_argument("--min_range_db", type=float, default=25.0, help="what has noisier pauses is left out")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         packages = Path(args.packages_path or scratch)
