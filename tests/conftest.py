@@ -79,6 +79,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.fixture(scope="session")
+def speech() -> torch.Tensor:
+    """Three seconds of somebody who speaks (1, N), at 16 kHz."""
+    return torch.from_numpy(audio.read(ROOT / "data/speech/en/agent-newlocation.flac", 16000)[0])[None]
+
+
+def hiss(speech: torch.Tensor, snr_db: float, seed: int = 0) -> torch.Tensor:
+    """White noise as long as the speech, this far below it."""
+    drawn = torch.randn(speech.shape, generator=torch.Generator().manual_seed(seed))
+    return drawn * (speech.square().mean() / 10 ** (snr_db / 10)).sqrt()
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

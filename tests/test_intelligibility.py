@@ -4,20 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src import audio, intelligibility
-from tests.conftest import ROOT
+from src import intelligibility
+from tests.conftest import hiss
 
 RATE = 16000
-
-
-@pytest.fixture(scope="module")
-def speech() -> torch.Tensor:
-    return torch.from_numpy(audio.read(ROOT / "data/speech/en/agent-newlocation.flac", RATE)[0][: 3 * RATE])[None]
-
-
-def noise(speech: torch.Tensor, snr_db: float, seed: int = 0) -> torch.Tensor:
-    drawn = torch.randn(speech.shape, generator=torch.Generator().manual_seed(seed))
-    return drawn * (speech.square().mean() / 10 ** (snr_db / 10)).sqrt()
 
 
 def test_equal_sounds_at_any_level_are_understood_wholly(speech: torch.Tensor) -> None:
@@ -27,7 +17,7 @@ def test_equal_sounds_at_any_level_are_understood_wholly(speech: torch.Tensor) -
 
 def test_it_gives_the_figures_of_estoi(speech: torch.Tensor) -> None:
     pystoi = pytest.importorskip("pystoi")
-    sounds = [speech + noise(speech, snr_db, seed) for seed, snr_db in enumerate((-5, 0, 5, 10, 20))]
+    sounds = [speech + hiss(speech, snr_db, seed) for seed, snr_db in enumerate((-5, 0, 5, 10, 20))]
     sounds += [torch.nn.functional.avg_pool1d(speech, 9, 1, 4), speech * (torch.arange(speech.shape[1]) % 4000 > 1000)]
     wanted = [pystoi.stoi(speech[0].numpy(), sound[0].numpy(), RATE, extended=True) for sound in sounds]
     found = [float(intelligibility.correlation(sound, speech)) for sound in sounds]
@@ -37,14 +27,14 @@ def test_it_gives_the_figures_of_estoi(speech: torch.Tensor) -> None:
 
 def test_pauses_do_not_count(speech: torch.Tensor) -> None:
     padded = torch.nn.functional.pad(speech, (RATE, RATE))
-    noisy = speech + noise(speech, 5)
+    noisy = speech + hiss(speech, 5)
     alone = float(intelligibility.correlation(noisy, speech))
-    hissing = torch.nn.functional.pad(noisy, (RATE, RATE)) + 0.01 * noise(padded, 0, 1)
+    hissing = torch.nn.functional.pad(noisy, (RATE, RATE)) + 0.01 * hiss(padded, 0, 1)
     assert float(intelligibility.correlation(hissing, padded)) == pytest.approx(alone, abs=0.02)
 
 
 def test_silence_as_target_teaches_nothing_and_gradients_stay_finite(speech: torch.Tensor) -> None:
-    estimate = torch.cat([speech + noise(speech, 5), noise(speech, 5), torch.zeros_like(speech)]).requires_grad_()
+    estimate = torch.cat([speech + hiss(speech, 5), hiss(speech, 5), torch.zeros_like(speech)]).requires_grad_()
     found = intelligibility.correlation(estimate, torch.cat([speech, torch.zeros_like(speech), speech]))
     assert found[1] == 0
     found.sum().backward()

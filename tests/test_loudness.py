@@ -4,20 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src import audio, loudness
-from tests.conftest import ROOT
+from src import loudness
+from tests.conftest import hiss
 
 RATE = 16000
-
-
-@pytest.fixture(scope="module")
-def speech() -> torch.Tensor:
-    return torch.from_numpy(audio.read(ROOT / "data/speech/en/agent-newlocation.flac", RATE)[0][: 4 * RATE])[None]
-
-
-def noise(speech: torch.Tensor, snr_db: float, seed: int = 0) -> torch.Tensor:
-    drawn = torch.randn(speech.shape, generator=torch.Generator().manual_seed(seed))
-    return drawn * (speech.square().mean() / 10 ** (snr_db / 10)).sqrt()
 
 
 def test_equal_sounds_at_any_level_do_not_differ(speech: torch.Tensor) -> None:
@@ -26,7 +16,7 @@ def test_equal_sounds_at_any_level_do_not_differ(speech: torch.Tensor) -> None:
 
 
 def test_more_noise_is_heard_more(speech: torch.Tensor) -> None:
-    heard = [float(loudness.disturbance(speech + noise(speech, snr_db), speech)) for snr_db in (40, 20, 10, 0)]
+    heard = [float(loudness.disturbance(speech + hiss(speech, snr_db), speech)) for snr_db in (40, 20, 10, 0)]
     assert heard == sorted(heard)
     assert heard[0] < 1.5
     assert heard[-1] > heard[0] + 1
@@ -41,7 +31,7 @@ def test_what_the_speech_masks_is_heard_less_than_what_stands_alone(speech: torc
 
 
 def test_silence_as_target_teaches_nothing_and_gradients_stay_finite(speech: torch.Tensor) -> None:
-    estimate = torch.cat([speech + noise(speech, 5), noise(speech, 5), torch.zeros_like(speech)]).requires_grad_()
+    estimate = torch.cat([speech + hiss(speech, 5), hiss(speech, 5), torch.zeros_like(speech)]).requires_grad_()
     target = torch.cat([speech, torch.zeros_like(speech), speech])
     found = loudness.disturbance(estimate, target)
     assert found[1] == 0
@@ -53,7 +43,7 @@ def test_silence_as_target_teaches_nothing_and_gradients_stay_finite(speech: tor
 
 def test_it_orders_sounds_as_pesq_does(speech: torch.Tensor) -> None:
     pesq = pytest.importorskip("pesq")
-    sounds = [speech + noise(speech, snr_db, seed) for seed, snr_db in enumerate(np.linspace(-5, 30, 8))]
+    sounds = [speech + hiss(speech, snr_db, seed) for seed, snr_db in enumerate(np.linspace(-5, 30, 8))]
     sounds += [torch.nn.functional.avg_pool1d(speech, 9, 1, 4), speech.clamp(-0.02, 0.02)]
     scores = [pesq.pesq(RATE, speech[0].numpy(), sound[0].numpy(), "wb") for sound in sounds]
     heard = [float(loudness.disturbance(sound, speech)) for sound in sounds]
