@@ -8,6 +8,7 @@ It needs a Debian or Ubuntu with its apt-get and dpkg-deb, downloads 0.5 GB and 
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,8 @@ def main() -> None:
     parser.add_argument("--packages_path", default="", help="folder of the .deb files; what is missing is downloaded")
     parser.add_argument("--min_range_db", type=float, default=25.0, help="what has noisier pauses is left out")
     args = parser.parse_args()
+    if missing := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
+        parser.error(f"{' and '.join(missing)} not found; this needs Debian or Ubuntu.")
     with tempfile.TemporaryDirectory() as scratch:
         packages = Path(args.packages_path or scratch)
         packages.mkdir(parents=True, exist_ok=True)
@@ -75,7 +78,12 @@ def main() -> None:
 def unpacked(source: Source, packages: Path, folder: Path) -> Path:
     """Where the files of the package lie."""
     if not list(packages.glob(f"{source.package}_*.deb")):
-        subprocess.run(["apt-get", "download", "-q", source.package], cwd=packages, check=True)
+        done = subprocess.run(
+            ["apt-get", "download", "-q", source.package], cwd=packages, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            words = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise SystemExit(f"error: {source.package} cannot be downloaded: {words}. Run apt-get update first.")
     [package] = packages.glob(f"{source.package}_*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
     return folder
