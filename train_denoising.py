@@ -6,8 +6,9 @@ from src import cli
 from src.errors import InputError
 from src.options import FitOptions, LossOptions
 
+BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim")
 SIZES = {
-    "gain": ("hidden_dim", "num_layers", "dropout", "bound_db", "look_ahead", "ahead_dim", "fine_bins", "fine_dim"),
+    "gain": ("hidden_dim", "num_layers", "dropout", *BOUNDS, *STAGES),
     "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
 }
 
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes.add_argument("--num_layers", type=cli.positive, default=1, help="LSTM layers")
     sizes.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
     sizes.add_argument("--bound_db", type=cli.level, default=60.0, help="gain: largest attenuation of a band")
+    sizes.add_argument("--knee_db", type=cli.level, default=0.0, help="gain: attenuations far below this one vanish")
     sizes.add_argument("--look_ahead", type=cli.counted, default=0, help="gain: frames (16 ms) heard in advance")
     sizes.add_argument(
         "--ahead_dim", type=cli.counted, default=0, help="gain: width of a correction by the frames ahead"

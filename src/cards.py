@@ -22,7 +22,8 @@ from src.networks import Cutter, Denoiser, Network, Separator
 KINDS: dict[str, type[Network]] = {"denoising": Denoiser, "cleaning": Cutter, "separation": Separator}
 """What the weights of a task are; those of other tasks are none of these."""
 LARGEST = 1e9
-BOUNDS = {"look_ahead": (0, 10_000), "bound_db": (0, 1000), "dropout": (0, 1), "input_dropout": (0, 1)}
+LEVELS = {"bound_db": (0, 1000), "knee_db": (0, 1000)}
+BOUNDS = {"look_ahead": (0, 10_000), "dropout": (0, 1), "input_dropout": (0, 1)} | LEVELS
 """Sizes that no tensor shows."""
 READ_LATER = {"temperature": (1e-6, LARGEST), "clip_s": (0, LARGEST), "threshold": (0, 1)}
 """Of the training or the scores, where they are there."""

@@ -22,6 +22,36 @@ def test_the_estimate_lies_between_the_input_and_the_bound() -> None:
     assert -0.01 < float(change_db.max()) <= 1e-4
 
 
+def test_a_knee_lets_small_attenuations_vanish_and_large_ones_stay() -> None:
+    torch.manual_seed(0)
+    straight, bent, mel = GainDenoiser(), GainDenoiser(knee_db=2.0), torch.randn(1, 30, 80)
+    bent.load_state_dict(straight.state_dict())
+    for bias, least, most in ((6.0, 0.0, 0.05), (-5.0, 0.9, 1.0)):  # about 0.02 dB and 43 dB
+        with torch.no_grad():
+            for network in (straight, bent):
+                network.hidden2gain.bias.fill_(bias)
+            before, after = (mel - network(mel)[0] for network in (straight, bent))
+        attenuation = before * 43.43
+        torch.testing.assert_close(after, before * attenuation / (attenuation + 2), atol=1e-5, rtol=0)
+        assert least <= float((after / before).mean()) <= most
+    bent.hidden2gain.bias.data.fill_(100.0)  # a gain of exactly 1
+    estimate = bent(mel)[0]
+    estimate.sum().backward()
+    assert torch.equal(estimate, mel)
+    assert all(bool(weight.grad.isfinite().all()) for weight in bent.parameters())
+
+
+def test_a_knee_goes_on_with_the_weights_unless_another_one_is_asked_for() -> None:
+    mel, bent = torch.randn(1, 30, 80), GainDenoiser(knee_db=0.5)
+    for asked, wanted in ((0.0, 0.5), (1.5, 1.5)):
+        for fine_bins in (0, 64):
+            begun = GainDenoiser(knee_db=asked, fine_bins=fine_bins).begin_from(bent)
+            assert begun.sizes["knee_db"] == wanted
+            same = GainDenoiser(**begun.sizes)
+            same.load_state_dict(begun.state_dict())
+            torch.testing.assert_close(begun(mel)[0], same(mel)[0])
+
+
 def test_it_is_causal_up_to_its_look_ahead() -> None:
     torch.manual_seed(0)
     mel = torch.randn(1, 40, 80)

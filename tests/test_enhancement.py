@@ -42,7 +42,7 @@ def cleaned(
     return np.concatenate(list(enhancement.clean_blocks(network, pieces, rate, len(wave), options)), axis=1)
 
 
-AHEAD = {"look_ahead": 3, "ahead_dim": 16, "fine_bins": 200}
+AHEAD = {"look_ahead": 3, "ahead_dim": 16, "fine_bins": 200, "knee_db": 1}
 
 
 def gains(**sizes: int) -> Denoiser:

@@ -175,7 +175,7 @@ def test_the_example_cleans_as_inference_audio_does(exported: Callable[..., Path
         ("classification", MultiHeadAttention(n_classes=3, hidden_dim=8)),
         ("cleaning", ConvolutionalCutter(levels=2)),
         ("denoising", LSTMDenoiser(attenuation=True, num_layers=2)),
-        ("denoising", GainDenoiser(look_ahead=2, fine_bins=16, fine_dim=8)),
+        ("denoising", GainDenoiser(look_ahead=2, fine_bins=16, fine_dim=8, knee_db=0.5)),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Network) else "",
 )

@@ -3,6 +3,7 @@
 Shapes: B batch, T frames, M mel bands, K STFT bins, H hidden.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -51,6 +52,8 @@ class GainDenoiser(Denoiser):
             be taken over: at first the correction is 0.
         fine_bins: bins K of the second stage, 0 for none.
         fine_dim: width of its LSTM.
+        knee_db: an attenuation of a dB becomes a * a / (a + knee_db): those far below the knee vanish, so that clean
+            speech passes, those far above it lose `knee_db`. 0: all stay.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class GainDenoiser(Denoiser):
         fine_bins: int = 0,
         fine_dim: int = 256,
         ahead_dim: int = 0,
+        knee_db: float = 0.0,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -75,9 +79,11 @@ class GainDenoiser(Denoiser):
             fine_bins=fine_bins,
             fine_dim=fine_dim,
             ahead_dim=ahead_dim,
+            knee_db=knee_db,
         )
         self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
         self.least = 10 ** (-bound_db / 20)
+        self._bend(knee_db)
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
         self.hidden2gain = nn.Linear(hidden_dim, input_dim)
         nn.init.constant_(self.hidden2gain.bias, 1.0)  # begins 3 dB below the input
@@ -94,10 +100,15 @@ class GainDenoiser(Denoiser):
     def begin_from(self, other: Network) -> Network:
         """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without second stage or look-ahead.
 
+        A knee that is asked for stands above that of the weights; without one theirs stays.
+
         Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
         softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
+        if isinstance(other, GainDenoiser):
+            other._bend(self.sizes["knee_db"] or other.sizes["knee_db"])
+            self._bend(other.sizes["knee_db"])
         if complete and (other.ahead_dim or not self.ahead_dim):
             return other
         state = {name: weight for name, weight in other.state_dict().items() if isinstance(weight, Tensor)}
@@ -117,6 +128,9 @@ class GainDenoiser(Denoiser):
         self.load_state_dict(state, strict=False)
         return self
 
+    def _bend(self, knee_db: float) -> None:
+        self.sizes["knee_db"], self.knee = knee_db, knee_db * math.log(10) / 20  # nepers
+
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
     ) -> tuple[Tensor, Tensor | None, GainState]:
@@ -134,7 +148,10 @@ class GainDenoiser(Denoiser):
         mel = torch.cat([state.mel, mel], dim=1)
         # float32 from here on: the logarithm of a small gain needs it
         gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
-        estimate = mel[:, :n_frames] + gain.log() / 5
+        lowered = -gain.log()  # nepers of amplitude
+        if self.knee:
+            lowered = lowered.square() / (lowered + self.knee)
+        estimate = mel[:, :n_frames] - lowered / 5
         refined, factor = state.refined, None
         if fine is not None and state.fine is not None and self.fine_bins:
             fine = torch.cat([state.fine, fine], dim=1)
