@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
-from src import audio, checkpoint, enhancement, mixing
+from src import audio, checkpoint, enhancement, levels
 from src.features import DECIBELS_PER_UNIT, MelFeatures
 from src.files import list_files
 
@@ -28,13 +28,13 @@ def main() -> None:
     features, rows = MelFeatures(**network.card["features"]), []
     for name in list_files(args.clean_path, audio.SUFFIXES):
         wave, _ = audio.read(args.clean_path / name, features.sample_rate)
-        if mixing.dynamic_range_db(wave, features.sample_rate) < args.min_range_db:
+        if levels.dynamic_range_db(wave, features.sample_rate) < args.min_range_db:
             continue
         pieces = enhancement.clean_blocks(network, [wave[None]], features.sample_rate, 1)
         cleaned = np.concatenate(list(pieces), axis=1)[0]
         before, after = (features.mel(torch.from_numpy(sound)).numpy() for sound in (wave, cleaned))
         speech = before > before.max() - 40 / DECIBELS_PER_UNIT
-        row = [mixing.active_level_db(cleaned) - mixing.active_level_db(wave)]
+        row = [levels.active_level_db(cleaned) - levels.active_level_db(wave)]
         for result in (after, enhancement.estimate_mel(network, before)):
             change = np.abs(result - before) * DECIBELS_PER_UNIT
             row += [change[speech].mean(), change.mean()]

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from tqdm import tqdm
 
-from src import audio, mixing
+from src import audio, levels, mixing
 from src.files import FloatArray, list_files
 from src.judging import Judge
 from src.mixing import Chain, Recipe
@@ -50,7 +50,7 @@ def main() -> None:
     waves = []
     for name in list_files(args.clean_path, audio.SUFFIXES)[:: args.step]:
         wave, _ = audio.read(args.clean_path / name, RATE)
-        if mixing.dynamic_range_db(wave, RATE) >= args.min_range_db:
+        if levels.dynamic_range_db(wave, RATE) >= args.min_range_db:
             waves.append(wave)
     print(f"{len(waves)} clean recordings\n\n| chain | called noisy |\n|---|---|")
     total = 0

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from src import audio, mixing
+from src import audio, levels
 from src.errors import InputError
 from src.files import FloatArray
 
@@ -104,7 +104,7 @@ def write(folder: Path, paths: list[Path], min_range_db: float) -> float:
     seconds, number = 0.0, 0
     for wave in joined(tqdm(paths, desc=folder.name, leave=False)):
         number += 1
-        if mixing.dynamic_range_db(wave, RATE) < min_range_db:
+        if levels.dynamic_range_db(wave, RATE) < min_range_db:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         audio.write(folder / f"{number:04d}.flac", wave, RATE)

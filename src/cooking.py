@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src import audio, mixing, shards
+from src import audio, levels, mixing, shards
 from src.arrays import write_array
 from src.errors import FullDiskError, InputError
 from src.features import MelFeatures
@@ -149,7 +149,7 @@ class Cook:
             return _load(str(Path(roots[side], relative)))
 
         speech, _ = audio.read(Path(pool.clean_root, job.clean), features.sample_rate)
-        found = mixing.dynamic_range_db(speech, features.sample_rate)
+        found = levels.dynamic_range_db(speech, features.sample_rate)
         if found < options.min_range_db:
             raise _TooLoudPauses(f"its pauses lie only {found:.0f} dB below its speech")
         for k in numbers:

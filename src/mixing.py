@@ -4,7 +4,6 @@ A mixture is drawn as a `Recipe` (plain numbers and names, all from one seed) an
 the same bytes. Waves are (N,) float32 in [-1, 1].
 """
 
-import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ import soundfile as sf
 from src.audio import resample
 from src.errors import InputError
 from src.files import FloatArray
+from src.levels import active_level_db
+from src.rooms import Room, draw_room, reverberated
 
 CODECS = {
     "mp3": ("MP3", "MPEG_LAYER_III", 16000),
@@ -35,7 +36,7 @@ class Chain:
 
     floor_db: hiss of the room or device, this far below the speech. level_db: active-speech level of the clean side
     in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
-    CODECS. room: x, y, z in m, RT60 in s, distance in m. early: the clean side keeps only the room's first 50 ms.
+    CODECS. room: see `Room`. early: the clean side keeps only the room's first 50 ms.
     """
 
     floor_db: float | None = None
@@ -44,7 +45,7 @@ class Chain:
     highpass_hz: float | None = None
     lowpass_hz: float | None = None
     codec: str | None = None
-    room: tuple[float, float, float, float, float] | None = None
+    room: Room | None = None
     early: bool = False
 
 
@@ -63,12 +64,6 @@ class Recipe:
     clip_db: float | None = None
 
 
-def draw_room(rng: Rng) -> tuple[float, float, float, float, float]:
-    """A shoebox room and a speaker's distance, see `Chain`."""
-    length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
-    return length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2)
-
-
 def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
     """Draws a chain. Without `augment` only the room is drawn, with probability `reverb`."""
     room = draw_room(rng) if rng.random() < reverb else None
@@ -84,29 +79,6 @@ def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
         codec=codec,
         room=room,
     )
-
-
-def active_level_db(wave: FloatArray, sample_rate: int = 16000) -> float:
-    """Level in dB re full scale of the parts where something sounds.
-
-    The mean power of the 20 ms frames within 30 dB of the 95th-percentile frame: pauses do not count, as in
-    ITU-T P.56, and one click does not decide. -inf for silence.
-    """
-    size = max(1, sample_rate // 50)
-    whole = wave[: len(wave) // size * size] if len(wave) >= size else np.pad(wave, (0, size - len(wave)))
-    power = np.square(whole.reshape(-1, size), dtype=np.float64).mean(axis=1)
-    active = power[power >= np.percentile(power, 95) * 1e-3]
-    return float(10 * np.log10(active.mean())) if active.mean() > 0 else -np.inf
-
-
-def dynamic_range_db(wave: FloatArray, sample_rate: int = 16000) -> float:
-    """90th minus 10th percentile of the 20 ms frame levels in dB: small where noise fills the pauses."""
-    size = sample_rate // 50
-    if len(wave) < 10 * size:
-        return np.inf
-    power = np.square(wave[: len(wave) // size * size].reshape(-1, size), dtype=np.float64).mean(axis=1)
-    low, high = np.percentile(power, (10, 90))
-    return float(10 * np.log10((high + 1e-12) / (low + 1e-12)))
 
 
 def stretch(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
@@ -166,58 +138,6 @@ def coded(wave: FloatArray, sample_rate: int, codec: str) -> FloatArray:
     buffer.seek(0)
     decoded = resample(sf.read(buffer, dtype="float32")[0], rate, sample_rate)[: len(wave)]
     return np.pad(decoded, (0, len(wave) - len(decoded)))
-
-
-def reverberated(
-    wave: FloatArray, sample_rate: int, room: tuple[float, ...], seed: int, early: bool = False
-) -> FloatArray:
-    """The wave in a shoebox room (image sources by pyroomacoustics), its direct sound where it was.
-
-    Args:
-        wave: (N,).
-        sample_rate: in Hz.
-        room: see `Chain`.
-        seed: of the places of speaker and microphone.
-        early: only what arrives within 50 ms of the direct sound (faded out over the last 10).
-
-    Raises:
-        InputError: pyroomacoustics is not installed.
-    """
-    response = room_response(sample_rate, room, seed)
-    direct = int(np.abs(response).argmax())
-    if early:
-        kept, fade = direct + sample_rate // 20, sample_rate // 100
-        response = response[:kept] * np.clip((kept - np.arange(min(kept, len(response)))) / fade, 0, 1)
-    n_fft = 1 << (len(wave) + len(response)).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
-    return wet[direct : direct + len(wave)].astype(np.float32)
-
-
-@functools.lru_cache(maxsize=256)
-def room_response(sample_rate: int, room: tuple[float, ...], seed: int) -> FloatArray:
-    """Impulse response of a room, its largest sample 1; the last ones are kept.
-
-    Raises:
-        InputError: pyroomacoustics is not installed.
-    """
-    try:
-        import pyroomacoustics as pra
-    except ImportError as error:
-        raise InputError(
-            "--reverb needs the package pyroomacoustics. Install it: pip install pyroomacoustics"
-        ) from error
-    rng = np.random.default_rng(seed)
-    size, rt60, distance = np.array(room[:3]), room[3], room[4]
-    absorption, order = pra.inverse_sabine(rt60, size)
-    box = pra.ShoeBox(size, fs=sample_rate, materials=pra.Material(absorption), max_order=min(order, 12))
-    microphone = rng.uniform(0.5, size - 0.5)
-    angle = rng.uniform(0, 2 * np.pi)
-    reach = np.array([np.cos(angle), np.sin(angle), 0.0]) * distance
-    box.add_source(np.clip(microphone + reach, 0.2, size - 0.2))
-    box.add_microphone(microphone)
-    box.compute_rir()
-    response = np.asarray(box.rir[0][0], dtype=np.float32)
-    return np.asarray(response / np.abs(response).max(), dtype=np.float32)
 
 
 def mix(

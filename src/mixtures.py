@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src import mixing
+from src import levels, mixing, rooms
 from src.batching import Item
 from src.datasets import MelDataset
 from src.features import MelFeatures
@@ -57,10 +57,10 @@ class Mixtures(MelDataset):
         items = options.val_items if split == "val" else options.epoch_items or whole
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
-        self.rooms = [(mixing.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
+        self.rooms = [(rooms.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
         if options.reverb > 0:
             for room, number in self.rooms:  # now, so that worker processes inherit them
-                mixing.room_response(self.rate, room, number)
+                rooms.room_response(self.rate, room, number)
 
     def __getitem__(self, index: int) -> Item:
         rng = self._generator(index)
@@ -123,8 +123,8 @@ class Mixtures(MelDataset):
     def _sound(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
         if name == "babble":
             voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(5, 12))]
-            levels = [mixing.active_level_db(voice, self.rate) + rng.uniform(0, 9) for voice in voices]
-            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, levels, strict=True))
+            loud = [levels.active_level_db(voice, self.rate) + rng.uniform(0, 9) for voice in voices]
+            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, loud, strict=True))
             return np.asarray(wave, dtype=np.float32)
         if name == "made":
             return made_noise(self.n_samples, self.rate, rng)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from src import metrics, mixing
+from src import levels, metrics
 from src.files import FloatArray
 
 BIN_DB = 5
@@ -18,7 +18,7 @@ RULES = ("energy_range", "flatness", "wada_snr")
 def rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
     """What the simple rules make of a wave (N,): the larger, the cleaner."""
     return {
-        "energy_range": mixing.dynamic_range_db(wave, sample_rate),
+        "energy_range": levels.dynamic_range_db(wave, sample_rate),
         "flatness": -spectral_flatness_db(wave, sample_rate),
         "wada_snr": wada_snr_db(wave),
     }

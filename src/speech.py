@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src import audio, mixing
+from src import audio, levels
 from src.errors import InputError
 from src.files import FloatArray, quoted
 from src.recordings import Recordings
@@ -82,7 +82,7 @@ class Speech:
             wave = np.concatenate(parts)
             start = int(rng.integers(len(wave) - missing + 1))
             piece = wave[start : start + missing]
-            if np.isfinite(mixing.active_level_db(piece, self.rate)):
+            if np.isfinite(levels.active_level_db(piece, self.rate)):
                 return piece, first
         return np.resize(wave[np.abs(wave).argmax() :], missing), first
 
@@ -103,7 +103,7 @@ class Speech:
         return self.recordings[first][: self.n_samples], first
 
     def _is_clean(self, wave: FloatArray, min_range_db: float) -> bool:
-        return mixing.dynamic_range_db(wave, self.rate) >= min_range_db and bool(wave.any())
+        return levels.dynamic_range_db(wave, self.rate) >= min_range_db and bool(wave.any())
 
 
 def faster(wave: FloatArray, speed: float) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from src import mixing
+from src import levels, mixing, rooms
 from src.batching import Item
 from src.datasets import MelDataset
 from src.errors import InputError
@@ -82,7 +82,7 @@ class VoiceMixtures(MelDataset):
         items = options.val_items if split == "val" else options.epoch_items or whole
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
-        self.rooms = [(mixing.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
+        self.rooms = [(rooms.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
 
     def __getitem__(self, index: int) -> Item:
         drawn = self.drawn(index)
@@ -104,9 +104,9 @@ class VoiceMixtures(MelDataset):
                 wave = self._shortened(wave, rng)
             if room is not None:  # each at a distance of its own
                 place = (*room[:4], round(rng.uniform(0.4, 2.0), 2))
-                wave = mixing.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
+                wave = rooms.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
             level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
-            own = mixing.active_level_db(wave, self.rate)
+            own = levels.active_level_db(wave, self.rate)
             voices.append(np.asarray(wave * np.float32(10 ** ((level - own) / 20)), np.float32))
             speakers.append(self.speech.speaker(first))
             names.append(self.speech.recordings.names[first])
@@ -135,7 +135,7 @@ class VoiceMixtures(MelDataset):
         gain[:length] = 1
         gain[length - fade : length] = np.linspace(1, 0, fade)
         shortened = wave * (gain[::-1] if late else gain)
-        return shortened if np.isfinite(mixing.active_level_db(shortened, self.rate)) else wave
+        return shortened if np.isfinite(levels.active_level_db(shortened, self.rate)) else wave
 
     def _noise(self, rng: np.random.Generator, voices: list[FloatArray]) -> FloatArray:
         if self.noise is None or rng.random() >= self.options.noise_share:
@@ -143,8 +143,8 @@ class VoiceMixtures(MelDataset):
         noise = mixing.heard(self.noise[int(rng.integers(len(self.noise)))], self.n_samples, rng)
         snr_db = rng.uniform(self.options.snr_min, self.options.snr_max)
         level = (
-            mixing.active_level_db(np.sum(voices, axis=0), self.rate)
-            - mixing.active_level_db(noise, self.rate)
+            levels.active_level_db(np.sum(voices, axis=0), self.rate)
+            - levels.active_level_db(noise, self.rate)
             - snr_db
         )
         return np.asarray(noise * np.float32(10 ** (level / 20)), np.float32)

@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "intelligibility": set(),
     "averaging": {"errors", "networks"},
     "results": EVERYONE,
-    "mixing": EVERYONE | {"audio"},
+    "levels": {"files"},
+    "rooms": {"errors", "files"},
+    "mixing": EVERYONE | {"audio", "levels", "rooms"},
     "networks": set(),
     "batching": set(),
     "kept": EVERYONE,
@@ -44,11 +46,12 @@ MAY_IMPORT = {
     "planning": EVERYONE | {"audio", "mixing", "labels"},
     "recordings": EVERYONE | {"audio"},
     "mixtures": EVERYONE
-    | {"audio", "mixing", "batching", "datasets", "features", "planning", "recordings"}
+    | {"audio", "levels", "mixing", "rooms", "batching", "datasets", "features", "planning", "recordings"}
     | {"synthesis", "voices", "speech"},
-    "speech": EVERYONE | {"audio", "mixing", "recordings"},
+    "speech": EVERYONE | {"audio", "levels", "recordings"},
     "voice_mixtures": EVERYONE
-    | {"mixing", "batching", "datasets", "features", "planning", "recordings", "speech", "voices"},
+    | {"levels", "mixing", "rooms"}
+    | {"batching", "datasets", "features", "planning", "recordings", "speech", "voices"},
     "masks": set(),
     "mixed_folders": EVERYONE
     | {"audio", "batching", "datasets", "features", "networks", "recordings", "voice_mixtures"},
@@ -65,12 +68,12 @@ MAY_IMPORT = {
     | {"audio", "checkpoint", "cutting", "features", "labeler", "networks", "splicing", "timelines"},
     "exporting": EVERYONE | {"editing", "judging", "metrics", "networks", "results"},
     "presence": EVERYONE | {"mixing", "mixtures", "batching"},
-    "presence_report": EVERYONE | {"metrics", "mixing"},
+    "presence_report": EVERYONE | {"metrics", "levels"},
     "judging": EVERYONE | {"checkpoint", "audio", "batching", "features", "metrics", "networks", "sounds"},
     "synthesis": EVERYONE,
     "speaking": EVERYONE | {"audio"},
     "voices": EVERYONE,
-    "cooking": EVERYONE | {"audio", "features", "mixing", "planning", "shards"},
+    "cooking": EVERYONE | {"audio", "features", "levels", "mixing", "planning", "shards"},
     "builder": EVERYONE | {"cooking", "planning", "results"},
     "cards": {"networks", "features"},
     "checkpoint": EVERYONE | {"cards", "networks", "features"},

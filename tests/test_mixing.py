@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from src import audio, mixing
+from src import audio, levels, mixing, rooms
 from src.errors import InputError
 from src.mixing import Chain, Recipe
 from tests.conftest import ROOT
@@ -26,21 +26,21 @@ def level(wave: np.ndarray, low: float, high: float) -> float:
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0])
 def test_the_mixture_has_the_snr_between_active_levels(snr_db: float) -> None:
     noisy, clean = mixing.mix(speech(), Recipe(("rain",), snr_db, seed=1), noise)
-    found = mixing.active_level_db(clean) - mixing.active_level_db(noisy - clean)
+    found = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
     assert found == pytest.approx(snr_db, abs=0.01)
 
 
 def test_pauses_and_one_click_do_not_move_the_active_level() -> None:
     wave = speech()
-    plain = mixing.active_level_db(wave)
-    assert mixing.active_level_db(np.concatenate([wave, np.zeros(len(wave), np.float32)])) == pytest.approx(
+    plain = levels.active_level_db(wave)
+    assert levels.active_level_db(np.concatenate([wave, np.zeros(len(wave), np.float32)])) == pytest.approx(
         plain, abs=1
     )
     clicked = wave.copy()
     clicked[100] = 1.0
-    assert mixing.active_level_db(clicked) == pytest.approx(plain, abs=1)
+    assert levels.active_level_db(clicked) == pytest.approx(plain, abs=1)
     tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE).astype(np.float32)
-    assert mixing.active_level_db(tone) == pytest.approx(-3.01, abs=0.05)
+    assert levels.active_level_db(tone) == pytest.approx(-3.01, abs=0.05)
 
 
 def test_a_recipe_gives_the_same_bytes_and_another_seed_others() -> None:
@@ -56,7 +56,7 @@ def test_nothing_clips_at_any_level() -> None:
     loud = speech() / np.abs(speech()).max()
     noisy, clean = mixing.mix(loud, Recipe(("rain",), -20.0, seed=1, chain=Chain(level_db=-1)), noise)
     assert np.abs(noisy).max() <= 0.99
-    assert mixing.active_level_db(clean) - mixing.active_level_db(noisy - clean) == pytest.approx(-20, abs=0.01)
+    assert levels.active_level_db(clean) - levels.active_level_db(noisy - clean) == pytest.approx(-20, abs=0.01)
 
 
 def test_the_chain_does_what_its_numbers_say() -> None:
@@ -84,7 +84,7 @@ def test_every_codec_keeps_length_alignment_and_most_of_the_sound(codec: str) ->
 def test_a_room_adds_a_tail_of_its_reverberation_time_and_keeps_the_direct_sound() -> None:
     click = np.zeros(RATE, np.float32)
     click[1000] = 1.0
-    wet = mixing.reverberated(click, RATE, (6.0, 5.0, 3.0, 0.4, 1.0), seed=0)
+    wet = rooms.reverberated(click, RATE, (6.0, 5.0, 3.0, 0.4, 1.0), seed=0)
     assert np.abs(wet).argmax() == pytest.approx(1000, abs=2)
     decay = 10 * np.log10(np.cumsum(wet[::-1].astype(float) ** 2)[::-1] / (wet.astype(float) ** 2).sum() + 1e-12)
     after = decay[1000:]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from src import audio, engine, mixing
+from src import audio, engine, levels, mixing
 from src.errors import InputError
 from src.features import MelFeatures
 from src.mixing import Chain, Recipe
@@ -82,7 +82,7 @@ def test_validation_is_the_same_in_every_epoch_and_of_other_recordings() -> None
 def test_without_augmentation_the_clean_side_is_speech_and_the_noise_has_the_drawn_snr() -> None:
     data = mixtures(augment=0.0, reverb=0.0, snr_min=6.0, snr_max=6.0, epoch_items=20)
     for noisy, clean in waves(data):
-        assert mixing.active_level_db(clean) - mixing.active_level_db(noisy - clean) == pytest.approx(6, abs=0.05)
+        assert levels.active_level_db(clean) - levels.active_level_db(noisy - clean) == pytest.approx(6, abs=0.05)
 
 
 def test_some_items_are_speech_without_noise_and_the_rest_are_not() -> None:

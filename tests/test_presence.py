@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import gamma
 
-from src import audio, mixing, presence_report
+from src import audio, levels, presence_report
 from src.features import MelFeatures
 from src.options import MixOptions
 from src.planning import Pool
@@ -42,7 +42,7 @@ def test_half_is_clean_and_the_rest_has_the_snr_that_is_told() -> None:
             assert told["noise"] == ""
         else:
             np.testing.assert_array_equal(item.waves["mel"], noisy)
-            snr = mixing.active_level_db(clean) - mixing.active_level_db(noisy - clean)
+            snr = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
             assert snr == pytest.approx(told["snr_db"], abs=0.1)
 
 

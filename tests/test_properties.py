@@ -18,7 +18,7 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as some
 
-from src import audio, clip_lists, cutting, files, labels, live, masks, mixing, results, splicing, timelines
+from src import audio, clip_lists, cutting, files, labels, levels, live, masks, mixing, results, splicing, timelines
 from src.batching import BucketSampler, Item, Shares, collate
 from src.cutting import kept_parts
 from src.errors import InputError
@@ -144,7 +144,7 @@ def test_the_snr_that_was_asked_for_is_the_one_that_comes(
     noisy, clean = mixing.mix(speech, recipe, lambda _: noise)
     assert noisy.shape == clean.shape == speech.shape
     assert max(np.abs(noisy).max(), np.abs(clean).max()) <= 0.99 + 1e-6
-    measured = mixing.active_level_db(clean) - mixing.active_level_db(noisy - clean)
+    measured = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
     assert measured == pytest.approx(snr_db, abs=0.05)
 
 

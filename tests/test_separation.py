@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from src import audio, checkpoint, masks, metrics, mixing
+from src import audio, checkpoint, levels, masks, metrics
 from src.features import MelFeatures
 from src.mixed_folders import MixedFolder
 from src.networks import SEPARATORS, BandSplitSeparator, LookingToListen, LookingToListenFaces, Separator
@@ -190,8 +190,8 @@ def test_a_mixture_is_the_sum_of_voices_of_different_speakers_at_drawn_levels() 
         drawn, waves = data.drawn(index), data[index].waves
         assert len(set(drawn.speakers)) == 2
         torch.testing.assert_close(waves["mixture"], waves["voice_1"] + waves["voice_2"], atol=1e-6, rtol=0)
-        levels = [mixing.active_level_db(voice) for voice in drawn.voices]
-        assert abs(levels[0] - levels[1]) <= 5.01
+        loud = [levels.active_level_db(voice) for voice in drawn.voices]
+        assert abs(loud[0] - loud[1]) <= 5.01
     assert {split: sorted({s for k in range(6) for s in mixtures(split).drawn(k).speakers}) for split in ("val",)}[
         "val"
     ]
@@ -211,7 +211,7 @@ def test_noise_lies_under_three_voices_at_the_drawn_snr() -> None:
     waves = data[0].waves
     voices = sum(waves[role(number)] for number in (1, 2, 3)).numpy()
     noise = waves["mixture"].numpy() - voices
-    assert mixing.active_level_db(voices) - mixing.active_level_db(noise) == pytest.approx(9, abs=0.05)
+    assert levels.active_level_db(voices) - levels.active_level_db(noise) == pytest.approx(9, abs=0.05)
 
 
 def test_a_built_dataset_holds_each_mixtures_own_voices_and_masks(workplace: Path) -> None:
