@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from src import audio
-from src.features import DECIBELS_PER_UNIT, MelFeatures, power_of
+from src.features import DECIBELS_PER_UNIT, MelFeatures
 from src.files import FloatArray
+from src.spectra import power_of
 from src.timelines import Timeline
 
 if TYPE_CHECKING:

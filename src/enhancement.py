@@ -14,11 +14,12 @@ from torch import Tensor
 
 from src import audio
 from src.errors import InputError
-from src.features import DECIBELS_PER_UNIT, MelFeatures, overlap_add, power_of
+from src.features import DECIBELS_PER_UNIT, MelFeatures
 from src.files import FloatArray, quoted, refuse_overwriting
 from src.inversion import griffin_lim
 from src.networks import Denoiser
 from src.options import CleanOptions
+from src.spectra import overlap_add, power_of
 
 BLOCK_SAMPLES = 480_000
 """Samples of all channels together in a block: 30 s of 16 kHz mono."""

@@ -3,7 +3,6 @@
 Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. Leading dimensions may be any, also none.
 """
 
-import functools
 import math
 from dataclasses import asdict, dataclass
 
@@ -13,6 +12,7 @@ from torch.nn import functional
 
 from src import melscale
 from src.errors import InputError
+from src.spectra import hann, power_of
 
 FLOOR = 1e-12
 """Added to the mel power before the logarithm; silence lands at 1 + ln(1e-12) / 10 = -1.763."""
@@ -100,6 +100,10 @@ class MelFeatures:
         """The numbers as a plain dict, for the weights' card; those that came later only where they are used."""
         return {key: value for key, value in asdict(self).items() if key not in LATER or value != LATER[key]}
 
+    @property
+    def _edges(self) -> tuple[float, float, int]:
+        return self.fmin, self.fmax, self.n_mels
+
     def n_frames(self, n_samples: int) -> int:
         """Frames T of a recording of n_samples."""
         return 1 + n_samples // self.hop_length
@@ -176,8 +180,8 @@ class MelFeatures:
 
     def filters(self, like: Tensor | None = None) -> Tensor:
         """Mel filter bank (M, F), each triangle of area 2 / width (Slaney)."""
-        device = torch.device("cpu") if like is None else like.device
-        return _filters(self, self.n_fft, self.sample_rate, torch.float32 if like is None else like.dtype, device)
+        like = torch.zeros(()) if like is None else like
+        return melscale.filters(self._edges, self.n_fft, self.sample_rate, like.dtype, like.device)
 
     def spread(self, gain: Tensor, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
         """Band gains (..., M) on STFT bins (..., F), weighted by the normalised mel filters.
@@ -190,7 +194,7 @@ class MelFeatures:
             sample_rate: of that spectrum in Hz; default: the model's own.
         """
         n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
-        return gain @ _spreading(self, n_fft, sample_rate, gain.dtype, gain.device)
+        return gain @ melscale.spreading(self._edges, n_fft, sample_rate, gain.dtype, gain.device)
 
     def band_gain(self, noisy: Tensor, estimate: Tensor) -> Tensor:
         """Amplitude gain (..., T, M) in (0, 1] that turns the noisy log-mel into the estimate.
@@ -207,7 +211,7 @@ class MelFeatures:
             mel: its log-mel (..., T, M).
             n_bins: how many.
         """
-        spreading = _spreading(self, self.n_fft, self.sample_rate, mel.dtype, mel.device)[:, :n_bins]
+        spreading = melscale.spreading(self._edges, self.n_fft, self.sample_rate, mel.dtype, mel.device)[:, :n_bins]
         flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # of a band that holds 1 in every bin
         return 1 + torch.log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ spreading
 
@@ -234,54 +238,3 @@ class MelFeatures:
             factor = torch.lerp(factor[..., left], factor[..., left + 1], (place - left).to(factor))
         lowest = (wide[..., : factor.shape[-1]] * factor.exp()).clamp(max=1.0)
         return torch.cat([lowest, wide[..., factor.shape[-1] :]], dim=-1)
-
-
-def power_of(spectrum: Tensor) -> Tensor:
-    """Squared magnitudes, several times as fast as abs(), which guards against overflow."""
-    return spectrum.real.square() + spectrum.imag.square()
-
-
-def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
-    """Adds frames (..., T, n_fft), each `hop_length` after the last one, n_fft being a multiple of it.
-
-    Returns:
-        (..., T + n_fft / hop_length - 1, hop_length): the sum, cut into hops.
-    """
-    n_frames, overlap = frames.shape[-2], frames.shape[-1] // hop_length
-    parts = frames.reshape(*frames.shape[:-1], overlap, hop_length)
-    total = frames.new_zeros(*frames.shape[:-2], n_frames + overlap - 1, hop_length)
-    for part in range(overlap):
-        total[..., part : part + n_frames, :] += parts[..., part, :]
-    return total
-
-
-@functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
-def hann(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Periodic Hann window (n_fft,), kept."""
-    return torch.hann_window(n_fft, dtype=dtype, device=device)
-
-
-@functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
-def _filters(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    triangles, edges = _bands(features, n_fft, sample_rate)
-    return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).to(device, dtype)
-
-
-@functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
-def _spreading(features: MelFeatures, n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    triangles, edges = _bands(features, n_fft, sample_rate)
-    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
-    triangles[0, bins <= edges[1]] = 1
-    triangles[-1, bins >= edges[-2]] = 1
-    # Where bands are narrower than a bin, a bin may lie in no triangle: it takes the nearest centre's gain.
-    orphan = triangles.sum(dim=0) == 0
-    nearest = (bins[orphan, None] - edges[None, 1:-1]).abs().argmin(dim=1)
-    triangles[nearest, orphan.nonzero()[:, 0]] = 1
-    return (triangles / triangles.sum(dim=0)).to(device, dtype)
-
-
-def _bands(features: MelFeatures, n_fft: int, sample_rate: int) -> tuple[Tensor, Tensor]:
-    return melscale.triangles(features.fmin, features.fmax, features.n_mels, n_fft, sample_rate)

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from src.errors import InputError
-from src.features import FLOOR, MelFeatures, hann, overlap_add, power_of
+from src.features import FLOOR, MelFeatures
+from src.spectra import hann, overlap_add, power_of
 
 
 def magnitude_of_mel(features: MelFeatures, mel: Tensor, n_iterations: int = 16) -> Tensor:

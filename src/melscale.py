@@ -1,5 +1,6 @@
-"""Slaney's mel scale, and triangles of equal width on it."""
+"""Slaney's mel scale, and triangles of equal width on it, as filters and as weights of gains."""
 
+import functools
 import math
 
 import torch
@@ -25,3 +26,38 @@ def triangles(fmin: float, fmax: float, n_mels: int, n_fft: int, sample_rate: in
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     return torch.minimum(rising, falling).clamp(min=0), edges
+
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept: a training may use it after an inference
+def filters(
+    edges: tuple[float, float, int], n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Filter bank (M, F), each triangle of area 2 / width; kept.
+
+    Args:
+        edges: fmin and fmax in Hz, n_mels M.
+        n_fft: of the spectrum.
+        sample_rate: of the spectrum in Hz.
+        dtype: of the result.
+        device: of the result.
+    """
+    heights, corners = triangles(*edges, n_fft, sample_rate)
+    return (heights * (2 / (corners[2:] - corners[:-2]))[:, None]).to(device, dtype)
+
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept: a training may use it after an inference
+def spreading(
+    edges: tuple[float, float, int], n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Share (M, F) of each band in each bin's gain, adding up to 1 in every bin; arguments as for `filters`; kept."""
+    heights, corners = triangles(*edges, n_fft, sample_rate)
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
+    heights[0, bins <= corners[1]] = 1
+    heights[-1, bins >= corners[-2]] = 1
+    # Where bands are narrower than a bin, a bin may lie in no triangle: it takes the nearest centre's gain.
+    orphan = heights.sum(dim=0) == 0
+    nearest = (bins[orphan, None] - corners[None, 1:-1]).abs().argmin(dim=1)
+    heights[nearest, orphan.nonzero()[:, 0]] = 1
+    return (heights / heights.sum(dim=0)).to(device, dtype)

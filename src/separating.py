@@ -18,11 +18,12 @@ import torch
 
 from src import audio, checkpoint
 from src.errors import InputError
-from src.features import MelFeatures, power_of
+from src.features import MelFeatures
 from src.files import FloatArray, quoted
 from src.mixed_folders import stretch
 from src.networks import Separator
 from src.networks.looking_to_listen import FACE_DIM
+from src.spectra import power_of
 
 WINDOW_S, HOP_S = 16.0, 8.0
 """What is heard at once, and from window to window: half of every window is heard twice."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from src import audio, checkpoint, exporting
 from src.editing import Editor
 from src.errors import InputError
-from src.features import MelFeatures, power_of
+from src.features import MelFeatures
 from src.judging import Judge
 from src.networks import (
     BandSplitSeparator,
@@ -32,6 +32,7 @@ from src.networks import (
     MultiHeadAttention,
     Network,
 )
+from src.spectra import power_of
 from tests.conftest import ROOT, refused, run_script
 
 if exporting.missing() and "CI" not in os.environ:

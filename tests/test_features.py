@@ -5,9 +5,10 @@ import torch
 
 from src import audio
 from src.errors import InputError
-from src.features import MelFeatures, power_of
+from src.features import MelFeatures
 from src.inversion import griffin_lim, magnitude_of_mel
 from src.melscale import hz_to_mel, mel_to_hz
+from src.spectra import power_of
 from tests.conftest import ROOT
 
 FEATURES = MelFeatures()

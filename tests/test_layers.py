@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "cli": {"errors", "options", "processes"},
     "audio": EVERYONE,
     "melscale": set(),
-    "features": EVERYONE | {"melscale"},
-    "inversion": EVERYONE | {"features"},
+    "spectra": set(),
+    "features": EVERYONE | {"melscale", "spectra"},
+    "inversion": EVERYONE | {"features", "spectra"},
     "metrics": set(),
     "loudness": set(),
     "intelligibility": set(),
@@ -55,7 +56,7 @@ MAY_IMPORT = {
     "masks": set(),
     "mixed_folders": EVERYONE
     | {"audio", "batching", "datasets", "features", "networks", "recordings", "voice_mixtures"},
-    "separating": EVERYONE | {"audio", "checkpoint", "features", "mixed_folders", "networks"},
+    "separating": EVERYONE | {"audio", "checkpoint", "features", "mixed_folders", "networks", "spectra"},
     "separation_report": EVERYONE | {"batching", "features", "masks", "metrics", "quality", "tasks", "voice_mixtures"},
     "voice_builder": EVERYONE | {"audio", "features", "masks", "mixed_folders", "planning", "voice_mixtures"},
     "voice_runs": EVERYONE
@@ -82,8 +83,8 @@ MAY_IMPORT = {
     "tasks": EVERYONE
     | {"intelligibility", "loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
-    | {"voice_mixtures"},
-    "enhancement": EVERYONE | {"audio", "features", "inversion", "networks"},
+    | {"spectra", "voice_mixtures"},
+    "enhancement": EVERYONE | {"audio", "features", "inversion", "networks", "spectra"},
     "pcm": EVERYONE,
     "live": EVERYONE | {"audio", "enhancement", "networks", "pcm"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
@@ -100,7 +101,7 @@ MAY_IMPORT = {
     "faces": EVERYONE | {"results"},
     "engine": EVERYONE
     | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "resuming", "signals"},
-    "drawings": EVERYONE | {"audio", "features", "timelines"},
+    "drawings": EVERYONE | {"audio", "features", "spectra", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from src import intelligibility, loudness, metrics
 from src.batching import Batch
 from src.datasets import MelDataset, PairedMels
-from src.features import MelFeatures, power_of
+from src.features import MelFeatures
 from src.networks import Denoiser, GainDenoiser, LSTMDenoiser, Network
 from src.options import LossOptions
 from src.sharded import ShardedPairs
+from src.spectra import power_of
 from src.tasks.base import Record, Source, Task
 
 
