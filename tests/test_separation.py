@@ -340,7 +340,7 @@ def test_faces_decide_which_voice_is_which(faced: Path) -> None:
     ran = run_script(
         "train_separation", "--dataset_path", faced, "--network", "looking_to_listen_faces", "--channels", 8,
         "--hidden_dim", 24, "--linear_dim", 32, "--epochs", 24, "--batch_size", 3, "--clip_s", 1, "--learning_rate",
-        0.003, "--no_plots",
+        0.003, "--hop_length", 256, "--no_plots",
     )  # fmt: skip
     assert ran.status == 0, ran
     network = checkpoint.load("models/separator.pth", "separation")
