@@ -162,7 +162,7 @@ class SeparatorOptions:
     phase: bool = flag(False, "band_split: hear phases, too, and answer with complex masks; wants many hours of speech")
     n_fft: int = flag(1024, "length of the window and the FFT in samples at 16 kHz")
     win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
-    hop_length: int = flag(512, "samples from frame to frame; 256 learns no more, at twice the cost")
+    hop_length: int = flag(512, "samples from frame to frame; half of it costs twice as much")
 
     def __post_init__(self) -> None:
         refuse(
