@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=cli.counted, default=0, help="of the mixtures")
     parser.add_argument("--audio_metrics", action="store_true", help="PESQ and ESTOI, too (requirements-audio.txt)")
     cli.add_model_flag(parser, "separator.pth")
+    cli.add_passes_flag(parser)
     cli.add_result_flags(parser)
     args = parser.parse_args(argv)
 

@@ -12,6 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument("--input_path", default="./data/mix.wav", help="recording, or folder of recordings")
     cli.add_model_flag(parser, "separator.pth")
+    cli.add_passes_flag(parser)
     parser.add_argument(
         "--output_path", default="./data/voices", help="folder for the voices; of a folder, one for each"
     )
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src import audio, bulk, files, mixed_folders, plots, separating
 
     faces = mixed_folders.read_embeddings(Path(args.faces_path)) if args.faces_path else None
-    voices = separating.Voices.load(args.model_filename, faces)
+    voices = separating.Voices.load(args.model_filename, faces, args.passes)
     source, output = files.existing(args.input_path), Path(args.output_path)
     board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir), voices.features)
 

@@ -151,6 +151,13 @@ def add_model_flag(parser: Parser, default: str) -> None:
     parser.add_argument("--model_filename", default=default, help="weights file in models/")
 
 
+def add_passes_flag(parser: Parser) -> None:
+    """--passes."""
+    parser.add_argument(
+        "--passes", type=few, default=2, help="times that each recording is heard, a part of a frame apart; 1 to 16"
+    )
+
+
 def add_plot_flags(parser: Parser) -> None:
     """--plot_dir and --no_plots."""
     parser.add_argument("--plot_dir", help="write pictures as PNG there (without a screen: plots/)")
@@ -199,6 +206,11 @@ def add_option_flags(
 def positive(text: str) -> int:
     """A flag's whole number of 1 or more."""
     return _number(text, int, 1, None)
+
+
+def few(text: str) -> int:
+    """A flag's number of 1 to 16."""
+    return _number(text, int, 1, 16)
 
 
 def counted(text: str) -> int:

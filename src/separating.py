@@ -39,9 +39,11 @@ class Voices:
         network: a separator with its card.
         faces: embeddings (S, P, 512) of the speakers' faces, 25 a second, from the recording's start on; for a network
             that needs them, and only for one.
+        passes: how many times each piece is heard, each time with its frames a part of a hop earlier; the
+            tracks are the means, in which the errors of single passes even out.
     """
 
-    def __init__(self, network: Separator, faces: FloatArray | None = None) -> None:
+    def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
         if network.faces != (faces is not None):
             raise InputError(
                 "these weights need the speakers' faces; give --faces_path."
@@ -53,14 +55,14 @@ class Voices:
                 f"the faces have shape {faces.shape}; expected ({network.n_voices}, frames at 25 a second, {FACE_DIM})."
             )
         self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
-        self.rate = self.features.sample_rate
+        self.rate, self.passes = self.features.sample_rate, passes
 
     @classmethod
-    def load(cls, model_filename: str, faces: FloatArray | None = None) -> "Voices":
+    def load(cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1) -> "Voices":
         """Of the weights `models/<model_filename>`."""
         network = checkpoint.load(checkpoint.models_path(model_filename, saved=True), "separation")
         assert isinstance(network, Separator)
-        return cls(network, faces)
+        return cls(network, faces, passes)
 
     @torch.inference_mode()
     def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
@@ -70,14 +72,23 @@ class Voices:
             wave: the piece.
             start_s: where in the recording it begins, for the faces.
         """
-        sound = torch.from_numpy(np.ascontiguousarray(wave))
-        spectrum = self.features.stft(sound)  # (C, T, F)
+        starts = [number * self.features.hop_length // self.passes for number in range(self.passes)]
+        heard = np.stack([np.pad(wave, ((0, 0), (start, starts[-1] - start))) for start in starts])  # (P, C, N)
+        sound, n_samples = torch.from_numpy(heard), wave.shape[1]
         faces = None
         if self.faces is not None:
-            faces = torch.from_numpy(stretch(self.faces, start_s, wave.shape[1] / self.rate))[None]
-        masks = self.network(self.features.stft(sound.mean(dim=0))[None], faces)[0]  # (S, T, F)
-        tracks = self.features.istft(spectrum[None] * masks[:, None], wave.shape[1])
-        return np.asarray(tracks.numpy(), np.float32)
+            shown = stretch(self.faces, start_s, heard.shape[2] / self.rate)
+            faces = torch.from_numpy(shown).expand(self.passes, *shown.shape)
+        masks = self.network(self.features.stft(sound.mean(dim=1)), faces)  # (P, S, T, F)
+        spectrum = self.features.stft(sound)[:, None] * masks[:, :, None]  # (P, S, C, T, F)
+        takes = self.features.istft(spectrum, heard.shape[2]).numpy()
+        total = takes[0, ..., :n_samples].astype(np.float32)
+        for start, take in zip(starts[1:], takes[1:], strict=True):
+            own = take[..., start : start + n_samples]
+            if self.faces is None:
+                own = own[_order(*(piece.reshape(len(piece), -1) for piece in (total, own)))]
+            total = total + own
+        return np.asarray(total / np.float32(self.passes), np.float32)
 
     def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
         """Voices in pieces (S, C, N) of a recording in pieces (C, N), at the network's rate, in a constant order."""

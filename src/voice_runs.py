@@ -44,7 +44,7 @@ def evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
         raise InputError(f"the mixtures have {count} voices; {args.model_filename} tells {network.n_voices} apart.")
 
     def separate(mixture: FloatArray, faces: FloatArray | None) -> FloatArray:
-        voices = separating.Voices(network, faces)
+        voices = separating.Voices(network, faces, args.passes)
         return np.concatenate(list(voices.tracks(iter([mixture[None]]))), axis=2)[:, 0]
 
     own = [
