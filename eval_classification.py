@@ -4,25 +4,25 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
+from src import cli, data_flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
     parser = cli.Parser(__doc__)
-    cli.add_data_flags(parser, "./data/val", training=False)
+    data_flags.add_data_flags(parser, "./data/val", training=False)
     parser.add_argument("--val_fold", type=cli.positive, help="evaluate on this fold of labelled files only")
-    cli.add_mixing_flags(
+    data_flags.add_mixing_flags(
         parser, ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "speaker_balance"),
         snr_min=-5.0, snr_max=15.0, val_items=600, augment=0.0, reverb=0.0,
     )  # fmt: skip
     parser.add_argument("--seed", type=cli.counted, default=0, help="of the mixtures")
-    cli.add_list_flags(parser, training=False)
+    data_flags.add_list_flags(parser, training=False)
     cli.add_model_flag(parser, "classifier.pth")
     cli.add_eval_flags(parser)
     parser.add_argument("--plot_dir", help="draw the confusion matrix there")
     args = parser.parse_args(argv)
-    cli.use_lists(args)
+    data_flags.use_lists(args)
 
     from src import plots, results, runs
 

@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
+from src import cli, data_flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
     parser = cli.Parser(__doc__)
-    cli.add_clip_flags(parser, training=False)
+    data_flags.add_clip_flags(parser, training=False)
     cli.add_model_flag(parser, "cleaner.pth")
     text = "frames so near to a change of the labels are left out of the figures with a collar"
     parser.add_argument("--collar_ms", type=cli.milliseconds, default=80.0, help=text)

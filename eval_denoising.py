@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from src import cli
+from src import cli, data_flags
 from src.options import CleanOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates, prints and draws."""
     parser = cli.Parser(__doc__)
-    cli.add_data_flags(parser, "./data/val", training=False)
+    data_flags.add_data_flags(parser, "./data/val", training=False)
     cli.add_model_flag(parser, "denoiser.pth")
     cli.add_eval_flags(parser)
     cli.add_plot_flags(parser)

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from src import cli
+from src import cli, data_flags
 from src.options import AugmentOptions, ClassifierOptions, FeatureOptions, FitOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = cli.Parser(__doc__)
-    cli.add_data_flags(parser, "./data", training=True)
+    data_flags.add_data_flags(parser, "./data", training=True)
     parser.add_argument("--val_fold", type=cli.counted, help="fold of labelled files to validate on, 0 for none")
     parser.add_argument("--cross_validate", action="store_true", help="train once for each fold, and evaluate there")
-    cli.add_mixing_flags(parser, snr_max=18.0, val_fraction=0.2)
-    cli.add_list_flags(parser, training=True)
+    data_flags.add_mixing_flags(parser, snr_max=18.0, val_fraction=0.2)
+    data_flags.add_list_flags(parser, training=True)
     cli.add_model_flag(parser, "classifier.pth")
     cli.add_option_flags(parser, FitOptions, epochs=50)
     cli.add_plot_flags(parser)
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_option_flags(parser.add_argument_group("changes in training"), AugmentOptions)
     cli.add_option_flags(parser.add_argument_group("network; sizes not given are as published"), ClassifierOptions)
     args = parser.parse_args(argv)
-    cli.use_lists(args)
+    data_flags.use_lists(args)
     chosen, features = cli.take(ClassifierOptions, args), cli.take(FeatureOptions, args)
     augment = cli.take(AugmentOptions, args)
 

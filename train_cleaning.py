@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from src import cli
+from src import cli, data_flags
 from src.options import AugmentOptions, CutterOptions, FeatureOptions, FitOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = cli.Parser(__doc__)
-    cli.add_clip_flags(parser, training=True)
+    data_flags.add_clip_flags(parser, training=True)
     cli.add_model_flag(parser, "cleaner.pth")
     cli.add_option_flags(parser, FitOptions, epochs=40, batch_size=24, learning_rate=2e-3, weight_decay=0.01,
                          clip_norm=1.0, schedule="cosine")  # fmt: skip

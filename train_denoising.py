@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from src import cli
+from src import cli, data_flags
 from src.errors import InputError
 from src.options import FitOptions, LossOptions
 
@@ -16,8 +16,8 @@ SIZES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = cli.Parser(__doc__)
-    cli.add_data_flags(parser, "./data", training=True)
-    cli.add_mixing_flags(parser)
+    data_flags.add_data_flags(parser, "./data", training=True)
+    data_flags.add_mixing_flags(parser)
     cli.add_model_flag(parser, "denoiser.pth")
     cli.add_option_flags(parser, FitOptions, epochs=10)
     cli.add_option_flags(parser.add_argument_group("errors, where waves are mixed"), LossOptions)

@@ -43,7 +43,7 @@ def evaluate(args: argparse.Namespace) -> Evaluated:
     """Evaluates a cutter on labelled clips, beside others; prints JSON and writes CSV where asked for.
 
     Args:
-        args: the flags of `cli.add_clip_flags`, `add_model_flag`, `add_eval_flags`, and `collar_ms`, `strength`,
+        args: the flags of `data_flags.add_clip_flags`, `add_model_flag`, `add_eval_flags`, and `collar_ms`, `strength`,
             `no_peers`.
     """
     editor = editing.Editor.load(args.model_filename)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from src import (
     checkpoint,
     cli,
+    data_flags,
     engine,
     labels,
     plots,
@@ -51,8 +52,8 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
 
     Args:
         kind: the task.
-        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_plot_flags` and of `FitOptions`; those of
-            `cli.add_mixing_flags`, if the task can learn from mixtures.
+        args: the flags of `data_flags.add_data_flags`, `add_model_flag`, `add_plot_flags` and of `FitOptions`; those of
+            `data_flags.add_mixing_flags`, if the task can learn from mixtures.
         sizes: arguments of the network.
         **more: further arguments of the task, and its `source`, where these flags do not tell it.
     """
@@ -67,9 +68,9 @@ def train(kind: type[Task], args: argparse.Namespace, sizes: Mapping[str, Any], 
 
 
 def _source(args: argparse.Namespace, split: str, seed: int) -> Source:
-    mixing = cli.mixing(args) if hasattr(args, "noise_path") else None
+    mixing = data_flags.mixing(args) if hasattr(args, "noise_path") else None
     held = {name: getattr(args, name) for name in ("val_fold", "val_fraction") if hasattr(args, name)}
-    return Source(args.dataset_path, cli.flat_pairs(args, split), args.cache_path, mixing, seed, **held)
+    return Source(args.dataset_path, data_flags.flat_pairs(args, split), args.cache_path, mixing, seed, **held)
 
 
 def train_classifier(args: argparse.Namespace, sizes: Mapping[str, Any], **more: Any) -> None:
@@ -143,7 +144,7 @@ def evaluate_classifier(args: argparse.Namespace) -> EvaluatedClassifier:
     """Evaluates a classifier on a dataset or on mixtures; prints JSON and writes CSV where asked for.
 
     Args:
-        args: the flags of `cli.add_data_flags`, `add_model_flag`, `add_eval_flags` and `add_mixing_flags`.
+        args: the flags of `data_flags.add_data_flags`, `add_model_flag`, `add_eval_flags` and `add_mixing_flags`.
     """
     network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), ClassificationTask.name)
     _, task, data, records, figures = _evaluated(ClassificationTask, network, args)

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "processes": set(),
     "bulk": {"errors", "files", "processes"},
     "cli": {"errors", "options", "processes"},
+    "data_flags": {"cli", "errors", "options"},
     "audio": EVERYONE,
     "melscale": set(),
     "spectra": set(),
@@ -105,7 +106,7 @@ MAY_IMPORT = {
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
-    | {"tasks", "labels", "presence", "presence_report", "processes"},
+    | {"tasks", "data_flags", "labels", "presence", "presence_report", "processes"},
     "cut_runs": EVERYONE
     | {"audio", "checkpoint", "cut_peers", "cut_report", "editing", "engine", "plots", "results", "timelines"}
     | {"bulk", "labeler", "processes", "tasks"},
