@@ -8,7 +8,7 @@ speaks there, the voices' spectra so far decide.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,8 @@ class Voices:
         network: a separator with its card.
         faces: embeddings (S, P, 512) of the speakers' faces, 25 a second, from the recording's start on; for a network
             that needs them, and only for one.
-        passes: how many times each piece is heard, each time with its frames a part of a hop earlier; the
-            tracks are the means, in which the errors of single passes even out.
+        passes: how many times each piece is heard, each time with its frames a part of a hop earlier; the tracks are
+            the means.
     """
 
     def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
@@ -64,31 +64,44 @@ class Voices:
         assert isinstance(network, Separator)
         return cls(network, faces, passes)
 
-    @torch.inference_mode()
     def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
-        """Voices (S, C, N) of a piece (C, N) at the network's rate, heard at once by masks that all channels share.
+        """Voices (S, C, N) of a piece (C, N) at the network's rate, the means of all passes.
 
         Args:
             wave: the piece.
             start_s: where in the recording it begins, for the faces.
         """
-        starts = [number * self.features.hop_length // self.passes for number in range(self.passes)]
-        heard = np.stack([np.pad(wave, ((0, 0), (start, starts[-1] - start))) for start in starts])  # (P, C, N)
-        sound, n_samples = torch.from_numpy(heard), wave.shape[1]
-        faces = None
-        if self.faces is not None:
-            shown = stretch(self.faces, start_s, heard.shape[2] / self.rate)
-            faces = torch.from_numpy(shown).expand(self.passes, *shown.shape)
-        masks = self.network(self.features.stft(sound.mean(dim=1)), faces)  # (P, S, T, F)
-        spectrum = self.features.stft(sound)[:, None] * masks[:, :, None]  # (P, S, C, T, F)
-        takes = self.features.istft(spectrum, heard.shape[2]).numpy()
-        total = takes[0, ..., :n_samples].astype(np.float32)
-        for start, take in zip(starts[1:], takes[1:], strict=True):
-            own = take[..., start : start + n_samples]
+        phases = [number * self.features.hop_length // self.passes for number in range(self.passes)]
+        in_row = 1 if self.faces is not None else max(1, int(WINDOW_S * self.rate) // max(1, wave.shape[1]))
+        rows = (phases[first : first + in_row] for first in range(0, self.passes, in_row))
+        first_take, *takes = itertools.chain.from_iterable(self._heard(wave, row, start_s) for row in rows)
+        total = first_take.copy()
+        for take in takes:
             if self.faces is None:
-                own = own[_order(*(piece.reshape(len(piece), -1) for piece in (total, own)))]
-            total = total + own
+                take = take[_order(*(voices.reshape(len(voices), -1) for voices in (first_take, take)))]
+            total += take
         return np.asarray(total / np.float32(self.passes), np.float32)
+
+    @torch.inference_mode()
+    def _heard(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
+        """Voices (S, C, N) of a piece (C, N), once for each phase, in samples after a frame, at which it begins.
+
+        The piece is heard as often in a row: what has been heard of the voices helps to tell them apart. All channels
+        share the masks.
+        """
+        begins, end = list[int](), 0
+        for phase in phases:
+            begins.append(end + (phase - end) % self.features.hop_length)
+            end = begins[-1] + wave.shape[1]
+        row = np.zeros((len(wave), end), np.float32)
+        for begin in begins:
+            row[:, begin : begin + wave.shape[1]] = wave
+        sound, faces = torch.from_numpy(row), None
+        if self.faces is not None:
+            faces = torch.from_numpy(stretch(self.faces, start_s, end / self.rate))[None]
+        masks = self.network(self.features.stft(sound.mean(dim=0))[None], faces)[0]  # (S, T, F)
+        tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
+        return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
     def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
         """Voices in pieces (S, C, N) of a recording in pieces (C, N), at the network's rate, in a constant order."""
