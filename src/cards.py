@@ -127,3 +127,9 @@ def _number(name: str, value: object, least: float, most: float) -> None:
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ValueError(otherwise)
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs between two dicts of numbers, in words: "hop_length 256, now 512"."""
+    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return "; ".join(f"{key} {before.get(key, 'unset')}, now {now.get(key, 'unset')}" for key in keys)

@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import allocation, checkpoint, signals
+from src import allocation, cards, checkpoint, signals
 from src.batching import Batch, BucketSampler, Shares, collate
 from src.datasets import MelDataset
 from src.errors import InputError
@@ -83,8 +83,11 @@ class _Run:
         network = task.network()
         if options.init_filename:
             path = checkpoint.models_path(options.init_filename, saved=True)
+            trained = checkpoint.load(path, task.name)
+            if told := cards.changed(trained.card["features"], task.features.card()):
+                self._say(f"{quoted(path)} was trained on other features: {told}")
             try:
-                network = network.begin_from(checkpoint.load(path, task.name))
+                network = network.begin_from(trained)
             except ValueError as error:
                 raise InputError(f"--init_filename: {quoted(path)} {error}") from error
             network.train()

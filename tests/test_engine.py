@@ -105,7 +105,9 @@ def test_the_best_weights_are_kept_and_moved_only_by_better_ones(tree: Path) -> 
     assert history[-1]["mse_denoised"] > best  # the run did go past its best
 
 
-def test_a_run_can_start_from_other_weights_whatever_its_own_sizes(tree: Path) -> None:
+def test_a_run_can_start_from_other_weights_whatever_its_own_sizes(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = engine.fit(task(tree, dropout=0.0), replace(OPTIONS, epochs=20, learning_rate=0.01), Path("models/a.pth"))
     options = replace(OPTIONS, epochs=2, learning_rate=1e-6, init_filename="a.pth")
     after = engine.fit(task(tree, hidden_dim=5), options, Path("models/b.pth"))
@@ -113,6 +115,11 @@ def test_a_run_can_start_from_other_weights_whatever_its_own_sizes(tree: Path) -
     network = checkpoint.load("models/b.pth", "denoising")
     assert network.sizes["hidden_dim"] == 12
     assert network.card["training"]["init_filename"] == "a.pth"
+    assert "other features" not in capsys.readouterr().out
+    network.card["features"]["hop_length"] = 128
+    checkpoint.save(Path("models/a.pth"), network.state_dict())
+    engine.fit(task(tree), options, Path("models/b.pth"))
+    assert "a.pth was trained on other features: hop_length 128, now 256\n" in capsys.readouterr().out
 
 
 def test_only_what_is_asked_for_is_trained(tree: Path) -> None:

@@ -101,7 +101,7 @@ MAY_IMPORT = {
     "downloading": EVERYONE | {"clip_lists", "fetching", "programs", "results"},
     "faces": EVERYONE | {"results"},
     "engine": EVERYONE
-    | {"allocation", "tasks", "checkpoint", "datasets", "batching", "networks", "resuming", "signals"},
+    | {"allocation", "cards", "tasks", "checkpoint", "datasets", "batching", "networks", "resuming", "signals"},
     "drawings": EVERYONE | {"audio", "features", "spectra", "timelines"},
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
