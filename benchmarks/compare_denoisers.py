@@ -172,8 +172,10 @@ def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.transforms import Bbox
 
     figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    labels = dict[str, tuple[float, float, int]]()
     for system, found in systems.items():
         height = quality.mean(found["rows"])["pesq"]
         if "rtf" not in found:
@@ -183,10 +185,26 @@ def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
         ours = system not in PEERS
         axis.plot(found["rtf"], height, "*" if ours else "o", markersize=15 if ours else 7, color=f"C{int(ours)}")
         name = f"Clearmel {Path(system).stem}" if ours else title(system).split(" (")[0]
-        axis.annotate(name, (found["rtf"], height), xytext=(7, 5), textcoords="offset points")
+        labels[name] = found["rtf"], height, 9 if ours else 5
     axis.set(xscale="log", xlabel="seconds of computing per second of sound, one thread", ylabel="PESQ (wideband)")
-    axis.margins(x=0.15, y=0.12)
+    axis.margins(x=0.2, y=0.12)
     axis.grid(alpha=0.3)
+    figure.draw_without_rendering()  # from here on the places of the points are known
+    points = [
+        Bbox.from_bounds(*axis.transData.transform((x, y)) - half, 2 * half, 2 * half) for x, y, half in labels.values()
+    ]
+    taken: list[Bbox] = []
+    for name, (*place, _half) in labels.items():
+        for x, y, side in ((7, 5, "left"), (9, -4, "left"), (-9, -4, "right"), (-7, 5, "right"), (7, -14, "left")):
+            label = axis.annotate(name, place, xytext=(x, y), textcoords="offset points", ha=side)
+            box = label.get_window_extent()
+            inside = axis.bbox.x0 < box.x0 and box.x1 < axis.bbox.x1
+            if inside and not any(box.overlaps(other) for other in points + taken):
+                break
+            label.remove()
+        else:
+            label = axis.annotate(name, place, xytext=(7, 5), textcoords="offset points")
+        taken.append(label.get_window_extent())
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
