@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     options, raw = cli.take(CleanOptions, args), cli.take(RawOptions, args)
     piped = "-" in (args.input_path, args.output_path)
-    if piped and (options.reconstruction != "gain" or args.plot_dir):
-        raise InputError("--reconstruction griffin_lim and --plot_dir need whole files; give no - as a path with them.")
+    if piped and (options.reconstruction != "gain" or args.plot_dir or options.warm_up_s):
+        raise InputError(
+            "--reconstruction griffin_lim, --plot_dir and --warm_up_s need whole files; give no - as a path with them."
+        )
     if raw.raw_format and not piped:
         raise InputError("--raw_format is for sound on a pipe; give - as --input_path or --output_path.")
 

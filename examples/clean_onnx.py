@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 FLOOR = 1e-12  # of a power before its logarithm
+WARM_UP_S = 4  # seconds of the beginning that are heard once before, so that voice and noise are known when it begins
 
 
 def main(model_path: str, input_path: str, output_path: str) -> None:
@@ -25,24 +26,33 @@ def main(model_path: str, input_path: str, output_path: str) -> None:
     n_fft, hop = features["n_fft"], features["hop_length"]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)  # a periodic Hann window
 
-    padded = np.pad(wave.T, ((0, 0), (n_fft // 2, n_fft // 2)))  # frame k is centred at sample k * hop
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]  # (C, T, n_fft)
-    spectrum = np.fft.rfft(frames * window)  # (C, T, F)
-    power = (np.abs(spectrum) ** 2).mean(axis=0)  # (T, F): all channels get the same gain
-
     filters, spreading = bands(features)
-    mel = 1 + np.log(FLOOR + power @ filters.T) / 10  # (T, M)
-    inputs = {"mel": mel}
-    if fine_bins:  # how far the lowest bins lie above a band that holds the same everywhere
-        level = (mel - np.log(filters.sum(axis=1)) / 10) @ spreading[:, :fine_bins]
-        inputs["fine"] = 1 + np.log(FLOOR + power[:, :fine_bins]) / 10 - level
-    estimate, *factor = session.run(None, {name: x[None].astype(np.float32) for name, x in inputs.items()})
+
+    def seen(wave: NDArray[np.float64]) -> tuple[NDArray[np.complex128], dict[str, NDArray[np.float64]]]:
+        """The spectrum (C, T, F) of a wave (N, C), and what the network hears of it."""
+        padded = np.pad(wave.T, ((0, 0), (n_fft // 2, n_fft // 2)))  # frame k is centred at sample k * hop
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]  # (C, T, n_fft)
+        spectrum = np.fft.rfft(frames * window)
+        power = (np.abs(spectrum) ** 2).mean(axis=0)  # (T, F): all channels get the same gain
+        mel = 1 + np.log(FLOOR + power @ filters.T) / 10  # (T, M)
+        inputs = {"mel": mel}
+        if fine_bins:  # how far the lowest bins lie above a band that holds the same everywhere
+            level = (mel - np.log(filters.sum(axis=1)) / 10) @ spreading[:, :fine_bins]
+            inputs["fine"] = 1 + np.log(FLOOR + power[:, :fine_bins]) / 10 - level
+        return spectrum, inputs
+
+    spectrum, inputs = seen(wave)
+    mel, opening = inputs["mel"], wave[np.arange(WARM_UP_S * rate) % len(wave)]
+    before = {name: x[: -n_fft // hop // 2] for name, x in seen(opening)[1].items()}  # without frames over its end
+    fed = {name: np.concatenate([before[name], x])[None].astype(np.float32) for name, x in inputs.items()}
+    estimate, *factor = (x[:, len(before["mel"]) :] for x in session.run(None, fed))
 
     gain = np.exp(np.minimum((estimate[0] - mel) * 5, 0)) @ spreading  # of amplitude, (T, F)
     if factor:
         gain[:, :fine_bins] = np.minimum(gain[:, :fine_bins] * np.exp(factor[0][0]), 1)
     pieces = np.fft.irfft(spectrum * gain, n_fft) * window  # (C, T, n_fft)
-    cleaned, weight = np.zeros_like(padded), np.zeros(padded.shape[1])
+    cleaned = np.zeros((wave.shape[1], len(wave) + n_fft))
+    weight = np.zeros(cleaned.shape[1])
     for k in range(pieces.shape[1]):
         cleaned[:, k * hop : k * hop + n_fft] += pieces[:, k]
         weight[k * hop : k * hop + n_fft] += window**2

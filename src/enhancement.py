@@ -3,6 +3,7 @@
 Shapes: C channels, N samples, T frames, F bins, M mel bands.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,24 @@ GRIFFIN_LIM_LIMIT_S = 3600
 FULL = CleanOptions()
 
 
+def warm_up_s(network: Denoiser, options: CleanOptions) -> float:
+    """Seconds of a recording's beginning that are heard before it is cleaned."""
+    return network.warm_up_s if options.warm_up_s is None else options.warm_up_s
+
+
 def estimate_mel(network: Denoiser, mel: FloatArray, options: CleanOptions = FULL) -> FloatArray:
     """Denoised log-mel (T, M) of a noisy one (T, M)."""
     noisy = torch.from_numpy(mel)[None]
     with torch.inference_mode():
-        estimate, *_ = network(noisy)
+        estimate = _estimate(network, noisy, options)
     return np.asarray(_controlled(noisy, estimate, options)[0].numpy(), dtype=np.float32)
+
+
+def _estimate(network: Denoiser, noisy: Tensor, options: CleanOptions) -> Tensor:
+    """What the network makes of whole log-mels (B, T, M)."""
+    seconds = warm_up_s(network, options)
+    n_opening = MelFeatures(**network.card["features"]).frames_in(seconds) if seconds else 0
+    return network.estimate(noisy, torch.full((len(noisy),), noisy.shape[1]), n_opening)
 
 
 def _controlled(noisy: Tensor, estimate: Tensor, options: CleanOptions) -> Tensor:
@@ -75,9 +88,24 @@ def clean_blocks(
 ) -> Iterator[FloatArray]:
     """Cleans a recording that comes in pieces (C, N); however it is cut, the result is the same."""
     stream = GainStream(network, sample_rate, n_channels, options)
+    opening, blocks = _begun(iter(blocks), round(warm_up_s(network, options) * sample_rate))
+    if opening is not None:
+        stream.hear(opening)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
+
+
+def _begun(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatArray | None, Iterator[FloatArray]]:
+    """The first samples (C, N) of a recording, from its start again where it is shorter; and all of its pieces."""
+    kept, length = list[FloatArray](), 0
+    while length < n_samples and (block := next(blocks, None)) is not None:
+        kept.append(block)
+        length += block.shape[1]
+    everything = itertools.chain(kept, blocks)
+    if not length:
+        return None, everything
+    return np.concatenate(kept, axis=1)[:, np.arange(n_samples) % length], everything
 
 
 def _rebuilt(
@@ -90,7 +118,7 @@ def _rebuilt(
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
     with torch.inference_mode():
         noisy = features.mel(torch.from_numpy(padded))
-        estimate, *_ = network(noisy)
+        estimate = _estimate(network, noisy, options)
         rebuilt = griffin_lim(features, _controlled(noisy, estimate, options)).numpy()
     result = np.stack([audio.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
     result = result[:, : wave.shape[1]]
@@ -132,6 +160,12 @@ class GainStream:
         self.waiting = torch.zeros(0, features.n_mels)  # mels whose gains are yet to come
         self.first_gain = 0
         self.n_own_frames = self.n_in = self.n_out = 0
+
+    def hear(self, sound: FloatArray) -> None:
+        """Hears (C, N) before anything comes in and gives nothing back: what it knows of voice and noise then stays."""
+        other = GainStream(self.network, self.rate, len(sound), self.options)
+        other.push(sound)
+        self.state = self.network.begin_again(other.state)
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""

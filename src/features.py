@@ -108,6 +108,10 @@ class MelFeatures:
         """Frames T of a recording of n_samples."""
         return 1 + n_samples // self.hop_length
 
+    def frames_in(self, seconds: float) -> int:
+        """Frames from one moment to another so many seconds later."""
+        return round(seconds * self.sample_rate / self.hop_length)
+
     def stft(self, wave: Tensor) -> Tensor:
         """Complex spectrum (..., T, F) of (..., N)."""
         flat = wave.reshape(-1, wave.shape[-1])

@@ -18,6 +18,7 @@ from src import (
     cli,
     data_flags,
     engine,
+    enhancement,
     labels,
     plots,
     presence_report,
@@ -147,7 +148,7 @@ def evaluate_classifier(args: argparse.Namespace) -> EvaluatedClassifier:
         args: the flags of `data_flags.add_data_flags`, `add_model_flag`, `add_eval_flags` and `add_mixing_flags`.
     """
     network = checkpoint.load(checkpoint.models_path(args.model_filename, saved=True), ClassificationTask.name)
-    _, task, data, records, figures = _evaluated(ClassificationTask, network, args)
+    _, task, data, records, figures = _evaluated(ClassificationTask, network, args, labels=network.card["labels"])
     assert isinstance(task, ClassificationTask)
     processes.main_goes_on()
     tables: dict[str, list[dict[str, Any]]] = {"by_class": task.by_class(records)}
@@ -161,9 +162,8 @@ def evaluate_classifier(args: argparse.Namespace) -> EvaluatedClassifier:
     return EvaluatedClassifier(figures, tables, task.counts(records).numpy(), list(task.labels))
 
 
-def _evaluated(kind: type[Task], network: Network, args: argparse.Namespace) -> Evaluated:
+def _evaluated(kind: type[Task], network: Network, args: argparse.Namespace, **own: Any) -> Evaluated:
     source = _source(args, ".", getattr(args, "seed", 0))
-    own = {"labels": network.card["labels"]} if kind is ClassificationTask else {}
     task = kind(source, MelFeatures(**network.card["features"]), **own)
     data = task.dataset("val" if source.val_fold else ".")
     accelerator = engine.make_accelerator(args.device)
@@ -195,7 +195,9 @@ def evaluate_denoiser(args: argparse.Namespace, options: CleanOptions) -> Evalua
     if args.report_path:
         ensure_writable(args.report_path)
     network = checkpoint.load_denoiser(args.model_filename)
-    _, task, data, records, figures = _evaluated(DenoisingTask, network, args)
+    _, task, data, records, figures = _evaluated(
+        DenoisingTask, network, args, warm_up_s=enhancement.warm_up_s(network, options)
+    )
     by_name = {str(record["name"]): record for record in records}
     numbers = range(len(data)) if args.report_path else processes.own(len(data))
 

@@ -95,7 +95,44 @@ def test_one_pass_is_the_gain_on_the_recordings_own_phase(sizes: dict[str, int],
         estimate, factor, _ = network(noisy, fine)
         gain = features.bin_gain(features.band_gain(noisy, estimate), factor)
     wanted = features.istft(spectrum * gain, 20000).numpy()
+    np.testing.assert_allclose(cleaned(network, wave, 16000, options=CleanOptions(warm_up_s=0)), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}])
+@pytest.mark.parametrize("n_samples", [20000, 96000])
+def test_the_beginning_is_heard_once_before_it_is_cleaned(n_samples: int, sizes: dict[str, int], rng) -> None:
+    network, features = gains(**sizes), MelFeatures()
+    wave = (rng.normal(0, 0.1, (1, n_samples)) * np.linspace(1, 0.01, n_samples)).astype(np.float32)
+    spectrum = features.stft(torch.from_numpy(wave))
+    opening = features.stft(torch.from_numpy(np.resize(wave, (1, 64000))))[:, :-2]  # without those over its end
+    both = torch.cat([opening, spectrum], dim=1)
+    noisy = features.mel_of_power(both.abs().square())
+    fine = features.fine_structure(both.abs().square(), noisy, network.fine_bins) if network.fine_bins else None
+    with torch.no_grad():
+        estimate, factor, _ = network(noisy, fine)
+        gain = features.bin_gain(features.band_gain(noisy, estimate), factor)[:, opening.shape[1] :]
+    wanted = features.istft(spectrum * gain, n_samples).numpy()
     np.testing.assert_allclose(cleaned(network, wave, 16000), wanted, atol=1e-6)
+    cold = cleaned(network, wave, 16000, options=CleanOptions(warm_up_s=0))
+    assert np.abs(cold - wanted)[0, :4000].max() > 1e-3
+
+
+@pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3}, AHEAD])
+def test_a_mels_beginning_is_heard_once_whatever_stands_beside_it(sizes: dict[str, int], rng) -> None:
+    network = gains(**sizes)
+    mel = torch.from_numpy(rng.normal(0.2, 0.3, (2, 90, 80)).astype(np.float32))
+    lengths = torch.tensor([90, 40])
+    with torch.no_grad():
+        found = network.estimate(mel, lengths, 60)
+        for row, length in enumerate(lengths.tolist()):
+            own = mel[row : row + 1, :length]
+            *_, state = network(own[:, torch.arange(60) % length], None, None, False)
+            wanted = network(own, None, network.begin_again(state))[0]
+            alone = enhancement.estimate_mel(network, own[0].numpy(), CleanOptions(warm_up_s=60 * 256 / 16000))
+            stop = length - network.look_ahead * (length < 90)  # what stands beside it is what lies ahead there
+            torch.testing.assert_close(found[row, :stop], wanted[0, :stop])
+            torch.testing.assert_close(torch.from_numpy(alone), wanted[0])
+            assert (network(own)[0] - wanted).abs().max() > 1e-3
 
 
 def test_strength_scales_the_attenuation_in_decibels_and_the_limit_bounds_it(rng) -> None:

@@ -106,7 +106,7 @@ MAY_IMPORT = {
     "plots": EVERYONE | {"audio", "drawings", "features", "melscale", "timelines"},
     "runs": EVERYONE
     | {"checkpoint", "cli", "engine", "plots", "quality", "report", "results", "datasets", "features", "networks"}
-    | {"tasks", "data_flags", "labels", "presence", "presence_report", "processes"},
+    | {"tasks", "data_flags", "enhancement", "labels", "presence", "presence_report", "processes"},
     "cut_runs": EVERYONE
     | {"audio", "checkpoint", "cut_peers", "cut_report", "editing", "engine", "plots", "results", "timelines"}
     | {"bulk", "labeler", "processes", "tasks"},

@@ -64,10 +64,12 @@ class Denoiser(Network):
     """A network that turns a noisy log-mel into a clean one, frame by frame and forward in time.
 
     fine_bins: STFT bins whose fine structure it can use besides, 0 for none. look_ahead: frames it hears in advance.
+    warm_up_s: seconds of a recording's beginning that it had better heard before it begins.
     """
 
     fine_bins: int = 0
     look_ahead: int = 0
+    warm_up_s: float = 0.0
 
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: Any = None, last: bool = True
@@ -84,6 +86,27 @@ class Denoiser(Network):
             Estimates (B, T', M); their bins' log-factors (B, T', fine_bins) in nepers of amplitude, or None; the state.
         """
         raise NotImplementedError
+
+    def begin_again(self, state: Any) -> Any:
+        """The state at the start of a recording, after another one that left `state`."""
+        return state
+
+    def estimate(self, mel: Tensor, lengths: Tensor, n_opening: int = 0) -> Tensor:
+        """Estimates (B, T, M) of whole recordings.
+
+        Args:
+            mel: noisy log-mels (B, T, M), padded.
+            lengths: (B,) real frames.
+            n_opening: frames of each recording that are heard before, from its start and again from there where it is
+                shorter; so the network knows voice and noise when it begins.
+        """
+        state = None
+        if n_opening:
+            frames = torch.arange(n_opening, device=mel.device) % lengths[:, None]
+            opening = mel.gather(1, frames[:, :, None].expand(-1, -1, mel.shape[2]))
+            *_, state = self(opening, None, None, False)
+        found: Tensor = self(mel, None, self.begin_again(state))[0]
+        return found
 
 
 class Cutter(Network):

@@ -56,6 +56,8 @@ class GainDenoiser(Denoiser):
             speech passes, those far above it lose `knee_db`. 0: all stay.
     """
 
+    warm_up_s = 4.0
+
     def __init__(
         self,
         input_dim: int = 80,
@@ -164,6 +166,13 @@ class GainDenoiser(Denoiser):
             factor = 0.7 - 3.7 * torch.sigmoid(self.hidden2factor(turned).float() - 1.456)
             fine = fine[:, n_frames:]
         return estimate, factor, GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept)
+
+    def begin_again(self, state: GainState | None) -> GainState | None:
+        """See `Denoiser.begin_again`: frames that were held back for a look-ahead are dropped."""
+        if state is None:
+            return None
+        fine = None if state.fine is None else state.fine[:, :0]
+        return GainState(state.heard, state.refined, state.mel[:, :0], fine, self.look_ahead)
 
     def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:
         """The states (B, L, H) that are still without their look-ahead, and those before, corrected by what follows."""

@@ -19,6 +19,10 @@ class CleanOptions:
     reconstruction: str = flag(
         "gain", "gain keeps the recording's phase; griffin_lim makes a new one, as the published suite did"
     )
+    warm_up_s: float | None = flag(
+        None,
+        "seconds of a file's beginning to hear once before cleaning it (default: 4; weights of the published kind: 0)",
+    )
 
     def __post_init__(self) -> None:
         limit = self.max_suppression_db
@@ -26,6 +30,7 @@ class CleanOptions:
             [
                 (not 0 <= self.strength <= 1, f"--strength {self.strength}; expected 0 to 1"),
                 (limit is not None and not 0 <= limit < math.inf, f"--max_suppression_db {limit}; expected 0 or more"),
+                (not 0 <= (self.warm_up_s or 0) <= 60, f"--warm_up_s {self.warm_up_s}; expected 0 to 60"),
                 (
                     self.reconstruction not in RECONSTRUCTIONS,
                     f"--reconstruction {self.reconstruction}; expected {' / '.join(RECONSTRUCTIONS)}",

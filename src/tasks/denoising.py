@@ -29,6 +29,7 @@ class DenoisingTask(Task):
         sizes: arguments of a new network.
         losses: weights of the errors of waves.
         network_name: of a new network, a key of `DENOISERS`.
+        warm_up_s: seconds of each mel's beginning that are heard before it is denoised, for its record.
     """
 
     name, monitor, higher_is_better = "denoising", "mse_denoised", False
@@ -41,8 +42,10 @@ class DenoisingTask(Task):
         sizes: dict[str, int | float | bool] | None = None,
         losses: LossOptions | None = None,
         network_name: str = "lstm",
+        warm_up_s: float = 0.0,
     ) -> None:
         super().__init__(source, features, sizes)
+        self.n_opening = self.features.frames_in(warm_up_s)
         self.losses, self.network_name = losses or LossOptions(), network_name
         if self.source.mixing is not None:
             self.monitor = "loss"  # type: ignore[misc]  # what it learns by says more than the mels alone
@@ -79,7 +82,8 @@ class DenoisingTask(Task):
             errors = {key: values.tolist() for key, values in self._errors(network, batch).items()}
         else:
             noisy, clean, mask = batch.mels["noisy"], batch.mels["clean"], batch.mask()
-            estimate, *_ = network(noisy)
+            assert isinstance(network, Denoiser)
+            estimate = network.estimate(noisy, batch.lengths, self.n_opening)
             errors = {
                 "mse_noisy": metrics.masked_mse(noisy, clean, mask).tolist(),
                 "mse_denoised": metrics.masked_mse(estimate.float(), clean, mask).tolist(),
