@@ -31,7 +31,8 @@ FILE_BLOCK_S = 1.0
 def clean(network: Denoiser, source: str, target: str, options: CleanOptions, raw: RawOptions) -> None:
     """Cleans sound from `source` to `target`, one of which, or both, is `PIPE`.
 
-    However it comes, what goes out is what cleaning the same sound as a file without a warm-up gives. What is done by Ctrl-C stays.
+    However it comes, what goes out is what cleaning the same sound as a file without a warm-up gives. What is done by
+    Ctrl-C stays.
 
     Args:
         network: a denoiser.
