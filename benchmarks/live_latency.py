@@ -24,7 +24,7 @@ def measure(rate: int, n_channels: int, seconds: float, model: str) -> dict[str,
     import torch
 
     from src import audio, checkpoint, live
-    from src.enhancement import GainStream
+    from src.gain_stream import GainStream
     from src.pcm import Pcm
 
     torch.set_num_threads(1)

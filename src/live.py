@@ -14,9 +14,9 @@ import soxr
 import torch
 
 from src import audio
-from src.enhancement import GainStream
 from src.errors import InputError
 from src.files import FloatArray, existing
+from src.gain_stream import GainStream
 from src.networks import Denoiser
 from src.options import CleanOptions, RawOptions
 from src.pcm import WAVES, Pcm, read_header

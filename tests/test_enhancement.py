@@ -7,7 +7,7 @@ import soundfile as sf
 import torch
 from torch import Tensor
 
-from src import audio, enhancement
+from src import audio, enhancement, gain_stream
 from src.checkpoint import make_card
 from src.features import MelFeatures
 from src.networks import Denoiser, GainDenoiser, LSTMDenoiser
@@ -167,7 +167,7 @@ def test_rate_channels_and_length_stay_in_every_format(
 
 def test_memory_does_not_grow_with_the_recording(rng) -> None:
     """What a stream keeps between blocks is bounded: the ten-hour file is only more blocks."""
-    stream = enhancement.GainStream(gains(look_ahead=2, fine_bins=256), 44100, 2)
+    stream = gain_stream.GainStream(gains(look_ahead=2, fine_bins=256), 44100, 2)
     kept = []
     for _ in range(12):
         stream.push(rng.normal(0, 0.1, (2, 44100)).astype(np.float32))

@@ -85,9 +85,10 @@ MAY_IMPORT = {
     | {"intelligibility", "loudness", "networks", "datasets", "mixtures", "planning", "batching", "metrics", "features"}
     | {"augmentation", "labels", "presence", "sounds", "clips", "cut_report", "mixed_folders", "sharded", "shards"}
     | {"spectra", "voice_mixtures"},
-    "enhancement": EVERYONE | {"audio", "features", "inversion", "networks", "spectra"},
+    "gain_stream": EVERYONE | {"features", "networks", "spectra"},
+    "enhancement": EVERYONE | {"audio", "features", "gain_stream", "inversion", "networks"},
     "pcm": EVERYONE,
-    "live": EVERYONE | {"audio", "enhancement", "networks", "pcm"},
+    "live": EVERYONE | {"audio", "gain_stream", "networks", "pcm"},
     "quality": EVERYONE | {"audio", "enhancement", "datasets", "metrics", "networks"},
     "cutting": EVERYONE,
     "timelines": EVERYONE | {"cutting"},

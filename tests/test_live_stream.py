@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src import audio, checkpoint, enhancement, live
+from src import audio, checkpoint, enhancement, gain_stream, live
 from src.options import CleanOptions
 from tests.test_enhancement import Untouched, gains, with_card
 from tests.test_live import SHIPPED, offline, sound
@@ -15,7 +15,7 @@ def test_hops_and_chunks_of_any_size_give_what_the_file_gives(rate: int, n_chann
     audio.write("in.wav", wave, rate, "FLOAT")
     wanted = offline("in.wav", "out.wav")
     network = checkpoint.load_denoiser(SHIPPED)
-    hop = enhancement.GainStream(network, rate, n_channels).hop
+    hop = gain_stream.GainStream(network, rate, n_channels).hop
     chunks = np.cumsum(rng.integers(1, 3 * hop, 10000))
     for cuts in (np.arange(hop, wave.shape[1], hop), chunks[chunks < wave.shape[1]]):
         pieces = np.split(wave, cuts, axis=1)
@@ -26,7 +26,7 @@ def test_hops_and_chunks_of_any_size_give_what_the_file_gives(rate: int, n_chann
 
 @pytest.mark.parametrize(("rate", "look_ahead"), [(16000, 0), (16000, 3), (8000, 0), (44100, 0), (48000, 2)])
 def test_the_delay_is_what_it_says(rate: int, look_ahead: int, rng) -> None:
-    stream = enhancement.GainStream(gains(look_ahead=look_ahead), rate, 1)
+    stream = gain_stream.GainStream(gains(look_ahead=look_ahead), rate, 1)
     said, n_in, n_out, worst = live.delay(stream), 0, 0, 0
     for _ in range(4 * rate // stream.hop):
         n_in += stream.hop
@@ -41,10 +41,10 @@ def test_the_delay_is_what_it_says(rate: int, look_ahead: int, rng) -> None:
 @pytest.mark.parametrize("rate", [16000, 48000])
 def test_an_impulse_comes_out_within_the_delay_and_where_it_was(rate: int) -> None:
     network = with_card(Untouched())
-    stream = enhancement.GainStream(network, rate, 1)
+    stream = gain_stream.GainStream(network, rate, 1)
     said, hop = live.delay(stream), stream.hop
     for at in (20 * hop, 21 * hop - 1):
-        stream = enhancement.GainStream(network, rate, 1)
+        stream = gain_stream.GainStream(network, rate, 1)
         wave = np.zeros((1, 40 * hop), np.float32)
         wave[0, at] = 0.5
         out = np.zeros((1, 0), np.float32)
