@@ -6,7 +6,7 @@ from src import cli, data_flags
 from src.errors import InputError
 from src.options import FitOptions, LossOptions
 
-BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim")
+BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim", "near_dim")
 SIZES = {
     "gain": ("hidden_dim", "num_layers", "dropout", *BOUNDS, *STAGES),
     "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     sizes.add_argument("--fine_bins", type=cli.counted, default=0, help="gain: STFT bins of a second stage, 0 for none")
     sizes.add_argument("--fine_dim", type=cli.positive, default=256, help="gain: LSTM width of the second stage")
+    sizes.add_argument("--near_dim", type=cli.counted, default=0, help="gain: channels of a third stage, 0 for none")
     sizes.add_argument(
         "--attenuation", action="store_true", help="lstm: the output is how far below its input the clean mel lies"
     )
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     losses = cli.take(LossOptions, args)
     if args.fine_bins and not args.noise_path:
         raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
+    if args.near_dim and not args.fine_bins:
+        raise InputError("--near_dim is about the bins of the second stage: say by --fine_bins how many.")
     if args.ahead_dim and not args.look_ahead:
         raise InputError("--ahead_dim is about the frames ahead: say by --look_ahead how many.")
 

@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument("--hidden_dim", type=int, default=320, help="LSTM width")
     parser.add_argument("--num_layers", type=int, default=2, help="LSTM layers")
     parser.add_argument("--fine_bins", type=int, default=256, help="STFT bins of the second stage")
+    parser.add_argument("--near_dim", type=int, default=16, help="channels of the third stage")
     parser.add_argument("--batch_size", type=int, default=32, help="mixtures in a step")
     parser.add_argument("--sdr_weight", type=float, default=0.2, help="weight of the SI-SDR in the loss")
     parser.add_argument("--repeats", type=int, default=5, help="steps to time")
     args = parser.parse_args()
     torch.set_num_threads(1)
     mixing = MixOptions(clean_path=args.clean_path, noise_path=args.noise_path, min_range_db=15)
-    sizes = {"hidden_dim": args.hidden_dim, "num_layers": args.num_layers, "fine_bins": args.fine_bins}
+    sizes = {name: getattr(args, name) for name in ("hidden_dim", "num_layers", "fine_bins", "near_dim")}
     task = DenoisingTask(
         Source(cache_path=args.cache_path, mixing=mixing), sizes=sizes,
         losses=LossOptions(mel_weight=1.0, sdr_weight=args.sdr_weight), network_name="gain",

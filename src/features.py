@@ -197,8 +197,13 @@ class MelFeatures:
             n_fft: of the spectrum to be multiplied; default: the model's own.
             sample_rate: of that spectrum in Hz; default: the model's own.
         """
+        return gain @ self.spreading(gain, n_fft, sample_rate)
+
+    def spreading(self, like: Tensor | None = None, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
+        """Share (M, F) of each band in each bin's gain; arguments as for `spread`."""
+        like = torch.zeros(()) if like is None else like
         n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
-        return gain @ melscale.spreading(self._edges, n_fft, sample_rate, gain.dtype, gain.device)
+        return melscale.spreading(self._edges, n_fft, sample_rate, like.dtype, like.device)
 
     def band_gain(self, noisy: Tensor, estimate: Tensor) -> Tensor:
         """Amplitude gain (..., T, M) in (0, 1] that turns the noisy log-mel into the estimate.
@@ -215,7 +220,7 @@ class MelFeatures:
             mel: its log-mel (..., T, M).
             n_bins: how many.
         """
-        spreading = melscale.spreading(self._edges, self.n_fft, self.sample_rate, mel.dtype, mel.device)[:, :n_bins]
+        spreading = self.spreading(mel)[:, :n_bins]
         flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # of a band that holds 1 in every bin
         return 1 + torch.log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ spreading
 

@@ -6,6 +6,8 @@ from src import metrics
 from src.features import MelFeatures
 from src.networks import GainDenoiser, LSTMClassifier, LSTMDenoiser
 from src.networks.gain import MEAN, SPREAD
+from src.networks.neighbours import Neighbours
+from src.tasks import DenoisingTask
 
 FEATURES = MelFeatures()
 
@@ -87,9 +89,35 @@ def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
     assert begun.look_ahead == 3
     for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
         torch.testing.assert_close(found, wanted)
+    task = DenoisingTask(sizes=causal.sizes | {"near_dim": 4}, network_name="gain")
+    begun = task.network().begin_from(causal)
+    for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
+        torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(begun.neighbours.place(mel), task.features.spread(mel)[..., :64])
     for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
         with pytest.raises(ValueError, match="holds a LSTM"):
             again.begin_from(other)
+
+
+def test_bins_are_corrected_by_what_lies_around_them_and_by_the_same_rule_everywhere() -> None:
+    torch.manual_seed(0)
+    stage = Neighbours(80, 64, 6)
+    torch.nn.init.normal_(stage.out.weight)
+    flat, quiet = torch.zeros(1, 40, 80), torch.zeros(1, 40, 64)
+
+    def heard(frame: int, k: int) -> torch.Tensor:
+        """What one loud bin changes in the corrections (40, 64) of silence."""
+        fine = quiet.clone()
+        fine[0, frame, k] = 3.0
+        with torch.no_grad():
+            return (stage(flat, flat, fine, quiet)[0] - stage(flat, flat, quiet, quiet)[0])[0]
+
+    low = heard(10, 20)
+    torch.testing.assert_close(heard(10, 41)[:, 31:51], low[:, 10:30])
+    bins, frames = low.abs().amax(dim=0).nonzero()[:, 0], low.abs().amax(dim=1).nonzero()[:, 0]
+    assert (int(bins.min()), int(bins.max())) == (17, 23)  # two of the first convolution, one of the last
+    assert int(frames.min()) == 10  # nothing before it sounds
+    assert int(frames.max()) > 20  # the LSTM remembers it
 
 
 def test_fine_structure_shows_the_harmonics_within_a_band() -> None:

@@ -46,7 +46,7 @@ AHEAD = {"look_ahead": 3, "ahead_dim": 16, "fine_bins": 200, "knee_db": 1}
 
 
 def gains(**sizes: int) -> Denoiser:
-    """Random weights whose second stage says something."""
+    """Random weights whose later stages say something."""
     torch.manual_seed(1)
     network = GainDenoiser(hidden_dim=24, fine_dim=16, **sizes)
     with torch.no_grad():
@@ -54,6 +54,8 @@ def gains(**sizes: int) -> Denoiser:
             weight.mul_(3)
         if network.ahead_dim:
             torch.nn.init.normal_(network.ahead2hidden.weight)
+        if network.neighbours is not None:
+            torch.nn.init.normal_(network.neighbours.out.weight)
     return with_card(network)
 
 
@@ -65,7 +67,10 @@ def test_a_gain_of_one_returns_the_recording(rate: int, n_channels: int, n_sampl
     assert np.abs(result - wave).max() < 1e-5
 
 
-@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}, AHEAD])
+NEAR = {"look_ahead": 2, "fine_bins": 100, "near_dim": 5}
+
+
+@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}, AHEAD, NEAR])
 @pytest.mark.parametrize(("rate", "n_channels", "n_samples"), SHAPES)
 def test_pieces_give_what_one_pass_gives(
     rate: int, n_channels: int, n_samples: int, sizes: dict[str, int], rng

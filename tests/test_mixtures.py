@@ -140,7 +140,7 @@ def test_every_error_teaches(losses: dict[str, float]) -> None:
     only = {"mel_weight": 0.0, "spectrum_weight": 0.0} if losses else {}
     options = replace(OPTIONS, augment=0.0, reverb=0.0, snr_min=0.0, snr_max=0.0)
     job = DenoisingTask(
-        Source(mixing=options), sizes={"hidden_dim": 24, "fine_bins": 32, "fine_dim": 16},
+        Source(mixing=options), sizes={"hidden_dim": 24, "fine_bins": 32, "fine_dim": 16, "near_dim": 4},
         losses=LossOptions(**only | losses), network_name="gain",
     )  # fmt: skip
     fit = FitOptions(epochs=12, batch_size=4, learning_rate=0.01, device="cpu")
@@ -152,8 +152,8 @@ def test_every_error_teaches(losses: dict[str, float]) -> None:
 def test_a_run_on_mixtures_goes_on_as_if_it_had_not_ended(workplace: Path) -> None:
     flags = (
         "--clean_path", SPEECH, "--noise_path", NOISE, "--min_range_db", 15, "--clip_s", 1, "--epoch_items", 6,
-        "--val_items", 2, "--batch_size", 3, "--hidden_dim", 8, "--fine_bins", 16, "--fine_dim", 8, "--no_plots",
-        "--cache_path", "cache",
+        "--val_items", 2, "--batch_size", 3, "--hidden_dim", 8, "--fine_bins", 16, "--fine_dim", 8, "--near_dim", 3,
+        "--no_plots", "--cache_path", "cache",
     )  # fmt: skip
     assert run_script("train_denoising", *flags, "--epochs", 3, "--model_filename", "a.pth").status == 0
     assert run_script("train_denoising", *flags, "--epochs", 1, "--model_filename", "b.pth").status == 0
@@ -176,6 +176,7 @@ def test_a_run_on_mixtures_goes_on_as_if_it_had_not_ended(workplace: Path) -> No
         (("--noise_path", "none", "--clean_path", SPEECH), ("none does not exist",)),
         (("--noise_path", NOISE, "--clean_path", SPEECH, "--clip_s", 0, "--augment", 2), ("--clip_s 0", "--augment 2")),
         (("--fine_bins", 8), ("--fine_bins needs waves",)),
+        (("--near_dim", 8), ("--near_dim is about the bins of the second stage", "--fine_bins")),
         (("--ahead_dim", 8), ("--ahead_dim is about the frames ahead", "--look_ahead")),
         (("--mel_weight", 0, "--spectrum_weight", 0), ("all 0",)),
     ],

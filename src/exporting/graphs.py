@@ -14,6 +14,7 @@ from src.judging import Judge
 from src.metrics import probabilities
 from src.networks import Cutter, Denoiser, GainDenoiser, Network, Separator
 from src.networks.gain import GainState
+from src.networks.neighbours import NeighbourState
 
 
 class Graph(nn.Module):
@@ -30,7 +31,7 @@ class Graph(nn.Module):
         super().__init__()
         self.network = network
         self.frames: dict[str, int] = {"mel": int(network.card["features"]["n_mels"])}
-        self.state: dict[str, tuple[int, int, int]] = {}
+        self.state: dict[str, tuple[int, ...]] = {}
         self.outputs, self.facts = outputs, dict[str, Any]()
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -83,6 +84,7 @@ class Denoised(Graph):
     def __init__(self, network: Denoiser, streaming: bool) -> None:
         super().__init__(network, ["estimate"])
         self.facts = {"fine_bins": network.fine_bins}
+        self.looks_around = False
         if network.fine_bins:
             self.frames["fine"] = network.fine_bins
             self.outputs.append("factor")
@@ -97,6 +99,9 @@ class Denoised(Graph):
             if isinstance(layers, nn.LSTM):
                 shape = (layers.num_layers, 1, layers.hidden_size)
                 self.state |= {f"{prefix}hidden": shape, f"{prefix}cell": shape}
+        if isinstance(network, GainDenoiser) and network.neighbours is not None:
+            self.looks_around = True
+            self.state |= {f"near_{name}": shape for name, shape in network.neighbours.state_shapes().items()}
         self.outputs += [f"next_{name}" for name in self.state]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -108,11 +113,17 @@ class Denoised(Graph):
             heard = named["hidden"], named["cell"]
             refined = (named["fine_hidden"], named["fine_cell"]) if fine is not None else None
             held = mel[:, :0], None if fine is None else fine[:, :0]  # none, without look-ahead
-            before = GainState(heard, refined, *held, 0) if isinstance(self.network, GainDenoiser) else heard
+            near = (
+                NeighbourState(*(named[f"near_{name}"] for name in NeighbourState._fields))
+                if self.looks_around
+                else None
+            )
+            before = GainState(heard, refined, *held, 0, near=near) if isinstance(self.network, GainDenoiser) else heard
         estimate, factor, after = self.network(mel, fine, before)
         outputs = [estimate] if factor is None else [estimate, factor]
         if self.state:
-            outputs += [*after.heard, *(after.refined or ())] if isinstance(after, GainState) else after
+            parts = (after.heard, after.refined, after.near) if isinstance(after, GainState) else (after,)
+            outputs += [tensor for part in parts for tensor in part or ()]
         return tuple(outputs)
 
 

@@ -1,4 +1,4 @@
-"""A denoiser that decides how much to keep of each band, and, in a second stage, of each bin within the bands.
+"""A denoiser that decides how much to keep of each band, and, in later stages, of each bin within the bands.
 
 Shapes: B batch, T frames, M mel bands, K STFT bins, H hidden.
 """
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from src.networks.base import Denoiser, Network
 from src.networks.lstm import LSTMDenoiser
+from src.networks.neighbours import Neighbours, NeighbourState
 from src.networks.recurrence import advance
 
 MEAN, SPREAD = 0.25, 0.5
@@ -20,9 +21,9 @@ FINE_SPREAD = 0.15
 
 
 class GainState(NamedTuple):
-    """What a recording's next piece needs: both LSTMs' states, and the frames whose look-ahead is not complete.
+    """What a recording's next piece needs: all stages' states, and the frames whose look-ahead is not complete.
 
-    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`.
+    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's.
     """
 
     heard: Any
@@ -31,6 +32,7 @@ class GainState(NamedTuple):
     fine: Tensor | None
     skip: int
     hidden: Tensor | None = None
+    near: NeighbourState | None = None
 
 
 class GainDenoiser(Denoiser):
@@ -39,6 +41,7 @@ class GainDenoiser(Denoiser):
     The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0: what is clean passes as it
     is. The second stage sees, beside the first one's hidden state, how far each of the lowest `fine_bins` STFT bins
     lies above its band (the harmonics of a voice, which bands cannot resolve), and answers with a factor for each bin.
+    A third one corrects these factors by what lies around each bin, see `Neighbours`.
 
     Args:
         input_dim: mel bands M.
@@ -52,6 +55,7 @@ class GainDenoiser(Denoiser):
             be taken over: at first the correction is 0.
         fine_bins: bins K of the second stage, 0 for none.
         fine_dim: width of its LSTM.
+        near_dim: channels of the third stage, 0 for none.
         knee_db: an attenuation of a dB becomes a * a / (a + knee_db): those far below the knee vanish, so that clean
             speech passes, those far above it lose `knee_db`. 0: all stay.
     """
@@ -70,6 +74,7 @@ class GainDenoiser(Denoiser):
         fine_dim: int = 256,
         ahead_dim: int = 0,
         knee_db: float = 0.0,
+        near_dim: int = 0,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -82,6 +87,7 @@ class GainDenoiser(Denoiser):
             fine_dim=fine_dim,
             ahead_dim=ahead_dim,
             knee_db=knee_db,
+            near_dim=near_dim,
         )
         self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
         self.least = 10 ** (-bound_db / 20)
@@ -98,9 +104,10 @@ class GainDenoiser(Denoiser):
             self.mix = nn.Linear(hidden_dim + fine_bins, fine_dim)
             self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
             self.hidden2factor = nn.Linear(fine_dim, fine_bins)
+        self.neighbours = Neighbours(input_dim, fine_bins, near_dim) if fine_bins and near_dim else None
 
     def begin_from(self, other: Network) -> Network:
-        """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without second stage or look-ahead.
+        """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without the later stages.
 
         A knee that is asked for stands above that of the weights; without one theirs stays.
 
@@ -108,6 +115,7 @@ class GainDenoiser(Denoiser):
         softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
+        complete = complete and (other.neighbours is not None or self.neighbours is None)
         if isinstance(other, GainDenoiser):
             other._bend(self.sizes["knee_db"] or other.sizes["knee_db"])
             self._bend(other.sizes["knee_db"])
@@ -154,25 +162,31 @@ class GainDenoiser(Denoiser):
         if self.knee:
             lowered = lowered.square() / (lowered + self.knee)
         estimate = mel[:, :n_frames] - lowered / 5
-        refined, factor = state.refined, None
+        refined, near, factor = state.refined, state.near, None
         if fine is not None and state.fine is not None and self.fine_bins:
             fine = torch.cat([state.fine, fine], dim=1)
             if not n_frames:
-                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip, kept)
+                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip, kept, near)
             shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
             seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
             turned, refined = advance(self.refiner, seen, refined)
+            logit = self.hidden2factor(turned).float() - 1.456
+            if self.neighbours is not None:
+                level = (mel[:, :n_frames] - MEAN) / SPREAD
+                correction, near = self.neighbours(level, lowered, shape, logit, near)
+                logit = logit + correction
             # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
-            factor = 0.7 - 3.7 * torch.sigmoid(self.hidden2factor(turned).float() - 1.456)
+            factor = 0.7 - 3.7 * torch.sigmoid(logit)
             fine = fine[:, n_frames:]
-        return estimate, factor, GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept)
+        after = GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
+        return estimate, factor, after
 
     def begin_again(self, state: GainState | None) -> GainState | None:
         """See `Denoiser.begin_again`: frames that were held back for a look-ahead are dropped."""
         if state is None:
             return None
         fine = None if state.fine is None else state.fine[:, :0]
-        return GainState(state.heard, state.refined, state.mel[:, :0], fine, self.look_ahead)
+        return GainState(state.heard, state.refined, state.mel[:, :0], fine, self.look_ahead, near=state.near)
 
     def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:
         """The states (B, L, H) that are still without their look-ahead, and those before, corrected by what follows."""

@@ -63,7 +63,10 @@ class DenoisingTask(Task):
         sizes: dict[str, Any] = {"input_dim": self.features.n_mels} | self.sizes
         if self.network_name == "lstm":
             sizes["spectrogram_resolution"] = self.features.n_mels
-        return self.DENOISERS[self.network_name](**sizes)
+        network = self.DENOISERS[self.network_name](**sizes)
+        if isinstance(network, GainDenoiser) and network.neighbours is not None:
+            network.neighbours.begin_at(self.features.spreading())
+        return network
 
     def settings(self) -> dict[str, Any]:
         """See `Task.settings`."""
