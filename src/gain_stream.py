@@ -55,11 +55,12 @@ class GainStream:
         self.first_gain = 0
         self.n_own_frames = self.n_in = self.n_out = 0
 
+    @torch.inference_mode()
     def hear(self, sound: FloatArray) -> None:
         """Hears (C, N) before anything comes in and gives nothing back: what it knows of voice and noise then stays."""
-        other = GainStream(self.network, self.rate, len(sound), self.options)
-        other._listen(sound, last=False)
-        self.state = self.network.begin_again(other.state)
+        heard = GainStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
+        if heard is not None:
+            self.state = self.network.hear(*heard)
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""
@@ -79,40 +80,39 @@ class GainStream:
 
     @torch.inference_mode()
     def _advance(self, block: FloatArray, last: bool) -> FloatArray:
-        self._listen(block, last)
+        heard = self._frames(block, last)
+        if heard is not None:
+            self._estimate(*heard, last)
         self.own = torch.cat([self.own, torch.from_numpy(block)], dim=1)
         return self._apply(last)
 
-    @torch.inference_mode()
-    def _listen(self, block: FloatArray, last: bool) -> None:
-        """Takes (C, N) to the model's rate and makes gains of it."""
-        low = block
+    def _frames(self, block: FloatArray, last: bool) -> tuple[Tensor, Tensor | None] | None:
+        """Takes (C, N) to the model's rate; the next frames' log-mel (1, T, M) and fine structure (1, T, K), if any."""
+        features, low = self.features, block
         if self.resampler is not None:
             low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
             low = low.reshape(-1, len(block)).T
         self.low = torch.cat([self.low, torch.from_numpy(np.ascontiguousarray(low))], dim=1)
-        self._estimate(last)
-
-    def _estimate(self, last: bool) -> None:
-        """Turns all whole frames of `low` into gains."""
-        features = self.features
         if last:
             self.low = torch.cat([self.low, torch.zeros(len(self.low), features.n_fft // 2)], dim=1)
         n_frames = (self.low.shape[1] - features.n_fft) // features.hop_length + 1
         if n_frames < 1:
-            return
+            return None
         frames = self.low.unfold(1, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
         power = power_of(torch.fft.rfft(frames * torch.hann_window(features.n_fft))).mean(dim=0)[None]  # (1, T, F)
-        noisy = features.mel_of_power(power)  # (1, T, M)
-        fine = None
+        self.low = self.low[:, n_frames * features.hop_length :]
+        noisy, fine = features.mel_of_power(power), None
         if self.network.fine_bins:
             fine = features.fine_structure(power, noisy, self.network.fine_bins)
+        return noisy, fine
+
+    def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
+        """Turns the next frames into gains."""
         heard = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
         estimate, factor, self.state = self.network(noisy, fine, self.state, last)
-        gains = features.band_gain(heard[: estimate.shape[1]], estimate[0])
+        gains = self.features.band_gain(heard[: estimate.shape[1]], estimate[0])
         self.waiting = heard[estimate.shape[1] :]
         self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
-        self.low = self.low[:, n_frames * features.hop_length :]
 
     def _apply(self, last: bool) -> FloatArray:
         """Multiplies the frames of `own` whose gains are known, and overlap-adds them."""

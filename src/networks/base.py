@@ -87,8 +87,14 @@ class Denoiser(Network):
         """
         raise NotImplementedError
 
-    def begin_again(self, state: Any) -> Any:
-        """The state at the start of a recording, after another one that left `state`."""
+    def hear(self, mel: Tensor, fine: Tensor | None = None) -> Any:
+        """The state at the start of recordings of which something has been heard before.
+
+        Args:
+            mel: what was heard, (B, T, M).
+            fine: its fine structure, as for `forward`.
+        """
+        *_, state = self(mel, fine, None, False)
         return state
 
     def estimate(self, mel: Tensor, lengths: Tensor, n_opening: int = 0) -> Tensor:
@@ -104,8 +110,8 @@ class Denoiser(Network):
         if n_opening:
             frames = torch.arange(n_opening, device=mel.device) % lengths[:, None]
             opening = mel.gather(1, frames[:, :, None].expand(-1, -1, mel.shape[2]))
-            *_, state = self(opening, None, None, False)
-        found: Tensor = self(mel, None, self.begin_again(state))[0]
+            state = self.hear(opening)
+        found: Tensor = self(mel, None, state)[0]
         return found
 
 
