@@ -1,6 +1,8 @@
 """Cleans a recording with an exported denoiser: numpy, soundfile and onnxruntime are all it needs.
 
-python examples/clean_onnx.py denoiser.onnx noisy.wav cleaned.wav
+python examples/clean_onnx.py denoiser.onnx noisy.wav cleaned.wav [SECONDS]
+
+SECONDS of the recording's beginning are heard once before, so that voice and noise are known when it begins; default 4.
 """
 
 import json
@@ -12,10 +14,9 @@ import soundfile
 from numpy.typing import NDArray
 
 FLOOR = 1e-12  # of a power before its logarithm
-WARM_UP_S = 4  # seconds of the beginning that are heard once before, so that voice and noise are known when it begins
 
 
-def main(model_path: str, input_path: str, output_path: str) -> None:
+def main(model_path: str, input_path: str, output_path: str, warm_up_s: str = "4") -> None:
     """Noisy recording in, cleaned recording of the same channels and length out."""
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     card = json.loads(session.get_modelmeta().custom_metadata_map["clearmel"])
@@ -42,7 +43,7 @@ def main(model_path: str, input_path: str, output_path: str) -> None:
         return spectrum, inputs
 
     spectrum, inputs = seen(wave)
-    mel, opening = inputs["mel"], wave[np.arange(WARM_UP_S * rate) % len(wave)]
+    mel, opening = inputs["mel"], wave[np.arange(round(float(warm_up_s) * rate)) % len(wave)]
     before = {name: x[: -n_fft // hop // 2] for name, x in seen(opening)[1].items()}  # without frames over its end
     fed = {name: np.concatenate([before[name], x])[None].astype(np.float32) for name, x in inputs.items()}
     estimate, *factor = (x[:, len(before["mel"]) :] for x in session.run(None, fed))
@@ -87,6 +88,6 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     main(*sys.argv[1:])
