@@ -120,6 +120,20 @@ def test_bins_are_corrected_by_what_lies_around_them_and_by_the_same_rule_everyw
     assert int(frames.max()) > 20  # the LSTM remembers it
 
 
+def test_hearing_leaves_the_state_that_cleaning_leaves_but_for_the_third_stage(rng) -> None:
+    torch.manual_seed(0)
+    network = GainDenoiser(hidden_dim=16, fine_bins=32, fine_dim=8, near_dim=4, look_ahead=2)
+    mel = torch.from_numpy(rng.normal(0.2, 0.3, (1, 60, 80)).astype(np.float32))
+    fine = torch.from_numpy(rng.normal(0, 0.2, (1, 60, 32)).astype(np.float32))
+    with torch.no_grad():
+        heard, (*_, cleaned) = network.hear(mel, fine), network(mel, fine, None, False)
+        for ours, theirs in zip((*heard.heard, *heard.refined), (*cleaned.heard, *cleaned.refined), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        assert cleaned.mel.shape[1] == 2  # held back for the look-ahead
+        assert (heard.mel.shape[1], heard.fine.shape[1], heard.skip, heard.near) == (0, 0, 2, None)
+        assert network(mel, fine, heard)[0].shape == mel.shape  # nothing of what was heard comes out
+
+
 def test_fine_structure_shows_the_harmonics_within_a_band() -> None:
     seconds = torch.arange(16000) / 16000
     wave = torch.stack([torch.sin(2 * torch.pi * 250 * k * seconds) for k in range(1, 17)]).sum(0) * 0.05

@@ -155,7 +155,7 @@ class GainDenoiser(Denoiser):
     def _advanced(
         self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: Neighbours | None
     ) -> tuple[Tensor, Tensor | None, GainState]:
-        """`forward` with another third stage, or without."""
+        """`forward` with a given third stage; None leaves it out."""
         if state is None:
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
