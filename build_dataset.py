@@ -5,23 +5,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
-from src.options import BuildOptions
+from clearmel.cli.parser import Parser, add_option_flags, positive, run, take
+from clearmel.options import BuildOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and builds; 1 if some recordings failed."""
-    parser = cli.Parser(__doc__)
-    cli.add_option_flags(parser, BuildOptions)
+    parser = Parser(__doc__)
+    add_option_flags(parser, BuildOptions)
     parser.add_argument("--output_path", default="./data", help="gets train/, val/ and mix.csv")
-    parser.add_argument("--workers", type=cli.positive, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--overwrite", action="store_true", help="build over a dataset of other options")
     args = parser.parse_args(argv)
-    options = cli.take(BuildOptions, args)
+    options = take(BuildOptions, args)
 
-    from src import builder
+    from clearmel.prepare import noisy_speech
 
-    built = builder.build(options, Path(args.output_path), args.workers, args.overwrite)
+    built = noisy_speech.build(options, Path(args.output_path), args.workers, args.overwrite)
     for split, count in built.counts.items():
         print(f"{split}: {count} mixtures")
     for line in built.left_out[:20]:
@@ -33,4 +33,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

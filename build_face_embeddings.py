@@ -3,26 +3,27 @@
 import sys
 from collections.abc import Sequence
 
-from src import cli
+from clearmel.cli.parser import Parser, positive, run, seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and embeds; 1 if some clips failed."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--dataset_path", default="./data/clips", help="folder with frames/, gets embeddings/")
-    parser.add_argument("--n_faces", type=cli.positive, default=1, help="faces in a frame, from left to right")
-    parser.add_argument("--seconds", type=cli.seconds, default=3.0, help="of a clip's beginning, 25 frames each")
+    parser.add_argument("--n_faces", type=positive, default=1, help="faces in a frame, from left to right")
+    parser.add_argument("--seconds", type=seconds, default=3.0, help="of a clip's beginning, 25 frames each")
     parser.add_argument(
         "--models_path", default="~/.insightface/models/buffalo_l", help="folder with InsightFace's models (.onnx)"
     )
     args = parser.parse_args(argv)
 
-    from src import faces, files
-    from src.errors import InputError
+    from clearmel.core import file_io
+    from clearmel.core.errors import InputError
+    from clearmel.prepare import faces
 
     if not 0.04 <= args.seconds <= 4000:
         raise InputError(f"--seconds {args.seconds:g}; expected 0.04, which is a frame, to 4000.")
-    files.existing(args.dataset_path, folder=True)  # before models are loaded
+    file_io.existing(args.dataset_path, folder=True)  # before models are loaded
     made = faces.build(args.dataset_path, faces.InsightFace(args.models_path), args.n_faces, args.seconds)
     for line in made.warnings:
         print(f"warning: {line}", file=sys.stderr)
@@ -33,4 +34,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

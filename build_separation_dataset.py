@@ -3,25 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
-from src.options import VoiceOptions
+from clearmel.cli.parser import Parser, add_option_flags, non_negative, run, take
+from clearmel.options import MultiSpeakerOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and builds; mixtures that are there stay."""
-    parser = cli.Parser(__doc__)
-    cli.add_option_flags(parser, VoiceOptions, epoch_items=1000, clip_s=3.0)
+    parser = Parser(__doc__)
+    add_option_flags(parser, MultiSpeakerOptions, epoch_items=1000, clip_s=3.0)
     parser.add_argument("--faces_path", help="embeddings (.npy) of the speech's video, named as the recordings")
     parser.add_argument("--no_masks", action="store_true", help="write no crm/: the complex masks, 1.2 MB for 3 s")
     parser.add_argument("--output_path", default="./data/separation", help="folder of the dataset")
-    parser.add_argument("--seed", type=cli.counted, default=0, help="of everything that is drawn")
+    parser.add_argument("--seed", type=non_negative, default=0, help="of everything that is drawn")
     args = parser.parse_args(argv)
-    options = cli.take(VoiceOptions, args)
+    options = take(MultiSpeakerOptions, args)
 
-    from src import voice_builder
-    from src.features import MelFeatures
+    from clearmel.audio.features import MelFeatures
+    from clearmel.prepare import multi_speaker
 
-    counts = voice_builder.build(
+    counts = multi_speaker.build(
         options,
         MelFeatures(n_fft=512, hop_length=160, win_length=400),
         Path(args.output_path),
@@ -34,4 +34,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

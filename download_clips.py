@@ -3,22 +3,22 @@
 import sys
 from collections.abc import Sequence
 
-from src import cli
-from src.options import ClipOptions
+from clearmel.cli.parser import Parser, add_option_flags, run, take
+from clearmel.options import ClipOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and fetches; 1 if some clips failed."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--csv_path", required=True, help="rows of id (YouTube id or http address), start, end")
     parser.add_argument("--output_path", default="./data/clips", help="folder that gets audio/, frames/, report.csv")
-    cli.add_option_flags(parser, ClipOptions)
+    add_option_flags(parser, ClipOptions)
     args = parser.parse_args(argv)
-    options = cli.take(ClipOptions, args)
+    options = take(ClipOptions, args)
 
-    from src import downloading
+    from clearmel.prepare.download import run
 
-    done = downloading.download(args.csv_path, args.output_path, options)
+    done = run.download(args.csv_path, args.output_path, options)
     for line in done.lines[:20]:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.output_path}: {done.summary()}")
@@ -26,4 +26,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

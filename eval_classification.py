@@ -4,36 +4,38 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli, data_flags
+from clearmel.cli import data_flags
+from clearmel.cli.parser import Parser, add_eval_flags, add_model_flag, non_negative, positive, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data/val", training=False)
-    parser.add_argument("--val_fold", type=cli.positive, help="evaluate on this fold of labelled files only")
+    parser.add_argument("--val_fold", type=positive, help="evaluate on this fold of labelled files only")
     data_flags.add_mixing_flags(
         parser, ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "speaker_balance"),
         snr_min=-5.0, snr_max=15.0, val_items=600, augment=0.0, reverb=0.0,
     )  # fmt: skip
-    parser.add_argument("--seed", type=cli.counted, default=0, help="of the mixtures")
+    parser.add_argument("--seed", type=non_negative, default=0, help="of the mixtures")
     data_flags.add_list_flags(parser, training=False)
-    cli.add_model_flag(parser, "classifier.pth")
-    cli.add_eval_flags(parser)
+    add_model_flag(parser, "classifier.pth")
+    add_eval_flags(parser)
     parser.add_argument("--plot_dir", help="draw the confusion matrix there")
     args = parser.parse_args(argv)
     data_flags.use_lists(args)
 
-    from src import plots, results, runs
+    from clearmel.reporting import plots, tables
+    from clearmel.training import run
 
-    found = runs.evaluate_classifier(args)
+    found = run.evaluate_classifier(args)
     report = found.report
     if not args.json:
         print(f"accuracy  {report['accuracy']:.2%} of {report['n']} recordings, macro-F1 {report['macro_f1']:.3f}")
         if "auc" in report:
             print(f"AUC       {report['auc']:.4f}, equal error rate {report['eer']:.2%}")
         for title, rows in found.tables.items():
-            print(f"\n{title.replace('_', ' ')}\n{results.aligned(rows)}")
+            print(f"\n{title.replace('_', ' ')}\n{tables.text_table(rows)}")
     if args.plot_dir:
         board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=False))
         board.confusion(found.counts, found.labels, f"{Path(args.model_filename).stem}_confusion")
@@ -41,4 +43,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

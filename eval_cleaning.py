@@ -4,25 +4,27 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli, data_flags
+from clearmel.cli import data_flags
+from clearmel.cli.parser import Parser, add_eval_flags, add_model_flag, fraction, milliseconds, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     data_flags.add_clip_flags(parser, training=False)
-    cli.add_model_flag(parser, "cleaner.pth")
+    add_model_flag(parser, "cleaner.pth")
     text = "frames so near to a change of the labels are left out of the figures with a collar"
-    parser.add_argument("--collar_ms", type=cli.milliseconds, default=80.0, help=text)
-    parser.add_argument("--strength", type=cli.share, default=0.5, help="of the cuts that are counted as events")
-    cli.add_eval_flags(parser)
+    parser.add_argument("--collar_ms", type=milliseconds, default=80.0, help=text)
+    parser.add_argument("--strength", type=fraction, default=0.5, help="of the cuts that are counted as events")
+    add_eval_flags(parser)
     parser.add_argument("--no_peers", action="store_true", help="do not run the other systems")
     parser.add_argument("--plot_dir", help="draw the curve over thresholds there")
     args = parser.parse_args(argv)
 
-    from src import cut_runs, plots, results
+    from clearmel.evaluation import cutting
+    from clearmel.reporting import plots, tables
 
-    found = cut_runs.evaluate(args)
+    found = cutting.evaluate(args)
     report = found.report
     if not args.json:
         for suffix, text in (("", "all frames"), ("_collar", f"without {args.collar_ms:g} ms around changes")):
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{args.strength:g}: {report['removed_wrongly_s']:.1f} s removed wrongly, {report['kept_wrongly_s']:.1f} s "
             f"kept wrongly, F1 of the cuts {report['event_f1']:.3f}"
         )
-        print(f"\nat the threshold that keeps 99 % of these frames\n{results.aligned(found.table)}")
+        print(f"\nat the threshold that keeps 99 % of these frames\n{tables.text_table(found.table)}")
     if args.plot_dir:
         board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=False))
         board.cut_curve(found.curves, report["threshold"], f"{Path(args.model_filename).stem}_curve")
@@ -46,4 +48,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

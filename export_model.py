@@ -3,29 +3,31 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
+from clearmel.cli.parser import Parser, add_model_flag, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and exports."""
-    parser = cli.Parser(__doc__)
-    cli.add_model_flag(parser, "denoiser.pth")
+    parser = Parser(__doc__)
+    add_model_flag(parser, "denoiser.pth")
     parser.add_argument("--output_path", default="./denoiser.onnx", help="ONNX file")
     parser.add_argument(
         "--streaming", action="store_true", help="of a denoiser the graph of a step: state in, state out"
     )
     args = parser.parse_args(argv)
 
-    from src import checkpoint, exporting, files
+    from clearmel.checkpoints import weights_file
+    from clearmel.core import file_io
+    from clearmel.onnx_export import export
 
-    source = checkpoint.models_path(args.model_filename, saved=True)
-    network = checkpoint.load(source, task=None)
-    files.refuse_overwriting(source, args.output_path)
-    differs = exporting.export(network, args.output_path, args.streaming)
+    source = weights_file.models_path(args.model_filename, saved=True)
+    network = weights_file.load(source, task=None)
+    file_io.refuse_overwriting(source, args.output_path)
+    differs = export.export(network, args.output_path, args.streaming)
     size = Path(args.output_path).stat().st_size
     print(f"saved {args.output_path}: {size:,} bytes, at most {differs:.1e} from torch")
     return 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
-from src.errors import InputError
-from src.options import CleanOptions, RawOptions
+from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, run, take
+from clearmel.core.errors import InputError
+from clearmel.options import DenoiseOptions, RawOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and cleans; 1 if some files of a folder failed."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--input_path", default="./data/noisy.wav", help="recording or folder, - for stdin")
-    cli.add_model_flag(parser, "denoiser.pth")
+    add_model_flag(parser, "denoiser.pth")
     parser.add_argument(
         "--output_path", default="./data/predicted.wav", help="cleaned recording or folder, - for stdout"
     )
-    cli.add_option_flags(parser, CleanOptions)
-    cli.add_option_flags(parser, RawOptions)
-    cli.add_plot_flags(parser)
+    add_option_flags(parser, DenoiseOptions)
+    add_option_flags(parser, RawOptions)
+    add_plot_flags(parser)
     args = parser.parse_args(argv)
-    options, raw = cli.take(CleanOptions, args), cli.take(RawOptions, args)
+    options, raw = take(DenoiseOptions, args), take(RawOptions, args)
     piped = "-" in (args.input_path, args.output_path)
     if piped and (options.reconstruction != "gain" or args.plot_dir or options.warm_up_s):
         raise InputError(
@@ -29,28 +29,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     if raw.raw_format and not piped:
         raise InputError("--raw_format is for sound on a pipe; give - as --input_path or --output_path.")
 
-    from src import audio, bulk, checkpoint, enhancement, files, live, plots, processes
+    from clearmel.audio import sound_file
+    from clearmel.checkpoints import weights_file
+    from clearmel.core import batch_files, distributed, file_io
+    from clearmel.inference import denoise, live
+    from clearmel.reporting import plots
 
-    network = checkpoint.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename)
     if piped:
-        live.clean(network, args.input_path, args.output_path, options, raw)
+        live.denoise(network, args.input_path, args.output_path, options, raw)
         return 0
-    source, target = files.existing(args.input_path), Path(args.output_path)
+    source, target = file_io.existing(args.input_path), Path(args.output_path)
     if not source.is_dir():
-        processes.main_goes_on()
-        enhancement.clean_file(network, source, target, options)
+        distributed.leave_to_rank_zero()
+        denoise.denoise_file(network, source, target, options)
         print(f"saved {target}")
         if args.plot_dir:
             plots.Board(args).recordings({"input": source, "cleaned": target}, f"{target.stem}_before_after")
         return 0
 
     def work(path: Path) -> None:
-        enhancement.clean_file(network, path, target / path.relative_to(source), options)
+        denoise.denoise_file(network, path, target / path.relative_to(source), options)
 
-    failed = bulk.each(source, audio.SUFFIXES, work)
+    failed = batch_files.for_each_file(source, sound_file.SUFFIXES, work)
     print(f"saved {target}" + (f"; {failed} files failed" if failed else ""))
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

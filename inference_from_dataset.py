@@ -3,14 +3,14 @@
 import random
 from collections.abc import Sequence
 
-from src import cli
+from clearmel.cli.parser import Parser, add_model_flag, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, draws a pair and writes three recordings."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--dataset_path", default="./data/val", help="folder with noisy/ and clean/")
-    cli.add_model_flag(parser, "denoiser.pth")
+    add_model_flag(parser, "denoiser.pth")
     parser.add_argument("--clean_path", default="./data/sample_clean.wav", help="the clean mel as sound")
     parser.add_argument("--noisy_path", default="./data/sample_noisy.wav", help="the noisy mel as sound")
     parser.add_argument("--predicted_path", default="./data/sample_predicted.wav", help="the denoised mel as sound")
@@ -19,25 +19,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import torch
 
-    from src import audio, checkpoint, enhancement
-    from src.features import MelFeatures
-    from src.inversion import griffin_lim
-    from src.tasks import DenoisingTask
-    from src.tasks.base import Source
+    from clearmel.audio import sound_file
+    from clearmel.audio.features import MelFeatures
+    from clearmel.audio.griffin_lim import griffin_lim
+    from clearmel.checkpoints import weights_file
+    from clearmel.inference import denoise
+    from clearmel.options.source import Source
+    from clearmel.tasks import DenoisingTask
 
-    network = checkpoint.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename)
     features = MelFeatures(**network.card["features"])
     data = DenoisingTask(Source(args.dataset_path), features).dataset(".")
     item = data[random.Random(args.seed).randrange(len(data))]
     mels = dict(item.mels)
-    mels["predicted"] = torch.from_numpy(enhancement.estimate_mel(network, item.mels["noisy"].numpy()))
+    mels["predicted"] = torch.from_numpy(denoise.estimate_mel(network, item.mels["noisy"].numpy()))
     print(item.name)
     for role in ("clean", "noisy", "predicted"):
         path = getattr(args, f"{role}_path")
-        audio.write(path, griffin_lim(features, mels[role]).numpy(), features.sample_rate)
+        sound_file.write(path, griffin_lim(features, mels[role]).numpy(), features.sample_rate)
         print(f"saved {path}")
     return 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -4,15 +4,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src import cli
+from clearmel.cli.parser import Parser, add_model_flag, add_passes_flag, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and separates; 1 if some files of a folder failed."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--input_path", default="./data/mix.wav", help="recording, or folder of recordings")
-    cli.add_model_flag(parser, "separator.pth")
-    cli.add_passes_flag(parser)
+    add_model_flag(parser, "separator.pth")
+    add_passes_flag(parser)
     parser.add_argument(
         "--output_path", default="./data/voices", help="folder for the voices; of a folder, one for each"
     )
@@ -20,16 +20,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot_dir", help="draw the mixture and the voices there")
     args = parser.parse_args(argv)
 
-    from src import audio, bulk, files, mixed_folders, plots, separating
+    from clearmel.audio import sound_file
+    from clearmel.core import batch_files, file_io
+    from clearmel.data import separation_folder
+    from clearmel.inference import separate
+    from clearmel.reporting import plots
 
-    faces = mixed_folders.read_embeddings(Path(args.faces_path)) if args.faces_path else None
-    voices = separating.Voices.load(args.model_filename, faces, args.passes)
-    source, output = files.existing(args.input_path), Path(args.output_path)
+    faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
+    voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes)
+    source, output = file_io.existing(args.input_path), Path(args.output_path)
     board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir), voices.features)
 
     def work(path: Path) -> list[Path]:
         folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
-        tracks = separating.separate_file(voices, path, folder)
+        tracks = separate.separate_file(voices, path, folder)
         shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
         board.recordings(shown, f"{path.stem}_voices")
         return tracks
@@ -37,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def done(path: Path, tracks: list[Path]) -> None:
         print("saved " + " ".join(str(track) for track in tracks))
 
-    return 1 if bulk.each(source, audio.SUFFIXES, work, done) else 0
+    return 1 if batch_files.for_each_file(source, sound_file.SUFFIXES, work, done) else 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

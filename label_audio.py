@@ -2,34 +2,34 @@
 
 from collections.abc import Sequence
 
-from src import cli
+from clearmel.cli.parser import Parser, non_negative, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and serves the page until Ctrl-C."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--input_path", default="./data/speech", help="recording, or folder of recordings")
     parser.add_argument("--labels_path", default="./labels.json", help="what is marked; made with the first mark")
     parser.add_argument("--model_filename", help="weights file in models/ that marks unlabelled files to begin with")
-    parser.add_argument("--port", type=cli.counted, default=8765, help="of the page on this computer; 0: any free one")
+    parser.add_argument("--port", type=non_negative, default=8765, help="of the page on this computer; 0: any free one")
     parser.add_argument("--no_browser", action="store_true", help="print the address only")
     args = parser.parse_args(argv)
 
-    from src.files import ensure_writable
-    from src.labeler import serving
-    from src.labeler.folder import Folder
-    from src.labeler.store import Store
+    from clearmel.core.file_io import ensure_writable
+    from clearmel.labeler import serve
+    from clearmel.segments.folder import Folder
+    from clearmel.segments.label_file import LabelFile
 
     predict = None
     if args.model_filename:
-        from src.editing import Editor
+        from clearmel.inference.cut import Editor
 
         predict = Editor.load(args.model_filename).marks
     folder = Folder(args.input_path)
     ensure_writable(args.labels_path)  # before an hour of work
-    serving.serve(folder, Store(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
+    serve.serve(folder, LabelFile(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
     return 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

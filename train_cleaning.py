@@ -2,33 +2,34 @@
 
 from collections.abc import Sequence
 
-from src import cli, data_flags
-from src.options import AugmentOptions, CutterOptions, FeatureOptions, FitOptions
+from clearmel.cli import data_flags
+from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, run, take
+from clearmel.options import AugmentOptions, CutterOptions, FeatureOptions, FitOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     data_flags.add_clip_flags(parser, training=True)
-    cli.add_model_flag(parser, "cleaner.pth")
-    cli.add_option_flags(parser, FitOptions, epochs=40, batch_size=24, learning_rate=2e-3, weight_decay=0.01,
+    add_model_flag(parser, "cleaner.pth")
+    add_option_flags(parser, FitOptions, epochs=40, batch_size=24, learning_rate=2e-3, weight_decay=0.01,
                          clip_norm=1.0, schedule="cosine")  # fmt: skip
-    cli.add_plot_flags(parser)
-    cli.add_option_flags(parser.add_argument_group("features"), FeatureOptions, features="mel100")
+    add_plot_flags(parser)
+    add_option_flags(parser.add_argument_group("features"), FeatureOptions, features="mel100")
     changes = parser.add_argument_group("changes in training")
-    cli.add_option_flags(changes, AugmentOptions, ("speed", "shortest", "blend", "mixup", "temperature"),
+    add_option_flags(changes, AugmentOptions, ("speed", "shortest", "blend", "mixup", "temperature"),
                          gain_db=12.0, filter_db=6.0, time_mask=0.03, freq_mask=0.15)  # fmt: skip
-    cli.add_option_flags(parser.add_argument_group("network"), CutterOptions)
+    add_option_flags(parser.add_argument_group("network"), CutterOptions)
     args = parser.parse_args(argv)
-    chosen, features = cli.take(CutterOptions, args), cli.take(FeatureOptions, args)
-    augment = cli.take(AugmentOptions, args)
+    chosen, features = take(CutterOptions, args), take(FeatureOptions, args)
+    augment = take(AugmentOptions, args)
 
-    from src import runs
-    from src.features import MelFeatures
-    from src.tasks import CleaningTask
+    from clearmel.audio.features import MelFeatures
+    from clearmel.tasks import CuttingTask
+    from clearmel.training import run
 
-    runs.train(
-        CleaningTask,
+    run.train(
+        CuttingTask,
         args,
         chosen.sizes(),
         features=MelFeatures(**features.numbers()),
@@ -41,4 +42,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

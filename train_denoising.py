@@ -2,9 +2,21 @@
 
 from collections.abc import Sequence
 
-from src import cli, data_flags
-from src.errors import InputError
-from src.options import FitOptions, LossOptions
+from clearmel.cli import data_flags
+from clearmel.cli.parser import (
+    Parser,
+    add_model_flag,
+    add_option_flags,
+    add_plot_flags,
+    decibels,
+    fraction,
+    non_negative,
+    positive,
+    run,
+    take,
+)
+from clearmel.core.errors import InputError
+from clearmel.options import FitOptions, LossOptions
 
 BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim", "near_dim")
 SIZES = {
@@ -15,32 +27,34 @@ SIZES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data", training=True)
     data_flags.add_mixing_flags(parser)
-    cli.add_model_flag(parser, "denoiser.pth")
-    cli.add_option_flags(parser, FitOptions, epochs=10)
-    cli.add_option_flags(parser.add_argument_group("errors, where waves are mixed"), LossOptions)
-    cli.add_plot_flags(parser)
+    add_model_flag(parser, "denoiser.pth")
+    add_option_flags(parser, FitOptions, epochs=10)
+    add_option_flags(parser.add_argument_group("errors, where waves are mixed"), LossOptions)
+    add_plot_flags(parser)
     sizes = parser.add_argument_group("network")
     sizes.add_argument("--network", choices=sorted(SIZES), default="gain", help="gain, or lstm: the published one")
-    sizes.add_argument("--hidden_dim", type=cli.positive, default=80, help="LSTM width")
-    sizes.add_argument("--num_layers", type=cli.positive, default=1, help="LSTM layers")
-    sizes.add_argument("--dropout", type=cli.share, default=0.0, help="between the LSTM layers")
-    sizes.add_argument("--bound_db", type=cli.level, default=60.0, help="gain: largest attenuation of a band")
-    sizes.add_argument("--knee_db", type=cli.level, default=0.0, help="gain: attenuations far below this one vanish")
-    sizes.add_argument("--look_ahead", type=cli.counted, default=0, help="gain: frames (16 ms) heard in advance")
+    sizes.add_argument("--hidden_dim", type=positive, default=80, help="LSTM width")
+    sizes.add_argument("--num_layers", type=positive, default=1, help="LSTM layers")
+    sizes.add_argument("--dropout", type=fraction, default=0.0, help="between the LSTM layers")
+    sizes.add_argument("--bound_db", type=decibels, default=60.0, help="gain: largest attenuation of a band")
+    sizes.add_argument("--knee_db", type=decibels, default=0.0, help="gain: attenuations far below this one vanish")
+    sizes.add_argument("--look_ahead", type=non_negative, default=0, help="gain: frames (16 ms) heard in advance")
     sizes.add_argument(
-        "--ahead_dim", type=cli.counted, default=0, help="gain: width of a correction by the frames ahead"
+        "--ahead_dim", type=non_negative, default=0, help="gain: width of a correction by the frames ahead"
     )
-    sizes.add_argument("--fine_bins", type=cli.counted, default=0, help="gain: STFT bins of a second stage, 0 for none")
-    sizes.add_argument("--fine_dim", type=cli.positive, default=256, help="gain: LSTM width of the second stage")
-    sizes.add_argument("--near_dim", type=cli.counted, default=0, help="gain: channels of a third stage, 0 for none")
+    sizes.add_argument(
+        "--fine_bins", type=non_negative, default=0, help="gain: STFT bins of a second stage, 0 for none"
+    )
+    sizes.add_argument("--fine_dim", type=positive, default=256, help="gain: LSTM width of the second stage")
+    sizes.add_argument("--near_dim", type=non_negative, default=0, help="gain: channels of a third stage, 0 for none")
     sizes.add_argument(
         "--attenuation", action="store_true", help="lstm: the output is how far below its input the clean mel lies"
     )
     args = parser.parse_args(argv)
-    losses = cli.take(LossOptions, args)
+    losses = take(LossOptions, args)
     if args.fine_bins and not args.noise_path:
         raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
     if args.near_dim and not args.fine_bins:
@@ -48,13 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.ahead_dim and not args.look_ahead:
         raise InputError("--ahead_dim is about the frames ahead: say by --look_ahead how many.")
 
-    from src import runs
-    from src.tasks import DenoisingTask
+    from clearmel.tasks import DenoisingTask
+    from clearmel.training import run
 
     chosen = {name: getattr(args, name) for name in SIZES[args.network]}
-    runs.train(DenoisingTask, args, chosen, losses=losses, network_name=args.network)
+    run.train(DenoisingTask, args, chosen, losses=losses, network_name=args.network)
     return 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -2,29 +2,29 @@
 
 from collections.abc import Sequence
 
-from src import cli
-from src.options import FitOptions, SeparatorOptions, VoiceOptions
+from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, run, take
+from clearmel.options import FitOptions, MultiSpeakerOptions, SeparatorOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
-    parser = cli.Parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--dataset_path", help="mixtures on disk (train/, val/) in place of --clean_path")
     parser.add_argument("--cache_path", help="folder that keeps the decoded recordings from run to run")
-    cli.add_model_flag(parser, "separator.pth")
-    cli.add_option_flags(parser, FitOptions, batch_size=8, clip_norm=1.0, schedule="cosine", epochs=60)
-    cli.add_plot_flags(parser)
-    cli.add_option_flags(parser.add_argument_group("mixtures"), VoiceOptions)
-    cli.add_option_flags(parser.add_argument_group("network"), SeparatorOptions)
+    add_model_flag(parser, "separator.pth")
+    add_option_flags(parser, FitOptions, batch_size=8, clip_norm=1.0, schedule="cosine", epochs=60)
+    add_plot_flags(parser)
+    add_option_flags(parser.add_argument_group("mixtures"), MultiSpeakerOptions)
+    add_option_flags(parser.add_argument_group("network"), SeparatorOptions)
     args = parser.parse_args(argv)
-    chosen, voices = cli.take(SeparatorOptions, args), cli.take(VoiceOptions, args)
+    chosen, voices = take(SeparatorOptions, args), take(MultiSpeakerOptions, args)
 
-    from src import runs
-    from src.features import MelFeatures
-    from src.tasks import SeparationTask
-    from src.tasks.base import Source
+    from clearmel.audio.features import MelFeatures
+    from clearmel.options.source import Source
+    from clearmel.tasks import SeparationTask
+    from clearmel.training import run
 
-    runs.train(
+    run.train(
         SeparationTask,
         args,
         chosen.sizes(),
@@ -38,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

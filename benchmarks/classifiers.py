@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import torch
 
-from src.judging import Judge
+from clearmel.inference.classify import WindowClassifier
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = {
@@ -49,7 +47,7 @@ def measure(title: str, evaluated: list[str], trained: list[str]) -> dict[str, A
     done = subprocess.run([sys.executable, str(ROOT / test[0]), *test[1:]], check=True, capture_output=True, text=True)
     report = json.loads(done.stdout)
     torch.set_num_threads(1)
-    judge = Judge.load(name)
+    judge = WindowClassifier.load(name)
     seconds = judge.window_s or 4.0
     wave = 0.1 * torch.randn(round(seconds * judge.features.sample_rate))
     spent = []

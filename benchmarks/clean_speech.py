@@ -5,17 +5,16 @@ they hold. As sound a recording passes both stages of the denoiser, as a mel the
 """
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
 
-from src import audio, checkpoint, enhancement, levels
-from src.features import DECIBELS_PER_UNIT, MelFeatures
-from src.files import list_files
+from clearmel.audio import levels, sound_file
+from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
+from clearmel.checkpoints import weights_file
+from clearmel.core.file_io import list_files
+from clearmel.inference import denoise
 
 
 def main() -> None:
@@ -24,18 +23,18 @@ def main() -> None:
     parser.add_argument("--model_filename", default="denoiser.pth", help="weights file in models/")
     parser.add_argument("--min_range_db", type=float, default=30.0, help="leave out what is less clean")
     args = parser.parse_args()
-    network = checkpoint.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename)
     features, rows = MelFeatures(**network.card["features"]), []
-    for name in list_files(args.clean_path, audio.SUFFIXES):
-        wave, _ = audio.read(args.clean_path / name, features.sample_rate)
+    for name in list_files(args.clean_path, sound_file.SUFFIXES):
+        wave, _ = sound_file.read(args.clean_path / name, features.sample_rate)
         if levels.dynamic_range_db(wave, features.sample_rate) < args.min_range_db:
             continue
-        pieces = enhancement.clean_blocks(network, [wave[None]], features.sample_rate, 1)
+        pieces = denoise.denoise_blocks(network, [wave[None]], features.sample_rate, 1)
         cleaned = np.concatenate(list(pieces), axis=1)[0]
         before, after = (features.mel(torch.from_numpy(sound)).numpy() for sound in (wave, cleaned))
         speech = before > before.max() - 40 / DECIBELS_PER_UNIT
         row = [levels.active_level_db(cleaned) - levels.active_level_db(wave)]
-        for result in (after, enhancement.estimate_mel(network, before)):
+        for result in (after, denoise.estimate_mel(network, before)):
             change = np.abs(result - before) * DECIBELS_PER_UNIT
             row += [change[speech].mean(), change.mean()]
         rows.append(row)

@@ -17,13 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 from peers import PEERS, RATE
 
-from src import audio, quality
-from src.files import list_files, replacing, write_text
+from clearmel.audio import sound_file
+from clearmel.core.file_io import list_files, replacing, write_text
+from clearmel.metrics import speech_quality
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 FIGURES = {"pesq": 2, "stoi": 3, "estoi": 3, "si_sdr": 1, "dnsmos_ovrl": 2}
@@ -34,14 +33,15 @@ def clearmel(model: str, warm_up_s: float | None) -> Any:
     """Cleaning by shipped weights, and their number of parameters."""
     import torch
 
-    from src import checkpoint, enhancement
-    from src.options import CleanOptions
+    from clearmel.checkpoints import weights_file
+    from clearmel.inference import denoise
+    from clearmel.options import DenoiseOptions
 
     torch.set_num_threads(1)
-    network, options = checkpoint.load_denoiser(model), CleanOptions(warm_up_s=warm_up_s)
+    network, options = weights_file.load_denoiser(model), DenoiseOptions(warm_up_s=warm_up_s)
 
     def clean(wave: np.ndarray) -> np.ndarray:
-        return np.concatenate(list(enhancement.clean_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
+        return np.concatenate(list(denoise.denoise_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
 
     return clean, f"{network.n_parameters() / 1e6:.2f} M"
 
@@ -51,7 +51,7 @@ def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
     noisy: Path = args.noisy_path
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    waves = {name: audio.read(noisy / name, RATE)[0] for name in list_files(noisy, audio.SUFFIXES)}
+    waves = {name: sound_file.read(noisy / name, RATE)[0] for name in list_files(noisy, sound_file.SUFFIXES)}
     if system in PEERS:
         clean, parameters = PEERS[system].make(), PEERS[system].parameters
     else:
@@ -63,7 +63,7 @@ def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
         for name, wave in waves.items():
             made = clean(np.tile(wave, 2))[len(wave) :] if args.twice else clean(wave.copy())
             if not number:
-                audio.write(output / name, np.asarray(made, np.float32), RATE, "FLOAT")
+                sound_file.write(output / name, np.asarray(made, np.float32), RATE, "FLOAT")
         passes.append(time.process_time() - begun)
     seconds = sum(map(len, waves.values())) / RATE
     return {"rtf": min(passes) / seconds, "peak_mib": peak_mib(), "parameters": parameters}
@@ -85,15 +85,15 @@ def delay_of(made: np.ndarray, noisy: np.ndarray) -> int:
 
 def measure(folder: Path, args: argparse.Namespace, names: list[Path]) -> dict[str, Any]:
     """Figures of every file of a system, its constant delay removed, and that delay in ms."""
-    made = {name: audio.read(folder / name, RATE)[0] for name in names}
-    noisy = {name: audio.read(args.noisy_path / name, RATE)[0] for name in names}
+    made = {name: sound_file.read(folder / name, RATE)[0] for name in names}
+    noisy = {name: sound_file.read(args.noisy_path / name, RATE)[0] for name in names}
     delay = int(np.median([delay_of(made[name], noisy[name]) for name in names]))
     rows = []
     for index, name in enumerate(names):
-        clean = audio.read(args.clean_path / name, RATE)[0]
+        clean = sound_file.read(args.clean_path / name, RATE)[0]
         wave = np.pad(made[name], (max(0, -delay), 0))[max(0, delay) :]
         wave = np.pad(wave[: len(clean)], (0, max(0, len(clean) - len(wave))))
-        rows.append(quality.figures(wave, clean, dnsmos=index % args.dnsmos_step == 0))
+        rows.append(speech_quality.figures(wave, clean, dnsmos=index % args.dnsmos_step == 0))
     return {"rows": rows, "delay_ms": 1000 * delay / RATE}
 
 
@@ -115,7 +115,7 @@ def main() -> None:
     if args.worker:
         print(json.dumps(work(args.worker[0], args, Path(args.worker[1]))))
         return
-    names = list_files(args.noisy_path, audio.SUFFIXES)
+    names = list_files(args.noisy_path, sound_file.SUFFIXES)
     systems: dict[str, dict[str, Any]] = {"noisy": measure(args.noisy_path, args, names)}
     for system in args.systems.split(","):
         with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +148,7 @@ def title(system: str) -> str:
 
 def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv: Path | None) -> None:
     """All systems, best PESQ first; then PESQ by SNR."""
-    means = {system: quality.mean(found["rows"]) for system, found in systems.items()}
+    means = {system: speech_quality.mean(found["rows"]) for system, found in systems.items()}
     order = sorted(means, key=lambda system: -means[system]["pesq"])
     print(f"\n{len(names)} recordings\n")
     print("| system | parameters | " + " | ".join(FIGURES) + " | delay ms | real-time factor | memory MiB |")
@@ -185,7 +185,7 @@ def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
     labels = dict[str, tuple[float, float, int]]()
     for system, found in systems.items():
-        height = quality.mean(found["rows"])["pesq"]
+        height = speech_quality.mean(found["rows"])["pesq"]
         if "rtf" not in found:
             axis.axhline(height, color="grey", linestyle=":", linewidth=1)
             axis.annotate("noisy input", (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom")

@@ -5,19 +5,18 @@ telephone's band, codecs, a room.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from tqdm import tqdm
 
-from src import audio, levels, mixing
-from src.files import FloatArray, list_files
-from src.judging import Judge
-from src.mixing import Chain, Recipe
+from clearmel.audio import levels, sound_file
+from clearmel.augmentation import mix, recording_chain
+from clearmel.augmentation.mix import Recipe
+from clearmel.augmentation.recording_chain import Chain
+from clearmel.core.file_io import FloatArray, list_files
+from clearmel.inference.classify import WindowClassifier
 
 RATE = 16000
 ROOM = (5.2, 4.1, 2.8, 0.35, 1.2)
@@ -26,7 +25,7 @@ CHAINS = {
     "soft, -45 dB": Chain(level_db=-45.0),
     "loud, -14 dB": Chain(level_db=-14.0),
     "telephone band": Chain(highpass_hz=300.0, lowpass_hz=3400.0),
-    **{f"codec {codec}": Chain(codec=codec) for codec in mixing.CODECS},
+    **{f"codec {codec}": Chain(codec=codec) for codec in recording_chain.CODECS},
     "tilt +9 dB": Chain(tilt_db=9.0),
     "tilt -9 dB": Chain(tilt_db=-9.0),
     "a room, RT60 0.35 s": Chain(room=ROOM),
@@ -46,10 +45,10 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=1, help="take every so-manieth recording")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    judge = Judge.load(args.model_filename)
+    judge = WindowClassifier.load(args.model_filename)
     waves = []
-    for name in list_files(args.clean_path, audio.SUFFIXES)[:: args.step]:
-        wave, _ = audio.read(args.clean_path / name, RATE)
+    for name in list_files(args.clean_path, sound_file.SUFFIXES)[:: args.step]:
+        wave, _ = sound_file.read(args.clean_path / name, RATE)
         if levels.dynamic_range_db(wave, RATE) >= args.min_range_db:
             waves.append(wave)
     print(f"{len(waves)} clean recordings\n\n| chain | called noisy |\n|---|---|")
@@ -59,8 +58,8 @@ def main() -> None:
         for title, chain in CHAINS.items():
             alarms = 0
             for seed, wave in enumerate(tqdm(waves, desc=title, leave=False, disable=None)):
-                copy = mixing.mix(wave, Recipe((), 0.0, seed, chain=chain), _no_noise, RATE)[1]
-                audio.write(path, copy, RATE, "FLOAT")
+                copy = mix.mix(wave, Recipe((), 0.0, seed, chain=chain), _no_noise, RATE)[1]
+                sound_file.write(path, copy, RATE, "FLOAT")
                 alarms += judge.row(judge.listen(path).mean())["label"] == "noisy"
             total += alarms
             print(f"| {title} | {alarms / len(waves):.1%} |")

@@ -7,23 +7,20 @@ import argparse
 import inspect
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import librosa
 import numpy as np
 import torch
 from pesq import pesq
 from torch import Tensor
 
-from src import audio
-from src.features import MelFeatures
-from src.inversion import griffin_lim
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.griffin_lim import griffin_lim
 
 FEATURES = MelFeatures()
 DEFAULT = inspect.signature(FEATURES.griffin_lim).parameters["n_iterations"].default
@@ -61,7 +58,7 @@ def main() -> None:
     seconds: dict[tuple[str, int], list[float]] = {key: [] for key in systems}
     scores, distances = {key: list[float]() for key in systems}, {key: list[float]() for key in systems}
     for path in [paths[0], *paths]:  # the first time is for warming up
-        wave = torch.from_numpy(audio.read(path, 16000)[0])
+        wave = torch.from_numpy(sound_file.read(path, 16000)[0])
         mel = FEATURES.mel(wave)
         for key, invert in systems.items():
             begun = time.process_time()

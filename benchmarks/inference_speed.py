@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 TASKS = ("start", "features", "classify", "clean by gain", "clean by griffin_lim")
 
 
@@ -25,24 +24,25 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
     """Median seconds of a task and the peak memory of this process in MiB."""
     import torch
 
-    from src import checkpoint, enhancement
-    from src.datasets import MelSource
-    from src.features import MelFeatures
-    from src.judging import Judge
-    from src.options import CleanOptions
+    from clearmel.audio.features import MelFeatures
+    from clearmel.checkpoints import weights_file
+    from clearmel.data.mel_datasets import MelSource
+    from clearmel.inference import denoise
+    from clearmel.inference.classify import WindowClassifier
+    from clearmel.options import DenoiseOptions
 
     torch.set_num_threads(1)
-    denoiser = checkpoint.load_denoiser(model)
-    judge = Judge.load(classifier)
+    denoiser = weights_file.load_denoiser(model)
+    judge = WindowClassifier.load(classifier)
     mels = MelSource(recording.parent, MelFeatures())
     name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
     work: dict[str, Callable[[], object]] = {
         "start": lambda: None,
         "features": lambda: mels.mel(name),
         "classify": lambda: judge.listen(recording),
-        "clean by gain": lambda: enhancement.clean_file(denoiser, recording, cleaned),
-        "clean by griffin_lim": lambda: enhancement.clean_file(
-            denoiser, recording, cleaned, CleanOptions(reconstruction="griffin_lim")
+        "clean by gain": lambda: denoise.denoise_file(denoiser, recording, cleaned),
+        "clean by griffin_lim": lambda: denoise.denoise_file(
+            denoiser, recording, cleaned, DenoiseOptions(reconstruction="griffin_lim")
         ),
     }
     seconds = []
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--measure", nargs=2, metavar=("TASK", "RECORDING"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        from src.errors import InputError
+        from clearmel.core.errors import InputError
 
         task, recording = args.measure
         try:

@@ -6,15 +6,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from torch import Tensor, nn
 
-from src import checkpoint
+from clearmel.checkpoints import weights_file
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> float:
@@ -48,7 +45,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     warnings.simplefilter("ignore")  # of a way to quantise that torch will leave
-    network = checkpoint.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename)
     int8 = torch.ao.quantization.quantize_dynamic(copy.deepcopy(network), {nn.LSTM, nn.Linear}, dtype=torch.qint8)
     mel, fine = torch.randn(1, 3750, 80) * 0.1 - 0.5, torch.randn(1, 3750, 256)
 

@@ -15,24 +15,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 
 def measure(rate: int, n_channels: int, seconds: float, model: str) -> dict[str, Any]:
     """What one stream costs, without its first second."""
     import numpy as np
     import torch
 
-    from src import audio, checkpoint, live
-    from src.gain_stream import GainStream
-    from src.pcm import Pcm
+    from clearmel.audio import sound_file
+    from clearmel.audio.pipes import Pcm
+    from clearmel.checkpoints import weights_file
+    from clearmel.inference import live
+    from clearmel.inference.denoise_stream import DenoiseStream
 
     torch.set_num_threads(1)
-    stream = GainStream(checkpoint.load_denoiser(model), rate, n_channels)
+    stream = DenoiseStream(weights_file.load_denoiser(model), rate, n_channels)
     delay_ms = 1000 * live.delay(stream) / rate
     form = Pcm.of_file("PCM_16", rate, n_channels)
-    clip, own = audio.read(Path(__file__).parents[1] / "data/noisy.wav")
-    data = form.encode(np.tile(audio.resample(clip, own, rate), (n_channels, 1)))
+    clip, own = sound_file.read(Path(__file__).parents[1] / "data/noisy.wav")
+    data = form.encode(np.tile(sound_file.resample(clip, own, rate), (n_channels, 1)))
     size = stream.hop * form.frame_bytes
     hops = [data[start : start + size] for start in range(0, len(data) - size + 1, size)]
     hop_ms = []
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        from src.errors import InputError
+        from clearmel.core.errors import InputError
 
         try:
             found = measure(int(args.rate), args.channels, args.seconds, args.model_filename)

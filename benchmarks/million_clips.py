@@ -16,8 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 
 N_KINDS, IN_FOLDER = 300, 1000
@@ -53,7 +51,7 @@ def write_pairs(train: Path, n_clips: int, longest: int, own_files: bool) -> Non
 
 def write_shards(train: Path, n_clips: int, longest: int, shard_items: int) -> None:
     """The same mels in shards, whole, not sparse: 100 GB for a million pairs of up to 250 frames."""
-    from src import shards
+    from clearmel.data import shards
 
     mels = drawn(longest)
     for start in range(0, n_clips, shard_items):
@@ -69,13 +67,13 @@ def start(folder: Path, begun: float, batch_size: int) -> None:
     import torch
     from torch.utils.data import DataLoader
 
-    from src import engine
-    from src.batching import BucketSampler, Shares, collate
-    from src.tasks import DenoisingTask
-    from src.tasks.base import Source
+    from clearmel.data.batching import BucketSampler, Shares, collate
+    from clearmel.options.source import Source
+    from clearmel.tasks import DenoisingTask
+    from clearmel.training import trainer
 
     torch.set_num_threads(1)
-    assert engine
+    assert trainer
     imported = time.time()
     data = DenoisingTask(Source(str(folder))).dataset("train")
     listed = time.time()

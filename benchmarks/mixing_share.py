@@ -6,19 +6,15 @@ Mixing runs in worker processes (`--workers`), beside the step; the rest is what
 import argparse
 import os
 import statistics
-import sys
 import time
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import torch
 
-from src.batching import collate
-from src.options import LossOptions, MixOptions
-from src.tasks import DenoisingTask
-from src.tasks.base import Source
+from clearmel.data.batching import collate
+from clearmel.options import LossOptions, MixOptions
+from clearmel.options.source import Source
+from clearmel.tasks import DenoisingTask
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How many items per second does training take with one process, and with several on the same batches?
 
-Each row is a run of `engine.fit` by torchrun: the shipped denoiser's network on speech and noise mixed anew, the same
+Each row is a run of `trainer.fit` by torchrun: the shipped denoiser's network on speech and noise mixed anew, the same
 effective batch, so many steps. An item counts from its mixing to the step of the optimizer, synchronising included; the
 first steps are left out, and runs take turns. Processes of one machine each have `--threads` threads, or a GPU. The
 efficiency is the speed by that of one process and by their number; on fewer cores than processes times threads it says
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 
 WARM_UP = 3
 """Steps that are not counted."""
@@ -28,10 +27,11 @@ WARM_UP = 3
 
 def measure(args: argparse.Namespace) -> int:
     """One process's part of a run; the main one writes the seconds of each step to `--measure`."""
-    from src import engine, processes
-    from src.options import FitOptions, LossOptions, MixOptions
-    from src.tasks import DenoisingTask
-    from src.tasks.base import Source
+    from clearmel.core import distributed
+    from clearmel.options import FitOptions, LossOptions, MixOptions
+    from clearmel.options.source import Source
+    from clearmel.tasks import DenoisingTask
+    from clearmel.training import trainer
 
     begun: list[float] = []
 
@@ -47,8 +47,8 @@ def measure(args: argparse.Namespace) -> int:
     sizes = {"hidden_dim": 256, "num_layers": 2, "dropout": 0.1, "fine_bins": 256, "fine_dim": 256}
     task = Timed(Source(mixing=mixing), sizes=sizes, losses=LossOptions(), network_name="gain")
     options = FitOptions(epochs=1, batch_size=args.batch_size, device=args.device, workers=args.workers)
-    engine.fit(task, options, Path(args.measure).with_suffix(".pth"))
-    if processes.is_main():
+    trainer.fit(task, options, Path(args.measure).with_suffix(".pth"))
+    if distributed.is_rank_zero():
         steps = [after - before for before, after in itertools.pairwise(begun)][-args.steps :]
         Path(args.measure).write_text(json.dumps(steps))
     return 0
@@ -94,6 +94,6 @@ def main(argv: object = None) -> int:
 
 
 if __name__ == "__main__":
-    from src import cli
+    from clearmel.cli.parser import run
 
-    cli.run(main)
+    run(main)

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 
 def seconds(command: list[str], repeats: int) -> float:
@@ -37,10 +36,10 @@ def main() -> int:
     rows = [(f'python -c "{code}"', [python, "-c", code]) for code in ("pass", "import numpy", "import torch")]
     rows += [(f"{script} --help", [python, script, "--help"]) for script in scripts]
     with tempfile.TemporaryDirectory() as folder:
-        from src import audio
+        from clearmel.audio import sound_file
 
-        wave, rate = audio.read(ROOT / "data/noisy.wav")
-        audio.write(Path(folder, "five.wav"), np.tile(wave, 5)[..., : 5 * rate], rate, "PCM_16")
+        wave, rate = sound_file.read(ROOT / "data/noisy.wav")
+        sound_file.write(Path(folder, "five.wav"), np.tile(wave, 5)[..., : 5 * rate], rate, "PCM_16")
         files = ["--input_path", str(Path(folder, "five.wav")), "--output_path", str(Path(folder, "cleaned.wav"))]
         rows.append(("inference_audio.py, 5 s", [python, "inference_audio.py", *files]))
         rows.append(("inference_classification.py, 5 s", [python, "inference_classification.py", *files[:2]]))

@@ -1,30 +1,27 @@
 """How many frames per second does training the published denoiser take in our batches, next to a batch of one?
 
-Ours is what `engine.fit` does with a batch: buckets of like length, padding, masked loss, AdamW, clipped gradients. The
-other is the original suite's loop at its leanest: each pair on its own as (T, 1, 80), mean squared error, Adam. Both
-read the same .npy pairs and see each once per repeat, one after the other; all figures are of one thread.
+Ours is what `trainer.fit` does with a batch: buckets of like length, padding, masked loss, AdamW, clipped gradients.
+The other is the original suite's loop at its leanest: each pair on its own as (T, 1, 80), mean squared error, Adam.
+Both read the same .npy pairs and see each once per repeat, one after the other; all figures are of one thread.
 """
 
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from src.batching import BucketSampler, Shares, collate
-from src.datasets import PairedMels
-from src.features import MelFeatures
-from src.tasks import DenoisingTask
+from clearmel.audio.features import MelFeatures
+from clearmel.data.batching import BucketSampler, Shares, collate
+from clearmel.data.mel_datasets import PairedMels
+from clearmel.tasks import DenoisingTask
 
 
 def write_pairs(folder: Path, n_pairs: int, shortest: int, longest: int) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from src import audio, checkpoint, cli
-from src.features import MelFeatures
-from src.networks import LSTMClassifier, LSTMDenoiser, Network
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.checkpoints import weights_file
+from clearmel.cli import parser
+from clearmel.networks import LSTMClassifier, LSTMDenoiser, Network
 
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
@@ -33,7 +35,7 @@ def run_script(name: str, *flags: object) -> Ran:
     main = importlib.import_module(name).main
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            cli.run(lambda _: main([str(flag) for flag in flags]))
+            parser.run(lambda _: main([str(flag) for flag in flags]))
         except SystemExit as stop:
             status = int(stop.code or 0)
     return Ran(status, out.getvalue(), err.getvalue())
@@ -42,7 +44,7 @@ def run_script(name: str, *flags: object) -> Ran:
 def run_process(name: str, *flags: object, cwd: Path) -> Ran:
     """Runs a script as its own process."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *map(str, flags)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -82,7 +84,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def speech() -> torch.Tensor:
     """Three seconds of somebody who speaks (1, N), at 16 kHz."""
-    return torch.from_numpy(audio.read(ROOT / "data/speech/en/agent-newlocation.flac", 16000)[0])[None]
+    return torch.from_numpy(sound_file.read(ROOT / "data/speech/en/agent-newlocation.flac", 16000)[0])[None]
 
 
 def hiss(speech: torch.Tensor, snr_db: float, seed: int = 0) -> torch.Tensor:
@@ -102,8 +104,8 @@ def save_network(workplace: Path) -> Callable[[Network, str, str], Network]:
 
     def save(network: Network, task: str, name: str) -> Network:
         labels = ["noisy", "clean"] if task == "classification" else []
-        network.card = checkpoint.make_card(network, task, MelFeatures(), labels)
-        checkpoint.save(Path("models", name), network.state_dict())
+        network.card = weights_file.make_card(network, task, MelFeatures(), labels)
+        weights_file.save(Path("models", name), network.state_dict())
         return network.eval()
 
     return save
@@ -141,8 +143,8 @@ def tree(workplace: Path, rng: np.random.Generator) -> Path:
 @pytest.fixture
 def recording(workplace: Path) -> Path:
     """One second of a sample clip as .wav."""
-    wave, rate = audio.read(ROOT / "data/noisy.wav")
-    audio.write(workplace / "in.wav", wave[:rate], rate, "PCM_16")
+    wave, rate = sound_file.read(ROOT / "data/noisy.wav")
+    sound_file.write(workplace / "in.wav", wave[:rate], rate, "PCM_16")
     return workplace / "in.wav"
 
 

@@ -18,18 +18,24 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as some
 
-from src import audio, clip_lists, cutting, files, labels, levels, live, masks, mixing, results, splicing, timelines
-from src.batching import BucketSampler, Item, Shares, collate
-from src.cutting import kept_parts
-from src.errors import InputError
-from src.features import DECIBELS_PER_UNIT, MelFeatures
-from src.labeler import frames
-from src.labeler.store import Store
-from src.labeler.wav import Wav
-from src.labels import Listing
-from src.options import CutOptions
-from src.pcm import SAMPLE_BYTES, Pcm, read_header
-from src.timelines import Timeline
+from clearmel.audio import complex_masks, levels, sound_file, splice
+from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
+from clearmel.audio.pipes import SAMPLE_BYTES, Pcm, read_header
+from clearmel.augmentation import mix, recording_chain
+from clearmel.core import file_io
+from clearmel.core.errors import InputError
+from clearmel.data import labels
+from clearmel.data.batching import BucketSampler, Item, Shares, collate
+from clearmel.data.labels import Listing
+from clearmel.inference import live
+from clearmel.labeler.wav_stream import WavStream
+from clearmel.options import CutOptions
+from clearmel.prepare.download import clip_lists
+from clearmel.reporting import tables
+from clearmel.segments import binarize, frames, timelines
+from clearmel.segments.binarize import parts_to_keep
+from clearmel.segments.label_file import LabelFile
+from clearmel.segments.timelines import Timeline
 
 SILENCE = 1 + math.log(1e-12) / 10
 
@@ -140,8 +146,8 @@ def test_the_snr_that_was_asked_for_is_the_one_that_comes(
     seed: int, n_samples: int, snr_db: float, speech_db: float, noise_db: float
 ) -> None:
     speech, noise = wave_of(seed, n_samples, speech_db), wave_of(seed + 1, n_samples * 2, noise_db)
-    recipe = mixing.Recipe(("noise/a",), snr_db, seed)
-    noisy, clean = mixing.mix(speech, recipe, lambda _: noise)
+    recipe = mix.Recipe(("noise/a",), snr_db, seed)
+    noisy, clean = mix.mix(speech, recipe, lambda _: noise)
     assert noisy.shape == clean.shape == speech.shape
     assert max(np.abs(noisy).max(), np.abs(clean).max()) <= 0.99 + 1e-6
     measured = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
@@ -154,12 +160,12 @@ def test_any_chain_gives_finite_sound_of_the_same_length_twice_the_same(
     seed: int, n_samples: int, n_noise: int, n_noises: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    chain = mixing.draw_chain(rng, True, 0.0)
-    recipe = mixing.Recipe(
+    chain = recording_chain.draw_chain(rng, True, 0.0)
+    recipe = mix.Recipe(
         ("noise/a", "coloured", "noise/b")[:n_noises], float(rng.uniform(-10, 30)), seed, 6.0, chain, 3.0
     )
     speech, noise = wave_of(seed, n_samples), wave_of(seed + 1, n_noise)
-    pairs = [mixing.mix(speech, recipe, lambda _: noise) for _ in range(2)]
+    pairs = [mix.mix(speech, recipe, lambda _: noise) for _ in range(2)]
     for side in (0, 1):
         assert pairs[0][side].shape == speech.shape
         assert pairs[0][side].dtype == np.float32
@@ -173,19 +179,19 @@ def test_any_chain_gives_finite_sound_of_the_same_length_twice_the_same(
 def test_silence_is_refused_and_never_becomes_nan(seed: int, n_samples: int, speaks: bool, sounds: bool) -> None:
     speech = wave_of(seed, n_samples, kind="noise" if speaks else "no")
     noise = wave_of(seed + 1, n_samples, kind="click" if sounds else "no")
-    recipe = mixing.Recipe(("noise/a",), 5.0, seed)
+    recipe = mix.Recipe(("noise/a",), 5.0, seed)
     if speaks and sounds:
-        assert np.isfinite(mixing.mix(speech, recipe, lambda _: noise)).all()
+        assert np.isfinite(mix.mix(speech, recipe, lambda _: noise)).all()
     else:
         with pytest.raises(InputError, match="is silent"):
-            mixing.mix(speech, recipe, lambda _: noise)
+            mix.mix(speech, recipe, lambda _: noise)
 
 
 @holds()
 @given(seeds, some.integers(1, 3000), some.integers(1, 9000))
 def test_noise_is_stretched_to_any_length(seed: int, n_noise: int, n_samples: int) -> None:
     noise = wave_of(seed, n_noise)
-    part = mixing.stretch(noise, n_samples, np.random.default_rng(seed))
+    part = mix.random_segment(noise, n_samples, np.random.default_rng(seed))
     assert part.shape == (n_samples,)
     assert np.abs(part).max() <= math.sqrt(2) * np.abs(noise).max() + 1e-6
 
@@ -208,13 +214,13 @@ def test_sound_comes_back_from_a_file(
     rng = np.random.default_rng(seed)
     wave = rng.uniform(-0.99, 0.99, (n_channels, n_samples)).astype(np.float32)
     path = f"sound{suffix}"
-    audio.write(path, wave, rate, subtype)
-    info = audio.inspect(path)
+    sound_file.write(path, wave, rate, subtype)
+    info = sound_file.inspect(path)
     assert (info.sample_rate, info.n_channels, info.n_samples) == (rate, n_channels, n_samples)
     assert info.subtype == subtype
-    pieces = list(audio.blocks(path, float(rng.uniform(0.2, 2)) * n_samples / rate))
+    pieces = list(sound_file.blocks(path, float(rng.uniform(0.2, 2)) * n_samples / rate))
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), wave, atol=STEPS[subtype] + 1e-7, rtol=0)
-    np.testing.assert_allclose(audio.read(path)[0], wave.mean(axis=0), atol=STEPS[subtype] + 1e-6, rtol=0)
+    np.testing.assert_allclose(sound_file.read(path)[0], wave.mean(axis=0), atol=STEPS[subtype] + 1e-6, rtol=0)
 
 
 rates = some.sampled_from([1000, 8000, 11025, 16000, 22050, 44100, 48000, 96000, 384_000])
@@ -226,11 +232,11 @@ def test_resampled_sound_lasts_as_long_at_once_and_in_pieces(
     seed: int, n_samples: int, own: int, other: int, share: float, n_channels: int
 ) -> None:
     wave = np.stack([wave_of(seed + channel, n_samples) for channel in range(n_channels)])
-    audio.write("own.wav", wave, own, "FLOAT")
-    whole, rate = audio.read("own.wav", other)
+    sound_file.write("own.wav", wave, own, "FLOAT")
+    whole, rate = sound_file.read("own.wav", other)
     assert rate == other
     assert abs(len(whole) - n_samples * other / own) <= 1
-    pieces = list(audio.resampled("own.wav", other, share * n_samples / own))
+    pieces = list(sound_file.resampled("own.wav", other, share * n_samples / own))
     assert 0 <= sum(piece.shape[1] for piece in pieces) - math.floor(n_samples * other / own) <= 2
     together = np.concatenate(pieces, axis=1).mean(axis=0)
     count = min(len(together), len(whole)) - 1  # the last one may have been lost in rounding, and be silence
@@ -296,7 +302,7 @@ def test_what_stays_and_what_goes_make_up_the_recording(
     found: list[float], options: CutOptions, frame_s: float, more: float, first: float
 ) -> None:
     probabilities, duration_s = np.array(found, np.float32), max(0.001, (len(found) + more) * frame_s)
-    kept = kept_parts(probabilities, frame_s, duration_s, options, -first * frame_s)
+    kept = parts_to_keep(probabilities, frame_s, duration_s, options, -first * frame_s)
     timeline = Timeline(Path("a.wav"), duration_s, 16000, 1, kept)
     segments = timeline.segments()
     assert [segment[0] for segment in segments] == [0.0, *(segment[1] for segment in segments[:-1])]
@@ -312,7 +318,7 @@ def test_what_stays_and_what_goes_make_up_the_recording(
 @given(chances, cut_options)
 def test_a_frame_that_is_sure_stays_and_one_that_is_far_from_any_goes(found: list[float], options: CutOptions) -> None:
     options = replace(options, min_keep_s=0.0)
-    kept = kept_parts(np.array(found, np.float32), 0.1, len(found) * 0.1, options)
+    kept = parts_to_keep(np.array(found, np.float32), 0.1, len(found) * 0.1, options)
     margin = options.margin_before_s + options.margin_after_s + options.min_cut_s
     low = np.array(found, np.float32) < options.lower()
     for number, chance in enumerate(np.array(found, np.float32)):
@@ -328,7 +334,7 @@ def test_a_frame_that_is_sure_stays_and_one_that_is_far_from_any_goes(found: lis
 @holds(60)
 @given(chances, cut_options, some.sampled_from([24, 25, 30, 60]))
 def test_time_lines_say_the_same_in_every_format(found: list[float], options: CutOptions, fps: int) -> None:
-    kept = kept_parts(np.array(found, np.float32), 0.04, len(found) * 0.04, options)
+    kept = parts_to_keep(np.array(found, np.float32), 0.04, len(found) * 0.04, options)
     timeline = Timeline(Path("a b.wav"), len(found) * 0.04, 16000, 1, kept)
     wanted = [(round(start, 4), round(end, 4), label) for start, end, label in timeline.segments()]
     plain = json.loads(timelines.as_json(timeline, fps))["segments"]
@@ -364,7 +370,7 @@ def removals(draw: some.DrawFn) -> tuple[int, int, list[tuple[float, float]]]:
 @given(removals())
 def test_joins_take_no_more_than_what_is_kept_beside_them(given_: tuple[int, int, list[tuple[float, float]]]) -> None:
     n_samples, rate, remove = given_
-    found = splicing.parts(n_samples, rate, remove)
+    found = splice.parts(n_samples, rate, remove)
     gone = sum(min(n_samples, round(b * rate)) - min(n_samples, round(a * rate)) for a, b in remove)
     assert sum(part.end - part.start for part in found) == n_samples - gone
     at = 0
@@ -386,8 +392,8 @@ def test_an_edited_recording_reads_the_same_from_anywhere(
 ) -> None:
     n_samples, rate, remove = given_
     wave = np.random.default_rng(seed).uniform(-1, 1, n_samples).astype(np.float32)
-    audio.write("whole.wav", wave, rate, "FLOAT")
-    with splicing.Spliced("whole.wav", remove) as spliced:
+    sound_file.write("whole.wav", wave, rate, "FLOAT")
+    with splice.Spliced("whole.wav", remove) as spliced:
         edited = spliced.read(0, spliced.n_samples)
         for start, count in places:
             piece, wanted = spliced.read(start, count), edited[:, start : start + count]
@@ -409,8 +415,8 @@ def test_lowered_sound_is_the_same_in_any_pieces(seed: int, n_samples: int, size
     wave = rng.uniform(-1, 1, (2, n_samples)).astype(np.float32)
     ends = np.minimum(np.cumsum(list(itertools.islice(itertools.cycle(sizes), n_samples))), n_samples)
     pieces = [piece for piece in np.split(wave, np.unique(ends), axis=1) if piece.shape[1]]
-    done = np.concatenate(list(cutting.lowered(pieces, parts, -20.0, 20)), axis=1)
-    np.testing.assert_allclose(done, next(cutting.lowered([wave], parts, -20.0, 20)), atol=1e-6)
+    done = np.concatenate(list(binarize.attenuate(pieces, parts, -20.0, 20)), axis=1)
+    np.testing.assert_allclose(done, next(binarize.attenuate([wave], parts, -20.0, 20)), atol=1e-6)
     assert (np.abs(done) <= np.abs(wave) + 1e-6).all()
     assert (np.abs(done) >= np.abs(wave) * 0.1 - 1e-6).all()
 
@@ -450,9 +456,9 @@ def test_what_is_stored_is_what_was_saved(found: list[list[float]], duration_s: 
     path.unlink(missing_ok=True)
     if form == "lists":
         path.write_text('{"b": [1]}')
-    store = Store(path, ["a.wav", "b.wav"])
+    store = LabelFile(path, ["a.wav", "b.wav"])
     saved, entry = store.save("a.wav", found, duration_s, None)
-    again = Store(path, ["a.wav", "b.wav"])
+    again = LabelFile(path, ["a.wav", "b.wav"])
     assert saved
     assert again.get("a.wav", duration_s) == entry
     assert again.save("a.wav", entry.remove, duration_s, entry.version) == (True, entry)
@@ -474,8 +480,8 @@ def test_ranges_of_the_pages_wav_are_parts_of_it(
 ) -> None:
     n_samples, rate, remove = given_
     rng = np.random.default_rng(seed)
-    audio.write("page.wav", rng.uniform(-1, 1, (n_channels, n_samples)).astype(np.float32), rate)
-    wav = Wav(Path("page.wav"), remove)
+    sound_file.write("page.wav", rng.uniform(-1, 1, (n_channels, n_samples)).astype(np.float32), rate)
+    wav = WavStream(Path("page.wav"), remove)
     whole = b"".join(wav.data(0, wav.size))
     assert len(whole) == wav.size
     if wav.size > 44:
@@ -559,10 +565,12 @@ def test_training_and_validation_share_no_recording(
 def test_compressed_masks_come_back(seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     mask = torch.from_numpy(rng.uniform(-size, size, (3, 20)) + 1j * rng.uniform(-size, size, (3, 20)))
-    torch.testing.assert_close(masks.expand(masks.compress(mask)), mask, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(complex_masks.expand(complex_masks.compress(mask)), mask, atol=1e-6, rtol=1e-6)
     small = mask * (12 / size)
-    torch.testing.assert_close(masks.expand_sigmoid(masks.compress_sigmoid(small)), small, atol=1e-6, rtol=1e-6)
-    assert torch.view_as_real(masks.compress(mask * 1e6)).abs().max() <= masks.K
+    torch.testing.assert_close(
+        complex_masks.expand_sigmoid(complex_masks.compress_sigmoid(small)), small, atol=1e-6, rtol=1e-6
+    )
+    assert torch.view_as_real(complex_masks.compress(mask * 1e6)).abs().max() <= complex_masks.K
 
 
 @holds()
@@ -573,11 +581,11 @@ def test_ideal_masks_give_the_voices_back(seed: int, level_db: float) -> None:
     voices = torch.from_numpy(values * 10 ** (level_db / 20))
     mixture = voices.sum(dim=1, keepdim=True)
     heard = mixture.abs() > 1e-2 * voices.abs().amax()
-    back = masks.ideal_complex(voices, mixture) * mixture
+    back = complex_masks.ideal_complex(voices, mixture) * mixture
     power = mixture.abs().square()
-    torch.testing.assert_close(back, voices * power / (power + masks.TINY))
+    torch.testing.assert_close(back, voices * power / (power + complex_masks.TINY))
     assert heard.any()
-    shares = masks.ideal_ratio(voices)
+    shares = complex_masks.ideal_ratio(voices)
     assert bool(((shares >= 0) & (shares <= 1)).all())
     torch.testing.assert_close(shares.sum(dim=1), torch.ones_like(shares[:, 0]), atol=1e-3, rtol=0)
 
@@ -588,7 +596,7 @@ def test_ideal_masks_give_the_voices_back(seed: int, level_db: float) -> None:
 @holds(100)
 @given(some.text(max_size=900))
 def test_a_path_in_a_message_is_one_short_line(text: str) -> None:
-    shown = files.quoted(text)
+    shown = file_io.quoted(text)
     assert shown.isprintable()
     assert len(shown) <= 300
     assert InputError(f"{shown} is missing.").line() == f"{shown} is missing."
@@ -609,10 +617,10 @@ def test_json_holds_no_numbers_that_json_does_not_know(value: object) -> None:
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
-    text = results.json_text(value)
-    files.write_text("value.json", text)
+    text = tables.json_text(value)
+    file_io.write_text("value.json", text)
     back = json.loads(Path("value.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert results.json_text(back) == text
+    assert tables.json_text(back) == text
 
 
 clips = some.tuples(some.from_regex(r"[A-Za-z0-9_-]{11}", fullmatch=True), some.floats(0, 1e6), some.floats(0.001, 1e4))

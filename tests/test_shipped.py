@@ -9,11 +9,13 @@ import pytest
 import torch
 from pesq import pesq
 
-from src import audio, checkpoint, enhancement
-from src.editing import Editor
-from src.judging import Judge
-from src.metrics import si_sdr
-from src.options import CutOptions
+from clearmel.audio import sound_file
+from clearmel.checkpoints import weights_file
+from clearmel.inference import denoise
+from clearmel.inference.classify import WindowClassifier
+from clearmel.inference.cut import Editor
+from clearmel.metrics.signal import si_sdr
+from clearmel.options import CutOptions
 from tests.conftest import ROOT, run_script
 
 DENOISER, CLASSIFIER = ROOT / "models/denoiser.pth", ROOT / "models/classifier.pth"
@@ -45,47 +47,47 @@ def test_noise_is_noticed_and_other_chains_raise_no_alarm(workplace: Path) -> No
     report = json.loads(ran.out)
     assert report["accuracy"] > 0.9
     assert report["auc"] > max(row["auc"] for row in report["by_rule"][1:]) - 0.02
-    judge = Judge(checkpoint.load(PRESENCE, "classification"))
-    speech, rate = audio.read(ROOT / "data/speech/ru/confbridge-pin.flac")
+    judge = WindowClassifier(weights_file.load(PRESENCE, "classification"))
+    speech, rate = sound_file.read(ROOT / "data/speech/ru/confbridge-pin.flac")
     for gain in (1.0, 0.02):
-        audio.write("copy.ogg", np.asarray(gain * speech, np.float32), rate)
+        sound_file.write("copy.ogg", np.asarray(gain * speech, np.float32), rate)
         assert judge.row(judge.listen(Path("copy.ogg")).mean())["label"] == "clean"
 
 
 @pytest.mark.parametrize(("name", "label"), [("rain", "rain"), ("fire", "fire_crackling")])
 def test_rain_and_fire_of_another_source_are_heard_as_such(name: str, label: str) -> None:
-    judge = Judge(checkpoint.load(ROOT / "models/esc10.pth", "classification"), threshold=0.5)
+    judge = WindowClassifier(weights_file.load(ROOT / "models/esc10.pth", "classification"), threshold=0.5)
     assert judge.row(judge.listen(ROOT / f"data/noise/{name}.flac").mean())["label"] == label
 
 
 def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) -> None:
-    network = checkpoint.load(DENOISER, "denoising")
-    clean, rate = audio.read(ROOT / "data/speech/ru/confbridge-pin.flac")
-    enhancement.clean_file(network, ROOT / "data/noisy.wav", Path("cleaned.wav"))
-    noisy, cleaned = audio.read(ROOT / "data/noisy.wav")[0], audio.read("cleaned.wav")[0]
+    network = weights_file.load(DENOISER, "denoising")
+    clean, rate = sound_file.read(ROOT / "data/speech/ru/confbridge-pin.flac")
+    denoise.denoise_file(network, ROOT / "data/noisy.wav", Path("cleaned.wav"))
+    noisy, cleaned = sound_file.read(ROOT / "data/noisy.wav")[0], sound_file.read("cleaned.wav")[0]
     scores = {name: pesq(rate, clean, wave, "wb") for name, wave in (("noisy", noisy), ("cleaned", cleaned))}
     ratios = si_sdr(torch.from_numpy(np.stack([noisy, cleaned])), torch.from_numpy(clean)).tolist()
     assert scores["cleaned"] > scores["noisy"] + 0.1
     assert ratios[1] > ratios[0] + 2
-    enhancement.clean_file(network, ROOT / "data/speech/ru/confbridge-pin.flac", Path("same.wav"))
-    assert si_sdr(torch.from_numpy(audio.read("same.wav")[0]), torch.from_numpy(clean)).item() > 12
+    denoise.denoise_file(network, ROOT / "data/speech/ru/confbridge-pin.flac", Path("same.wav"))
+    assert si_sdr(torch.from_numpy(sound_file.read("same.wav")[0]), torch.from_numpy(clean)).item() > 12
 
 
 @pytest.mark.parametrize(
     ("path", "task"), [(DENOISER, "denoising"), (CLASSIFIER, "classification"), (PRESENCE, "classification")]
 )
 def test_the_card_says_how_they_were_made(path: Path, task: str) -> None:
-    card = checkpoint.load(path, task).card
+    card = weights_file.load(path, task).card
     assert card["training"]["items"] > 1000
     assert card["scores"]["n"] > 100 if "averaged" not in card["training"] else card["scores"] == {}  # of no set
-    assert card["format"] == checkpoint.FORMAT
+    assert card["format"] == weights_file.FORMAT
 
 
 def test_the_cleaner_cuts_pauses_and_keeps_words_whole(rng: np.random.Generator) -> None:
-    prompts = [audio.read(path, 16000)[0] for path in sorted((ROOT / "data/speech/ru").glob("*.flac"))[:3]]
+    prompts = [sound_file.read(path, 16000)[0] for path in sorted((ROOT / "data/speech/ru").glob("*.flac"))[:3]]
     pause = np.zeros(16000, np.float32)
     wave = np.concatenate([part for prompt in prompts for part in (pause, prompt)])
-    audio.write("talk.wav", (wave + rng.normal(0, 3e-4, len(wave))).astype(np.float32), 16000)
+    sound_file.write("talk.wav", (wave + rng.normal(0, 3e-4, len(wave))).astype(np.float32), 16000)
     editor = Editor.load("cleaner.pth")
     timeline = editor.timeline("talk.wav", CutOptions.of_strength(0.5, editor.threshold))
     kept = np.zeros(len(wave), bool)

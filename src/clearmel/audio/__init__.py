@@ -1,0 +1,1 @@
+"""Sound files, pipes, spectra, mel features and the way back to sound."""

@@ -1,0 +1,241 @@
+"""Sound files: read, write, resample, and stream an hours-long recording in blocks.
+
+Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf, w64.
+"""
+
+import contextlib
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from clearmel.core.errors import FullDiskError, InputError, reason
+from clearmel.core.file_io import FloatArray, existing, quoted, replacing
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
+SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
+"""Rates of sound: from far outside of them even a short file would be resampled to hours, or to nothing."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a sound file's header says. `subtype` is libsndfile's name of the sample format."""
+
+    sample_rate: int
+    n_channels: int
+    n_samples: int
+    subtype: str
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate
+
+
+def open_audio(path: str | Path) -> sf.SoundFile:
+    """Opens a sound file.
+
+    Raises:
+        InputError: missing, not a sound file, or without a single sample.
+    """
+    existing(path, folder=False)
+    try:
+        file = sf.SoundFile(_native(path))
+    except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
+        raise InputError(f"{quoted(path)} is not a readable sound file: {_words(error)}.") from error
+    # libsndfile reads what is left of a cut wav, and only notes in its log that the header promised more. A recorder
+    # that writes to a pipe promises the largest number; that is no cut.
+    promise = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
+    if promise and int(promise[2]) < int(promise[1]) < 0x7FFFF000:
+        file.close()
+        raise InputError(
+            f"{quoted(path)} is truncated: {promise[2]} of {promise[1]} bytes of sound. Copy or record it again."
+        )
+    if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
+        rate = file.samplerate
+        file.close()
+        raise InputError(
+            f"{quoted(path)} says {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?"
+        )
+    if file.frames <= 0:
+        file.close()
+        raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
+    return file
+
+
+def _native(path: str | Path) -> str | bytes:
+    """A path as soundfile takes it, also where its name is no UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
+def _words(error: BaseException) -> str:
+    return str(getattr(error, "error_string", reason(error))).rstrip(".")
+
+
+def inspect(path: str | Path) -> AudioInfo:
+    """Reads the header only."""
+    with open_audio(path) as file:
+        return AudioInfo(file.samplerate, file.channels, file.frames, file.subtype)
+
+
+def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
+    """The recording in pieces (C, N) of `block_s` seconds.
+
+    Raises:
+        InputError: it cannot be read, ends before its header says, or holds NaN or infinity.
+    """
+    with open_audio(path) as file:
+        size, seen, wanted = max(1, int(block_s * file.samplerate)), 0, file.frames
+        while True:
+            try:
+                block = file.read(size, dtype="float32", always_2d=True)
+            except (sf.LibsndfileError, RuntimeError) as error:
+                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {_words(error)}.") from error
+            if not len(block):
+                break
+            if not np.isfinite(block).all():
+                raise InputError(f"{quoted(path)} holds NaN or infinite samples; expected finite sound.")
+            seen += len(block)
+            yield np.ascontiguousarray(block.T)
+        # The length of an mp3 is an estimate where it carries no header for it.
+        if seen < wanted and file.format != "MP3":
+            raise InputError(f"{quoted(path)} is truncated: {seen} of {wanted} samples. Copy or record it again.")
+
+
+def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, int]:
+    """Reads a recording as one channel (the mean of its channels).
+
+    Args:
+        path: a sound file.
+        sample_rate: in Hz; the recording is resampled to it with a band-limited filter. None keeps its own.
+
+    Returns:
+        (N,) float32 in about [-1, 1], and its rate in Hz.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    rate = inspect(path).sample_rate
+    wave = np.concatenate([block.mean(axis=0) for block in blocks(path)])
+    if sample_rate is None or sample_rate == rate:
+        return wave, rate
+    return resample(wave, rate, sample_rate), sample_rate
+
+
+def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[FloatArray]:
+    """The mean of the channels in pieces (N,) at another rate, with no seam between them.
+
+    Args:
+        path: a sound file.
+        sample_rate: in Hz, of what is given.
+        block_s: length of the pieces that are read.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    for block in resampled(path, sample_rate, block_s, one_channel=True):
+        yield block[0]
+
+
+def resampled(
+    path: str | Path, sample_rate: int, block_s: float = 30.0, *, one_channel: bool = False
+) -> Iterator[FloatArray]:
+    """The recording in pieces (C, N) at another rate, with no seam between them; as one channel, if asked for.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    info = inspect(path)
+    own, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
+    pieces = (block.mean(axis=0, keepdims=True) if one_channel else block for block in blocks(path, block_s))
+    if own == sample_rate:
+        yield from pieces
+        return
+    stream, missing = soxr.ResampleStream(own, sample_rate, n_channels, dtype="float32"), 0.0
+    for block in pieces:
+        piece = stream.resample_chunk(np.ascontiguousarray(block.T), last=False).reshape(-1, n_channels).T
+        missing += block.shape[1] * sample_rate / own - piece.shape[1]
+        yield piece
+    tail = stream.resample_chunk(np.zeros((0, n_channels), np.float32), last=True).reshape(-1, n_channels).T
+    yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # a sample may be lost in rounding
+
+
+def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
+    """Band-limited resampling of (N,) by soxr (high quality, linear phase, no delay)."""
+    if from_rate == to_rate:
+        return wave
+    resampled = np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
+    return resampled if len(resampled) else wave[:1]  # a few samples of a higher rate are still a sound
+
+
+def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:
+    """Writes (N,) or (C, N) in [-1, 1] through a temporary file; see `writing`."""
+    wave = np.atleast_2d(wave)
+    with writing(path, sample_rate, len(wave), subtype) as append:
+        append(wave)
+
+
+@contextlib.contextmanager
+def writing(
+    path: str | Path, sample_rate: int, n_channels: int, subtype: str | None = None
+) -> Iterator[Callable[[FloatArray], None]]:
+    """Writes a sound file block by block; the suffix decides the format.
+
+    The file appears under its name when the `with` block ends without an error. The level is never changed:
+    samples beyond what the format holds are clipped, with a warning.
+
+    Args:
+        path: where to.
+        sample_rate: in Hz.
+        n_channels: C.
+        subtype: libsndfile's sample format of the source; kept if the target format has it.
+
+    Yields:
+        A function that appends a block (C, N).
+
+    Raises:
+        InputError: the suffix is unknown, the format cannot hold the rate or the channels, the place is not writable.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(SUFFIXES)}.")
+    container = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}.get(suffix, suffix[1:].upper())
+    if suffix == ".opus":
+        subtype = "OPUS"
+    elif subtype not in sf.available_subtypes(container) or (suffix == ".ogg" and subtype == "OPUS"):
+        subtype = sf.default_subtype(container)
+    with replacing(target) as temporary:
+        try:
+            file = sf.SoundFile(_native(temporary), "w", sample_rate, n_channels, subtype=subtype, format=container)
+        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_words(error)}."
+                " Use .wav or .flac."
+            ) from error
+        peak = 0.0
+
+        def append(wave: FloatArray) -> None:
+            nonlocal peak
+            level = float(np.abs(wave).max(initial=0.0))
+            if not math.isfinite(level):
+                raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples came out. Try other weights.")
+            peak = max(peak, level)
+            file.write(wave.T)
+
+        try:
+            with file:
+                yield append
+        except (sf.LibsndfileError, AssertionError) as error:
+            raise FullDiskError(
+                f"cannot write {quoted(path)}: {_words(error) or 'short write'}. Is the disk full?"
+            ) from error
+    if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):
+        print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav would keep it.", file=sys.stderr)

@@ -1,0 +1,134 @@
+"""Speech + noise at an SNR, rooms, and the recording chain that both pass through.
+
+A mixture is drawn as a `Recipe` (plain numbers and names, all from one seed) and then cooked; the same recipe gives
+the same bytes. Waves are (N,) float32 in [-1, 1].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from clearmel.audio.levels import active_level_db
+from clearmel.augmentation.recording_chain import Chain, apply_codec, filter_bands
+from clearmel.augmentation.reverb import reverberated
+from clearmel.augmentation.synthetic_noise import Rng, coloured_noise
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One mixture: which noises (none: the speech stays alone), at which SNR, through which chain.
+
+    clip_db: the noisy side is cut off this far below its peak.
+    """
+
+    noises: tuple[str, ...]
+    snr_db: float
+    seed: int
+    noise_tilt_db: float | None = None
+    chain: Chain = field(default_factory=Chain)
+    clip_db: float | None = None
+
+
+def random_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
+    """A piece of `noise` of n_samples from a random place, repeated with 50 ms cross-fades if it is too short."""
+    fade = min(800, len(noise) // 4)
+    if len(noise) < n_samples and fade:
+        ramp = np.linspace(0, 1, fade, dtype=np.float32)
+        head = noise[:fade] * np.sqrt(ramp) + noise[-fade:] * np.sqrt(1 - ramp)
+        loop = np.concatenate([head, noise[fade:-fade]])
+    else:
+        loop = noise
+    start = int(rng.integers(max(1, len(loop) if len(loop) < n_samples else len(loop) - n_samples + 1)))
+    return np.resize(np.roll(loop, -start) if len(loop) < n_samples else loop[start : start + n_samples], n_samples)
+
+
+def audible_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
+    """A piece as `stretch` gives it, drawn anew while it is silent; if need be the start of the sound."""
+    for _ in range(8):
+        part = random_segment(noise, n_samples, rng)
+        if np.isfinite(active_level_db(part)):
+            return part
+    return np.resize(noise[np.abs(noise).argmax() :], n_samples)
+
+
+def mix(
+    speech: FloatArray,
+    recipe: Recipe,
+    load: Callable[[str], FloatArray],
+    sample_rate: int = 16000,
+) -> tuple[FloatArray, FloatArray]:
+    """Cooks a recipe.
+
+    The room is put around the speech, the noise is added at the SNR between their active levels, then both sides
+    pass the same chain; last, the noisy side may clip. A pair that would clip by itself is lowered as a whole.
+
+    Args:
+        speech: (N,), not silent.
+        recipe: what to do.
+        load: gives the wave of a name in `recipe.noises`.
+        sample_rate: of all waves in Hz.
+
+    Returns:
+        noisy (N,) and clean (N,), each at most 0.99 in magnitude.
+
+    Raises:
+        InputError: speech or noise is silent.
+    """
+    rng, chain = np.random.default_rng(recipe.seed), recipe.chain
+    clean = target = speech
+    if chain.room is not None:
+        clean = target = reverberated(speech, sample_rate, chain.room, recipe.seed)
+        if chain.early:
+            target = reverberated(speech, sample_rate, chain.room, recipe.seed, early=True)
+    noise = np.zeros_like(clean)
+    for name in recipe.noises:
+        part = coloured_noise(len(clean), rng) if name == "coloured" else audible_segment(load(name), len(clean), rng)
+        level = active_level_db(part, sample_rate)
+        if np.isfinite(level):  # several noises: each within 6 dB of the first
+            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
+    if recipe.noise_tilt_db is not None:
+        noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
+    levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
+    if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
+        silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
+        raise InputError(f"{silent} is silent in the chosen piece; expected sound.")
+    noisy = clean
+    if recipe.noises:
+        noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
+    pair = np.stack([noisy, target])
+    if chain.floor_db is not None:
+        hiss = coloured_noise(len(clean), rng)
+        pair += hiss * np.float32(10 ** ((levels[0] - chain.floor_db - active_level_db(hiss, sample_rate)) / 20))
+    if chain.level_db is not None:
+        pair *= np.float32(10 ** ((chain.level_db - levels[0]) / 20))
+    pair = np.stack([filter_bands(side, sample_rate, chain) for side in pair])
+    pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    if chain.codec is not None:
+        pair = np.stack([apply_codec(side, sample_rate, chain.codec) for side in pair])
+        pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    if recipe.clip_db is not None:
+        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(pair[0]).max()
+        pair[0] = pair[0].clip(-limit, limit)
+    return pair[0], pair[1]
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as one row of mix.csv."""
+    chain = recipe.chain
+    return {
+        "noise": " + ".join(recipe.noises),
+        "snr_db": recipe.snr_db,
+        "seed": recipe.seed,
+        "noise_tilt_db": recipe.noise_tilt_db,
+        "floor_db": chain.floor_db,
+        "level_db": chain.level_db,
+        "tilt_db": chain.tilt_db,
+        "highpass_hz": chain.highpass_hz,
+        "lowpass_hz": chain.lowpass_hz,
+        "codec": chain.codec,
+        "room": None if chain.room is None else " x ".join(map(str, chain.room[:3])) + f" m, RT60 {chain.room[3]} s",
+    }

@@ -1,0 +1,85 @@
+"""The recording chain that both sides of a mixture pass through: level, tilt, band limits, codecs."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile as sf
+
+from clearmel.audio.sound_file import resample
+from clearmel.augmentation.reverb import Room, draw_room
+from clearmel.augmentation.synthetic_noise import Rng
+from clearmel.core.file_io import FloatArray
+
+CODECS = {
+    "mp3": ("MP3", "MPEG_LAYER_III", 16000),
+    "vorbis": ("OGG", "VORBIS", 16000),
+    "opus": ("OGG", "OPUS", 16000),
+    "mulaw": ("WAV", "ULAW", 8000),
+    "gsm": ("WAV", "GSM610", 8000),
+}
+"""name: libsndfile container, sample format, the rate in Hz at which it runs."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A recording chain, the same for the clean and the noisy side; None leaves a step out.
+
+    floor_db: hiss of the room or device, this far below the speech. level_db: active-speech level of the clean side
+    in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
+    CODECS. room: see `Room`. early: the clean side keeps only the room's first 50 ms.
+    """
+
+    floor_db: float | None = None
+    level_db: float | None = None
+    tilt_db: float | None = None
+    highpass_hz: float | None = None
+    lowpass_hz: float | None = None
+    codec: str | None = None
+    room: Room | None = None
+    early: bool = False
+
+
+def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
+    """Draws a chain. Without `augment` only the room is drawn, with probability `reverb`."""
+    room = draw_room(rng) if rng.random() < reverb else None
+    if not augment:
+        return Chain(room=room)
+    codec = str(rng.choice(list(CODECS))) if rng.random() < 0.2 else None
+    return Chain(
+        floor_db=round(rng.uniform(34.0, 60.0), 2) if rng.random() < 0.4 else None,
+        level_db=round(rng.uniform(-42.0, -14.0), 2) if rng.random() < 0.8 else None,
+        tilt_db=round(rng.uniform(-9.0, 9.0), 2) if rng.random() < 0.6 else None,
+        highpass_hz=round(rng.uniform(40.0, 350.0), 1) if rng.random() < 0.3 else None,
+        lowpass_hz=round(rng.uniform(2800.0, 7800.0), 1) if rng.random() < 0.35 else None,
+        codec=codec,
+        room=room,
+    )
+
+
+def filter_bands(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray:
+    """Tilt and band limits as zero-phase gains: both sides keep their alignment."""
+    if chain.tilt_db is None and chain.highpass_hz is None and chain.lowpass_hz is None:
+        return wave
+    n_fft = 1 << (len(wave) + sample_rate // 10).bit_length()
+    frequency = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    gain_db = np.zeros_like(frequency)
+    if chain.tilt_db is not None:
+        octaves = np.log2(np.clip(frequency, 100, 8000) / 100)
+        gain_db += chain.tilt_db * (octaves / np.log2(80) - 0.5)
+    if chain.highpass_hz is not None:  # magnitude of a fourth-order Butterworth filter
+        gain_db -= 10 * np.log10(1 + (chain.highpass_hz / np.maximum(frequency, 1)) ** 8)
+    if chain.lowpass_hz is not None:
+        gain_db -= 10 * np.log10(1 + (frequency / chain.lowpass_hz) ** 24)
+    spectrum = np.fft.rfft(wave, n_fft) * 10 ** (gain_db / 20)
+    return np.fft.irfft(spectrum, n_fft)[: len(wave)].astype(np.float32)
+
+
+def apply_codec(wave: FloatArray, sample_rate: int, codec: str) -> FloatArray:
+    """The wave after coding and decoding, same length."""
+    container, subtype, rate = CODECS[codec]
+    buffer = io.BytesIO()
+    sf.write(buffer, resample(wave, sample_rate, rate), rate, format=container, subtype=subtype)
+    buffer.seek(0)
+    decoded = resample(sf.read(buffer, dtype="float32")[0], rate, sample_rate)[: len(wave)]
+    return np.pad(decoded, (0, len(wave) - len(decoded)))

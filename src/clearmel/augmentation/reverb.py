@@ -1,0 +1,67 @@
+"""Rooms: what becomes of a voice between the mouth and the microphone. Waves are (N,) float32 in [-1, 1]."""
+
+import functools
+
+import numpy as np
+
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray
+
+Room = tuple[float, float, float, float, float]
+"""x, y, z in m, RT60 in s, distance between speaker and microphone in m."""
+
+
+def draw_room(rng: np.random.Generator) -> Room:
+    """A shoebox room and a speaker's distance in it."""
+    length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
+    return length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2)
+
+
+def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, early: bool = False) -> FloatArray:
+    """The wave in a shoebox room (image sources by pyroomacoustics), its direct sound where it was.
+
+    Args:
+        wave: (N,).
+        sample_rate: in Hz.
+        room: see `Room`.
+        seed: of the places of speaker and microphone.
+        early: only what arrives within 50 ms of the direct sound (faded out over the last 10).
+
+    Raises:
+        InputError: pyroomacoustics is not installed.
+    """
+    response = room_response(sample_rate, room, seed)
+    direct = int(np.abs(response).argmax())
+    if early:
+        kept, fade = direct + sample_rate // 20, sample_rate // 100
+        response = response[:kept] * np.clip((kept - np.arange(min(kept, len(response)))) / fade, 0, 1)
+    n_fft = 1 << (len(wave) + len(response)).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
+    return wet[direct : direct + len(wave)].astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def room_response(sample_rate: int, room: Room, seed: int) -> FloatArray:
+    """Impulse response of a room, its largest sample 1; the last ones are kept.
+
+    Raises:
+        InputError: pyroomacoustics is not installed.
+    """
+    try:
+        import pyroomacoustics as pra
+    except ImportError as error:
+        raise InputError(
+            "--reverb needs the package pyroomacoustics. Install it: pip install pyroomacoustics"
+        ) from error
+    rng = np.random.default_rng(seed)
+    size, rt60, distance = np.array(room[:3]), room[3], room[4]
+    absorption, order = pra.inverse_sabine(rt60, size)
+    box = pra.ShoeBox(size, fs=sample_rate, materials=pra.Material(absorption), max_order=min(order, 12))
+    microphone = rng.uniform(0.5, size - 0.5)
+    angle = rng.uniform(0, 2 * np.pi)
+    reach = np.array([np.cos(angle), np.sin(angle), 0.0]) * distance
+    box.add_source(np.clip(microphone + reach, 0.2, size - 0.2))
+    box.add_microphone(microphone)
+    box.compute_rir()
+    response = np.asarray(box.rir[0][0], dtype=np.float32)
+    return np.asarray(response / np.abs(response).max(), dtype=np.float32)

@@ -1,0 +1,50 @@
+"""One network out of several that were trained from one another."""
+
+from collections.abc import Sequence
+
+import torch
+
+from clearmel.core.errors import InputError
+from clearmel.networks import Network
+
+
+def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
+    """The weighted mean of all weights.
+
+    Weights that were fitted from one another, with other losses or data, lie in one valley: their mean often does
+    better than each, and keeps what the last fit has worsened. Source: Wortsman et al., "Robust fine-tuning of
+    zero-shot models", CVPR 2022, eq. 1.
+
+    Args:
+        networks: of one kind, sizes, features and task.
+        shares: of each, of which only the ratios count.
+
+    Returns:
+        The last one, with the weights changed; its card says nothing of scores, because none were measured.
+
+    Raises:
+        InputError: fewer than two, another number of shares, a share below 0 or all 0, or networks that differ.
+    """
+    if len(networks) < 2 or len(shares) != len(networks):
+        raise InputError(
+            f"{len(networks)} weights files and {len(shares)} shares; expected two or more, a share for each."
+        )
+    if not (min(shares) >= 0 and 0 < sum(shares) < float("inf")):
+        raise InputError(f"shares {' '.join(f'{share:g}' for share in shares)}; expected 0 or more, not all 0.")
+    last = networks[-1]
+    # The network's own sizes: those on a card of an older version may lack what has a default now.
+    cards = [network.card | {"sizes": network.sizes} for network in networks]
+    for key in ("task", "network", "sizes", "features", "labels"):
+        values = [card.get(key) for card in cards]
+        if any(value != values[-1] for value in values):
+            raise InputError(
+                f"the weights files are of different {key}: {values[0]} and {values[-1]}. Give those of one kind."
+            )
+    states = [network.state_dict() for network in networks]
+    with torch.no_grad():
+        for key, value in states[-1].items():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                parts = [share / sum(shares) * state[key].double() for share, state in zip(shares, states, strict=True)]
+                value.copy_(torch.stack(parts).sum(dim=0))
+    last.card = last.card | {"sizes": dict(last.sizes), "scores": {}}
+    return last

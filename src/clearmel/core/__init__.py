@@ -1,0 +1,1 @@
+"""Errors, files, processes and signals: what every other package stands on. No torch at import."""

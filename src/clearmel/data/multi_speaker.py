@@ -1,0 +1,151 @@
+"""Several voices speaking at once, mixed anew for every item and epoch, drawn by (seed, split, epoch, item) alone."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from clearmel.audio import levels
+from clearmel.audio.features import MelFeatures
+from clearmel.augmentation import mix, reverb
+from clearmel.augmentation.formants import shift_formants
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, quoted
+from clearmel.data.batching import Item
+from clearmel.data.mel_datasets import MelDataset
+from clearmel.data.speech_pool import SpeechPool
+from clearmel.data.splits import Pool
+from clearmel.data.waveform_cache import WaveformCache
+from clearmel.options import MultiSpeakerOptions
+
+N_ROOMS = 64
+"""Rooms are made once; a mixture takes one of them."""
+LEVEL_DB = -26.0
+"""Of the first voice, re full scale, before `MultiSpeakerOptions.level_db`."""
+
+
+def role(number: int) -> str:
+    """Name of the wave of the `number`-th voice, counted from 1."""
+    return f"voice_{number}"
+
+
+class Mixture(NamedTuple):
+    """A mixture (N,), its voices (N,) as they are in it, whose they are, and the recordings that they begin with."""
+
+    mixture: FloatArray
+    voices: list[FloatArray]
+    speakers: list[str]
+    names: list[str]
+
+
+class MultiSpeakerMixtures(MelDataset):
+    """Waves (N,) of `clip_s` seconds: "mixture", and "voice_1", "voice_2" ... as they are in it.
+
+    The voices are of different speakers; the first one speaks throughout, the others may begin later or end earlier.
+
+    Args:
+        split: "train", or "val" for mixtures that are the same in every epoch and every run.
+        pool: the recordings; those of noise may be none.
+        options: how to mix.
+        features: gives the sample rate.
+        seed: of everything that is drawn.
+        cache: see `WaveformCache`.
+        whole_start: every voice is the start of a recording at its own speed, so that video goes with it.
+
+    Raises:
+        InputError: a recording cannot be read, or there are fewer speakers than voices.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        pool: Pool,
+        options: MultiSpeakerOptions,
+        features: MelFeatures,
+        seed: int,
+        cache: Path | None = None,
+        *,
+        whole_start: bool = False,
+    ) -> None:
+        self.whole_start = whole_start
+        self.split, self.options, self.rate, self.seed = split, options, features.sample_rate, seed
+        self.n_samples = int(options.clip_s * self.rate)
+        root = Path(pool.clean_root)
+        self.speech = SpeechPool(root, pool.clean, self.rate, self.n_samples, 0.0, options.speaker_balance, cache)
+        if len(self.speech.speakers) < options.n_voices:
+            raise InputError(
+                f"{quoted(root)} holds {len(self.speech.speakers)} speaker(s) for {split}; expected a sub-folder for "
+                f"each of {options.n_voices} or more."
+            )
+        self.noise = WaveformCache(Path(pool.noise_root), pool.noise, self.rate, cache) if pool.noise else None
+        whole = max(1, round(self.speech.seconds / options.clip_s))
+        items = options.val_items if split == "val" else options.epoch_items or whole
+        self.lengths = [features.n_frames(self.n_samples)] * items
+        rng = np.random.default_rng(seed)
+        self.rooms = [(reverb.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
+
+    def __getitem__(self, index: int) -> Item:
+        drawn = self.drawn(index)
+        waves = {role(number): torch.from_numpy(voice) for number, voice in enumerate(drawn.voices, 1)}
+        waves |= {"mixture": torch.from_numpy(drawn.mixture)}
+        return Item(f"{self.split}_{self.epoch}_{index}", {}, float("nan"), waves)
+
+    def drawn(self, index: int) -> Mixture:
+        """The mixture of an item."""
+        training = self.split == "train"
+        rng = np.random.default_rng([self.seed, 2 if training else 3, self.epoch if training else 0, index])
+        options = self.options
+        room = self.rooms[rng.integers(N_ROOMS)][0] if rng.random() < options.reverb else None
+        voices, speakers, names = list[FloatArray](), list[str](), list[str]()
+        base_db = LEVEL_DB + (rng.uniform(-8, 8) if training else 0.0)
+        for number in range(options.n_voices):
+            wave, first = self._voice(rng, speakers)
+            if number:
+                wave = self._shortened(wave, rng)
+            if room is not None:  # each at a distance of its own
+                place = (*room[:4], round(rng.uniform(0.4, 2.0), 2))
+                wave = reverb.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
+            level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
+            own = levels.active_level_db(wave, self.rate)
+            voices.append(np.asarray(wave * np.float32(10 ** ((level - own) / 20)), np.float32))
+            speakers.append(self.speech.speaker(first))
+            names.append(self.speech.recordings.names[first])
+        mixture = np.asarray(np.sum([*voices, self._noise(rng, voices)], axis=0), np.float32)
+        return Mixture(mixture, voices, speakers, names)
+
+    def _voice(self, rng: np.random.Generator, taken: list[str]) -> tuple[FloatArray, int]:
+        """A voice (N,) of somebody who is not taken, and of which recording."""
+        if self.whole_start:
+            return self.speech.head(rng, taken)
+        augment = self.options.augment if self.split == "train" else 0.0
+        speed = rng.uniform(0.9, 1.12) if rng.random() < augment else 1.0
+        wave, first = self.speech.piece(rng, speed, taken)
+        if rng.random() < augment:
+            wave = shift_formants(wave, rng.uniform(0.85, 1.18), self.rate)
+        return wave, first
+
+    def _shortened(self, wave: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Beginning later or ending earlier, in half of the mixtures, with a fade of 20 ms."""
+        share = rng.uniform(self.options.overlap, 1.0)
+        late = rng.random() < 0.5
+        if rng.random() < 0.5:
+            return wave
+        length, fade = int(share * len(wave)), int(0.02 * self.rate)
+        gain = np.zeros(len(wave), np.float32)
+        gain[:length] = 1
+        gain[length - fade : length] = np.linspace(1, 0, fade)
+        shortened = wave * (gain[::-1] if late else gain)
+        return shortened if np.isfinite(levels.active_level_db(shortened, self.rate)) else wave
+
+    def _noise(self, rng: np.random.Generator, voices: list[FloatArray]) -> FloatArray:
+        if self.noise is None or rng.random() >= self.options.noise_share:
+            return np.zeros(self.n_samples, np.float32)
+        noise = mix.audible_segment(self.noise[int(rng.integers(len(self.noise)))], self.n_samples, rng)
+        snr_db = rng.uniform(self.options.snr_min, self.options.snr_max)
+        level = (
+            levels.active_level_db(np.sum(voices, axis=0), self.rate)
+            - levels.active_level_db(noise, self.rate)
+            - snr_db
+        )
+        return np.asarray(noise * np.float32(10 ** (level / 20)), np.float32)

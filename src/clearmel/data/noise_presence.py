@@ -1,0 +1,55 @@
+"""Is there noise behind the speech? Items for that question, each mixed from waves at a drawn SNR."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from clearmel.augmentation import recording_chain
+from clearmel.augmentation.mix import Recipe
+from clearmel.data.batching import Item
+from clearmel.data.noisy_speech import NoisySpeech
+
+
+class NoisePresence(NoisySpeech):
+    """Waves of speech with noise (label 0) and without (label 1), half of each, through the same recording chains.
+
+    Whatever the chain does (room, level, tilt, band limits, codec, hiss well below the speech), it does to both kinds
+    alike, so that only the noise tells them apart. Items with odd numbers are clean. Unlike other mixtures, those to
+    validate on are augmented too, from their own seed: every run sees the same ones.
+    """
+
+    def __getitem__(self, index: int) -> Item:
+        rng = self._generator(index)
+        noisy, clean = self._mixture(rng, rng.random() < self.options.augment)
+        wave = clean if index % 2 else noisy
+        return Item(f"{self.split}_{self.epoch}_{index}", {}, float(index % 2), {"mel": torch.from_numpy(wave)})
+
+    def described(self, index: int) -> dict[str, Any]:
+        """What an item was made of: "noise" (its type, by folder) and "snr_db", of clean ones empty and nan."""
+        if index % 2:
+            return {"noise": "", "snr_db": float("nan")}
+        rng = self._generator(index)
+        augment = rng.random() < self.options.augment
+        self._voice(rng, augment)
+        recipe = self._recipe(rng, augment)
+        kinds = [self._noise_type(name) for name in recipe.noises]
+        return {"noise": " + ".join(sorted(set(kinds))), "snr_db": recipe.snr_db}
+
+    def _recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
+        recipe = super()._recipe(rng, augment)
+        chain = replace(recipe.chain, early=False)  # a room is no noise: both kinds keep all of it
+        if augment:
+            kind = rng.random()
+            if kind < 0.2:
+                chain = replace(chain, codec=str(rng.choice(list(recording_chain.CODECS))))
+            elif kind < 0.4:  # a telephone's band
+                chain = replace(chain, highpass_hz=rng.uniform(150, 400), lowpass_hz=rng.uniform(2800, 4200))
+        snr_db = rng.uniform(self.options.snr_min, self.options.snr_max)
+        return replace(recipe, noises=recipe.noises or ("made",), snr_db=snr_db, chain=chain, clip_db=None)
+
+    def _noise_type(self, name: str) -> str:
+        if not name.startswith("noise/"):
+            return name
+        return self.noise.names[int(name.split("/")[1])].split("/")[0]

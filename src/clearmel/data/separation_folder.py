@@ -1,0 +1,137 @@
+"""Mixtures of voices on disk: LibriMix's folders, or those of build_separation_dataset.py."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.core.errors import InputError, raise_all
+from clearmel.core.file_io import FloatArray, existing, list_files, quoted
+from clearmel.core.npy import open_array
+from clearmel.data.batching import Item
+from clearmel.data.mel_datasets import MelDataset
+from clearmel.data.multi_speaker import role
+from clearmel.data.waveform_cache import WaveformCache
+from clearmel.networks.looking_to_listen import FACE_DIM
+from clearmel.options import FRAME_RATE_HZ
+
+MIXTURES = ("mix_clean", "mix_both", "mix")
+"""Folders that hold the mixtures, the first that is there."""
+
+
+class SeparationFolder(MelDataset):
+    """Waves (N,): "mixture", "voice_1" ... of each mixture of a folder, and "faces" (S, P, 512), where it has them.
+
+    LibriMix has `mix_clean/NAME` and `s1/NAME`, `s2/NAME` ...; build_separation_dataset.py makes `mix/NAME.wav`,
+    `clean/NAME_1.wav`, `clean/NAME_2.wav` ..., and `faces/NAME.npy`.
+
+    Args:
+        root: the folder of one split.
+        features: gives the sample rate.
+        clip_s: length of the pieces to train on, from a random place, in seconds; 0: mixtures as they are.
+        seed: of the places.
+        faces: whether faces are needed.
+        cache: see `WaveformCache`.
+
+    Raises:
+        InputError: a folder or a partner is missing, lengths differ, a mixture is shorter than a piece, a voice is
+            silent, or the faces have another shape. All bad files are gathered into one message.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        features: MelFeatures,
+        clip_s: float = 0.0,
+        seed: int = 0,
+        *,
+        faces: bool = False,
+        cache: Path | None = None,
+    ) -> None:
+        self.root, self.seed, self.faces, self.rate = existing(root, folder=True), seed, faces, features.sample_rate
+        mixed = next((name for name in MIXTURES if (root / name).is_dir()), None)
+        if mixed is None:
+            raise InputError(
+                f"{quoted(root)} has no folder {' / '.join(MIXTURES)}. Make it by build_separation_dataset.py."
+            )
+        self.names = [path.as_posix() for path in list_files(root / mixed, sound_file.SUFFIXES)]
+        self.partners = [self._partners(name) for name in self.names]
+        self.n_voices = len(self.partners[0])
+        raise_all([
+            f"{quoted(root / mixed / name)} has {len(own)} voice(s); expected {max(2, self.n_voices)}"
+            for name, own in zip(self.names, self.partners, strict=True)
+            if len(own) != max(2, self.n_voices)
+        ])  # fmt: skip
+        paths = [f"{mixed}/{name}" for name in self.names] + [path for own in self.partners for path in own]
+        self.recordings = WaveformCache(root, paths, self.rate, cache)
+        sizes = np.diff(self.recordings.starts)
+        self.n_samples = int(clip_s * self.rate)
+        problems = []
+        for index, name in enumerate(self.names):
+            voices = [self._place(index, voice) for voice in range(self.n_voices)]
+            if any(abs(int(sizes[voice]) - int(sizes[index])) > 1 for voice in voices):
+                problems.append(f"{quoted(name)}: its voices are not as long as the mixture")
+            elif sizes[index] < self.n_samples:
+                problems.append(
+                    f"{quoted(name)} lasts {sizes[index] / self.rate:.2f} s; expected --clip_s {clip_s:g} or more"
+                )
+            elif not all(self.recordings[voice].any() for voice in voices):
+                problems.append(f"{quoted(name)}: a voice of it is silent")
+        raise_all(problems)
+        self.lengths = [features.n_frames(self.n_samples or int(size)) for size in sizes[: len(self.names)]]
+
+    def __getitem__(self, index: int) -> Item:
+        mixture = self.recordings[index]
+        length, first = self.n_samples or len(mixture), 0
+        if self.n_samples:
+            rng = np.random.default_rng([self.seed, self.epoch, index])
+            first = int(rng.integers(len(mixture) - length + 1))
+        waves = {"mixture": torch.from_numpy(mixture[first : first + length])}
+        for voice in range(self.n_voices):
+            wave = self.recordings[self._place(index, voice)][first : first + length]
+            waves[role(voice + 1)] = torch.from_numpy(np.pad(wave, (0, length - len(wave))))
+        if self.faces:
+            waves["faces"] = torch.from_numpy(self._faces(self.names[index], first, length))
+        return Item(Path(self.names[index]).with_suffix("").as_posix(), {}, float("nan"), waves)
+
+    def _place(self, index: int, voice: int) -> int:
+        return len(self.names) + index * self.n_voices + voice
+
+    def _partners(self, name: str) -> list[str]:
+        numbered = [f"s{number}/{name}" for number in (1, 2, 3)]
+        path = Path(name)
+        ours = [f"clean/{path.with_suffix('').as_posix()}_{number}{path.suffix}" for number in (1, 2, 3)]
+        found = [own for own in numbered if (self.root / own).is_file()]
+        return found or [own for own in ours if (self.root / own).is_file()]
+
+    def _faces(self, name: str, first: int, length: int) -> FloatArray:
+        """Embeddings (S, P, 512) of a piece."""
+        path = self.root / "faces" / Path(name).with_suffix(".npy")
+        faces = read_embeddings(path)
+        if len(faces) != self.n_voices:
+            raise InputError(f"{quoted(path)} has faces of {len(faces)} voices; expected {self.n_voices}.")
+        return crop_embeddings(faces, first / self.rate, length / self.rate)
+
+
+def read_embeddings(path: Path) -> FloatArray:
+    """Embeddings of faces, three dimensions, the last one 512.
+
+    Raises:
+        InputError: the file is missing, unreadable, or of another shape.
+    """
+    faces = open_array(path, f"(voices, frames, {FACE_DIM})")
+    floats = np.issubdtype(faces.dtype, np.floating)
+    if faces.ndim != 3 or faces.shape[2] != FACE_DIM or not faces.size or not floats or not np.isfinite(faces).all():
+        raise InputError(
+            f"{quoted(path)} has shape {faces.shape}; expected three dimensions of finite numbers, the last {FACE_DIM}."
+        )
+    return np.asarray(faces, np.float32)
+
+
+def crop_embeddings(faces: FloatArray, start_s: float, seconds: float) -> FloatArray:
+    """A stretch (S, P', 512) of embeddings (S, P, 512); zeros, as where no face is found, beyond their end."""
+    first, count = round(start_s * FRAME_RATE_HZ), max(1, round(seconds * FRAME_RATE_HZ))
+    own = faces[:, first : first + count]
+    return np.pad(own, ((0, 0), (0, count - own.shape[1]), (0, 0)))

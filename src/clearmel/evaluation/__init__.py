@@ -1,0 +1,1 @@
+"""Whole evaluations: weights on a dataset, beside baselines."""

@@ -1,0 +1,118 @@
+"""How well noise is noticed behind speech: by SNR, by kind of noise, and beside simple rules that need no training."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from clearmel.audio import levels
+from clearmel.core.file_io import FloatArray
+from clearmel.metrics import classification
+
+BIN_DB = 5
+"""Width of a range of SNRs."""
+RULES = ("energy_range", "flatness", "wada_snr")
+
+
+def simple_rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
+    """What the simple rules make of a wave (N,): the larger, the cleaner."""
+    return {
+        "energy_range": levels.dynamic_range_db(wave, sample_rate),
+        "flatness": -spectral_flatness_db(wave, sample_rate),
+        "wada_snr": wada_snr_db(wave),
+    }
+
+
+def spectral_flatness_db(wave: FloatArray, sample_rate: int) -> float:
+    """Median over 32 ms frames of the geometric mean of the power spectrum re its arithmetic mean."""
+    size = round(0.032 * sample_rate)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, (0, size)), size)[:: size // 2]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size), axis=1)))[:, 1:] + 1e-12
+    return float(np.median(10 * (np.log10(power).mean(axis=1) - np.log10(power.mean(axis=1)))))
+
+
+def wada_snr_db(wave: FloatArray) -> float:
+    """SNR in dB from the distribution of amplitudes alone, -20 to 100.
+
+    Source: Kim and Stern, "Robust signal-to-noise ratio estimation based on waveform amplitude distribution analysis",
+    Interspeech 2008: speech amplitudes are gamma-distributed with shape 0.4, noise is Gaussian. The table between the
+    statistic and the SNR is made here by numerical expectation.
+    """
+    size = np.abs(wave[wave != 0]).astype(np.float64)
+    if not len(size):
+        return -20.0
+    statistic = float(np.log(size.mean()) - np.log(size).mean())
+    snr_db, table = _wada_table()
+    return float(np.interp(statistic, table, snr_db))
+
+
+@functools.cache
+def _wada_table() -> tuple[np.ndarray, np.ndarray]:
+    """SNRs in dB, and ln E|z| - E ln|z| of speech plus noise at them, rising."""
+    rng = np.random.default_rng(0)
+    n_samples = 400_000
+    speech = rng.gamma(0.4, 1.0, n_samples) * rng.choice((-1.0, 1.0), n_samples)
+    speech /= np.sqrt(np.square(speech).mean())
+    noise = rng.standard_normal(n_samples)
+    snr_db = np.arange(-20.0, 101.0)
+    sizes = (np.abs(speech + noise * 10 ** (-snr / 20)) for snr in snr_db)
+    table = np.array([np.log(size.mean()) - np.log(size).mean() for size in sizes])
+    return snr_db, np.maximum.accumulate(table)
+
+
+def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float | str]]]:
+    """Figures of the records of a `NoisePresence` set, which hold "logit", "label", "snr_db", "noise" and the rules.
+
+    Returns:
+        "by_snr" and "by_noise": items of a range or a kind against all clean items: their number, how many of them are
+        heard as noisy, AUC and equal error rate. "by_rule": AUC, equal error rate and the best accuracy that any
+        threshold would give the rule on these very items, beside those of the weights at their own threshold.
+    """
+    label = torch.tensor([float(record["label"]) for record in records])
+    logit = torch.tensor([float(record["logit"]) for record in records])
+    snr = torch.tensor([float(record["snr_db"]) for record in records])
+    clean = label == 1
+
+    def against_clean(name: str, chosen: torch.Tensor) -> dict[str, float | str]:
+        some = clean | chosen
+        return {
+            "items": name,
+            "n": int(chosen.sum()),
+            "heard_as_noisy": float((logit[chosen] < 0).float().mean()),
+            "auc": classification.roc_auc(logit[some], clean[some]),
+            "eer": classification.equal_error_rate(logit[some], clean[some]),
+        }
+
+    starts = sorted({int(np.floor(value / BIN_DB)) * BIN_DB for value in snr[~clean].tolist()})
+    by_snr = [
+        against_clean(f"{start} to {start + BIN_DB} dB", ~clean & (snr >= start) & (snr < start + BIN_DB))
+        for start in starts
+    ]
+    kinds = [str(record["noise"]) for record in records]
+    by_noise = [
+        against_clean(kind, torch.tensor([kind == other for other in kinds])) for kind in sorted(set(kinds) - {""})
+    ]
+    calm: dict[str, float | str] = {
+        "items": "clean", "n": int(clean.sum()), "heard_as_noisy": float((logit[clean] < 0).float().mean())
+    }  # fmt: skip
+    by_rule: list[dict[str, float | str]] = [_judged("these weights", logit, clean, threshold=0.0)]
+    for rule in RULES:
+        by_rule.append(_judged(rule, torch.tensor([float(record[rule]) for record in records]), clean))
+    return {"by_snr": [*by_snr, calm], "by_noise": by_noise, "by_rule": by_rule}
+
+
+def _judged(
+    name: str, scores: torch.Tensor, clean: torch.Tensor, threshold: float | None = None
+) -> dict[str, float | str]:
+    places = torch.unique(scores) if threshold is None else torch.tensor([threshold])
+    if threshold is None:
+        places = torch.cat([places, places[-1:] + 1])  # where nothing is called clean
+    accuracy = max(float(((scores >= place) == clean).float().mean()) for place in places)
+    return {
+        "rule": name,
+        "accuracy": accuracy,
+        "auc": classification.roc_auc(scores, clean),
+        "eer": classification.equal_error_rate(scores, clean),
+    }

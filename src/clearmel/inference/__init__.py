@@ -1,0 +1,1 @@
+"""Trained networks applied to recordings and to live sound."""

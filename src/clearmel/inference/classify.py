@@ -1,0 +1,154 @@
+"""What a classifier hears in a recording of any length, window by window."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.silence import trim_digital_silence
+from clearmel.checkpoints import weights_file
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.npy import read_mel
+from clearmel.data.batching import Item, collate
+from clearmel.metrics import classification
+from clearmel.networks import Network
+
+BATCH = 16
+"""Windows judged at once."""
+SHORTEST_S = 0.05
+"""A window with less sound than that is not judged."""
+
+
+class WindowPredictions(NamedTuple):
+    """Windows of a recording.
+
+    spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) of sound in each, which weigh it.
+    """
+
+    spans: FloatArray
+    probabilities: FloatArray
+    seconds: FloatArray
+
+    def mean(self) -> FloatArray:
+        """Probabilities (C,) of the whole recording."""
+        weights = self.seconds / self.seconds.sum()
+        return np.asarray(weights @ self.probabilities, dtype=np.float32)
+
+
+NONE = "none"
+
+
+class WindowClassifier:
+    """Weights that are asked about one recording after the other.
+
+    Args:
+        network: a classifier with its card.
+        threshold: a class that is less probable is called `NONE`.
+    """
+
+    def __init__(self, network: Network, threshold: float = 0.0) -> None:
+        training, scores = (network.card.get(key, {}) for key in ("training", "scores"))
+        self.network, self.threshold = network, threshold
+        self.labels: list[str] = list(network.card["labels"])
+        self.features = MelFeatures(**network.card["features"])
+        self.temperature = float(training.get("temperature") or scores.get("temperature") or 1.0)
+        self.window_s = float(training.get("clip_s") or 0.0)  # 0: it was trained on whole recordings
+
+    @classmethod
+    def load(cls, model_filename: str, threshold: float = 0.0) -> "WindowClassifier":
+        """Of the weights `models/<model_filename>`."""
+        path = weights_file.models_path(model_filename, saved=True)
+        return cls(weights_file.load(path, "classification"), threshold)
+
+    @torch.inference_mode()
+    def listen(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
+        """Judges a recording, or a .npy mel, in overlapping windows.
+
+        Digital silence at the ends of a window is left out, as in training; a silent window is passed over.
+
+        Args:
+            path: a sound file or .npy mel.
+            window_s: length of a window, 0 for the whole recording at once; None: what the weights were trained on.
+            hop_s: from window to window; None: half a window.
+
+        Raises:
+            InputError: the file cannot be read, or is silent throughout.
+        """
+        window_s = self.window_s if window_s is None else window_s
+        windows = _windows(path, self.features, window_s, window_s / 2 if hop_s is None else hop_s, self.window_s > 0)
+        spans, seconds, found = list[tuple[float, float]](), list[float](), list[Tensor]()
+        while chunk := list(itertools.islice(windows, BATCH)):
+            spans += [window.span for window in chunk]
+            seconds += [window.sound_s for window in chunk]
+            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk])
+            found.append(classification.probabilities(self.network(batch.mels["mel"], batch.lengths), self.temperature))
+        if not found:
+            raise InputError(f"{quoted(path)} is silent; expected sound.")
+        return WindowPredictions(np.array(spans, np.float32), torch.cat(found).numpy(), np.array(seconds, np.float32))
+
+    def row(self, probabilities: FloatArray) -> dict[str, Any]:
+        """Label, its probability, and each class's "p_<label>" of probabilities (C,)."""
+        best = int(probabilities.argmax())
+        sure = round(float(probabilities[best]), 6)
+        each = {f"p_{label}": round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
+        return {"label": self.labels[best] if sure >= self.threshold else NONE, "probability": sure} | each
+
+    def timeline(self, heard: WindowPredictions) -> list[dict[str, Any]]:
+        """A row for each window: "start_s", "end_s", and what `row` gives."""
+        return [
+            {"start_s": round(start, 3), "end_s": round(end, 3)} | self.row(probabilities)
+            for (start, end), probabilities in zip(heard.spans.tolist(), heard.probabilities, strict=True)
+        ]
+
+    def others(self, row: dict[str, Any], top_k: int) -> str:
+        """The second to the `top_k`-th most probable class of a `row`, in words."""
+        ranked = sorted(self.labels, key=lambda label: -row[f"p_{label}"])
+        return "".join(f"  {label} {row[f'p_{label}']:.1%}" for label in ranked[1:top_k])
+
+
+class Window(NamedTuple):
+    """A window's start and end in seconds, its mel (T, M), and how many seconds of sound are in it."""
+
+    span: tuple[float, float]
+    mel: Tensor
+    sound_s: float
+
+
+def _windows(path: Path, features: MelFeatures, window_s: float, hop_s: float, cut: bool) -> Iterator[Window]:
+    if path.suffix.lower() == ".npy":
+        mel = read_mel(path, features.n_mels)
+        per_s = features.sample_rate / features.hop_length
+        for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
+            seen = features.relative(torch.from_numpy(piece))
+            yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
+        return
+    rate = features.sample_rate
+    for start, wave in _pieces(sound_file.mono(path, rate), round(window_s * rate), round(hop_s * rate)):
+        sound = trim_digital_silence(wave) if cut else wave
+        if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
+            continue
+        seen = features.mel(torch.from_numpy(np.ascontiguousarray(sound)))
+        yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
+
+
+def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:
+    """Start and rows of each window; the last one ends with the recording. A length of 0 takes everything."""
+    if not length:
+        yield 0, np.concatenate(list(blocks))
+        return
+    held, first, hop = next(blocks), 0, max(1, hop)
+    for block in itertools.chain([held[:0]], blocks):
+        held = np.concatenate([held, block])
+        while len(held) >= length + hop:
+            yield first, held[:length]
+            held, first = held[hop:], first + hop
+    yield first, held[:length]
+    if len(held) > length:
+        yield first + len(held) - length, held[-length:]

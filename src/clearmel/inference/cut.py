@@ -1,0 +1,185 @@
+"""What stays of a recording, by the weights of a cutter, and the edited recording.
+
+Shapes: K decisions, C channels, N samples. The recording is heard in overlapping windows, and so may last for hours.
+"""
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.splice import FADE_S, Spliced
+from clearmel.checkpoints import weights_file
+from clearmel.core import batch_files, file_io
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
+from clearmel.networks import Cutter
+from clearmel.options import CutOptions
+from clearmel.reporting import plots, tables
+from clearmel.segments import binarize, frames, timelines
+from clearmel.segments.folder import Folder
+from clearmel.segments.label_file import LabelFile
+from clearmel.segments.timelines import Timeline
+
+WINDOW_S = 60.0
+"""What the network hears at once."""
+CONTEXT_S = 6.0
+"""Of it at either end, what serves as context only where the recording goes on."""
+BLOCK_S = 30.0
+
+
+class Editor:
+    """A trained cutter.
+
+    Attributes:
+        threshold: of its card, from which probability on sound is kept.
+        step_s: seconds from decision to decision.
+
+    Args:
+        network: a cutter with its card.
+    """
+
+    def __init__(self, network: Cutter) -> None:
+        self.network, self.features = network, MelFeatures(**network.card["features"])
+        self.step = network.stride * self.features.hop_length
+        self.step_s = self.step / self.features.sample_rate
+        chosen = network.card["training"].get("threshold") or network.card["scores"].get("threshold") or 0.5
+        self.threshold = min(max(float(chosen), 1e-4), 1 - 1e-4)
+
+    @classmethod
+    def load(cls, model_filename: str) -> "Editor":
+        """Of the weights `models/<model_filename>`."""
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cleaning")
+        assert isinstance(network, Cutter)
+        return cls(network)
+
+    @torch.inference_mode()
+    def probabilities(self, path: str | Path, heard: Callable[[float], object] | None = None) -> FloatArray:
+        """The probability (K,) that each decision keeps; decision k is about the sound around k * step_s.
+
+        Args:
+            path: a sound file.
+            heard: called with the seconds that each window has brought further.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        found: list[FloatArray] = []
+        for wave, first, last in self._windows(path):
+            mel = self.features.mel(torch.from_numpy(wave))[None]
+            logits = self.network(mel, torch.tensor([mel.shape[1]]))[0]
+            found.append(logits[first:last].sigmoid().numpy())
+            if heard is not None:
+                heard(len(found[-1]) * self.step_s)
+        return np.concatenate(found)
+
+    def timeline(
+        self, path: str | Path, options: CutOptions, heard: Callable[[float], object] | None = None
+    ) -> Timeline:
+        """What stays of a recording."""
+        info = sound_file.inspect(path)
+        probabilities = self.probabilities(path, heard)
+        kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
+        return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
+
+    def marks(self, path: Path) -> list[float]:
+        """For the labelling page: a number for every 40 ms, below one half where it would cut."""
+        probabilities = self.probabilities(path).clip(1e-6, 1 - 1e-6)
+        odds = probabilities / (1 - probabilities) * (1 - self.threshold) / self.threshold
+        seconds = np.arange(frames.n_frames(sound_file.inspect(path).duration_s)) * frames.FRAME_S
+        return [float(p) for p in np.interp(seconds, np.arange(len(odds)) * self.step_s, odds / (1 + odds))]
+
+    def _windows(self, path: str | Path) -> Iterator[tuple[FloatArray, int, int | None]]:
+        """Waves (N,), and which of their decisions, first and last, are not context."""
+        length, context = (round(s / self.step_s) * self.step for s in (WINDOW_S, CONTEXT_S))
+        held, begun = np.zeros(0, np.float32), False
+        for block in sound_file.mono(path, self.features.sample_rate, BLOCK_S):
+            held = np.concatenate([held, block])
+            while len(held) > length:
+                yield held[:length], context // self.step if begun else 0, (length - context) // self.step
+                held, begun = held[length - 2 * context :], True
+        yield held, context // self.step if begun else 0, None
+
+
+def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
+    """Writes the edited recording, at its own rate and with its own channels.
+
+    Args:
+        timeline: what stays.
+        target: where to; the suffix decides the format.
+        options: whether the rest is deleted or attenuated.
+
+    Raises:
+        InputError: nothing stays, or it cannot be read or written.
+    """
+    source = timeline.source
+    refuse_overwriting(source, target)
+    if not timeline.kept and options.mode == "delete":
+        raise InputError(f"{quoted(source)}: nothing of it is kept. Lower --strength, or give --mode attenuate.")
+    info = sound_file.inspect(source)
+    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+        if options.mode == "delete":
+            with Spliced(source, timeline.cuts()) as spliced:
+                for start in range(0, spliced.n_samples, size := int(BLOCK_S * info.sample_rate)):
+                    append(spliced.read(start, min(size, spliced.n_samples - start)))
+            return
+        parts = [(round(a * info.sample_rate), round(b * info.sample_rate)) for a, b in timeline.kept]
+        shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
+        fade = max(1, min(round(FADE_S * info.sample_rate), shortest))
+        for block in binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade):
+            append(block)
+
+
+def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(before[1], after[0]) for before, after in itertools.pairwise(parts)]
+
+
+def cut_files(args: argparse.Namespace, given: Mapping[str, Any]) -> int:
+    """Edits a recording, or all of a folder, and writes time lines, labels and pictures where asked for.
+
+    Args:
+        args: the flags of `inference_cleaning.py`.
+        given: fields of `CutOptions` that the user has set, None where not.
+
+    Returns:
+        How many files of a folder failed.
+    """
+    forms = args.timelines or (("json",) if args.timeline_only and not args.labels_path else ())
+    timelines.check(forms)
+    editor = Editor.load(args.model_filename)
+    options = CutOptions.of_strength(args.strength, editor.threshold, given)
+    source, target = file_io.existing(args.input_path), Path(args.output_path)
+    store = LabelFile(args.labels_path, Folder(source).names) if args.labels_path else None
+    board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir))
+    rows = list[dict[str, Any]]()
+
+    def work(path: Path) -> timelines.Timeline:
+        out, length_s = target / path.relative_to(source), round(sound_file.inspect(path).duration_s)
+        with tqdm(total=length_s, unit="s", disable=True if source.is_dir() else None, leave=False) as bar:
+            timeline = editor.timeline(path, options, bar.update)
+        if not args.timeline_only:
+            render(timeline, out, options)
+        for form in forms:
+            timelines.write(out.with_suffix(f".{form}"), timeline, args.fps)
+        board.cuts(timeline, f"{out.stem}_cuts")
+        return timeline
+
+    def done(path: Path, timeline: timelines.Timeline) -> None:
+        out = target / path.relative_to(source)
+        if store is not None:
+            name = path.relative_to(source if source.is_dir() else source.parent)
+            store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
+        rows.append(timeline.row() | {"output": "" if args.timeline_only else str(out)})
+        if not args.json:
+            print(f"{timeline.summary()}  {path if args.timeline_only else out}")
+
+    failed = batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
+    tables.write(rows, rows, args)
+    return failed

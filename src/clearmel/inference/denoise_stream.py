@@ -1,0 +1,174 @@
+"""The gains of a denoising network on a recording's own phase, at its own rate, as the recording comes in.
+
+Shapes: C channels, N samples, T frames, F bins, M mel bands, K bins of the later stages.
+"""
+
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.stft import overlap_add, power_of
+from clearmel.core.file_io import FloatArray
+from clearmel.networks import Denoiser
+from clearmel.options import DenoiseOptions
+
+FULL = DenoiseOptions()
+
+
+class DenoiseStream:
+    """Cleans a recording of any rate and any number of channels as it comes in.
+
+    The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
+    frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
+    STFT of each original channel, whose window lasts as long as the model's.
+
+    Args:
+        network: a denoiser; its card gives the features.
+        sample_rate: of the recording in Hz.
+        n_channels: C.
+        options: how strongly.
+    """
+
+    def __init__(self, network: Denoiser, sample_rate: int, n_channels: int, options: DenoiseOptions = FULL) -> None:
+        self.network, self.options = network, options
+        self.features = features = MelFeatures(**network.card["features"])
+        self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
+        self.hop = max(1, round(features.hop_length * sample_rate / features.sample_rate))
+        self.n_fft = self.hop * self.overlap
+        self.resampler = None
+        if sample_rate != features.sample_rate:
+            self.resampler = soxr.ResampleStream(sample_rate, features.sample_rate, n_channels, dtype="float32")
+        self.window = torch.hann_window(self.n_fft)
+        # Half a window of zeros before the first sample: frames are centred.
+        self.low = torch.zeros(n_channels, features.n_fft // 2)
+        self.own = torch.zeros(n_channels, self.n_fft // 2)
+        self.tail = torch.zeros(n_channels, self.overlap - 1, self.hop)  # overlap-add of unfinished samples
+        self.tail_weight = torch.zeros(self.overlap - 1, self.hop)
+        self.state: Any = None
+        # Of each frame from `self.first_gain` on: band gains (M), then log-factors of the lowest bins (K).
+        self.gains = torch.zeros(0, features.n_mels + network.fine_bins)
+        self.waiting = torch.zeros(0, features.n_mels)  # mels whose gains are yet to come
+        self.first_gain = 0
+        self.n_own_frames = self.n_in = self.n_out = 0
+
+    @torch.inference_mode()
+    def hear(self, sound: FloatArray) -> None:
+        """Hears (C, N) before anything comes in and gives nothing back: what it knows of voice and noise then stays."""
+        heard = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
+        if heard is not None:
+            self.state = self.network.hear(*heard)
+
+    def push(self, block: FloatArray) -> FloatArray:
+        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
+        self.n_in += block.shape[1]
+        return self._advance(block, last=False)
+
+    def finish(self) -> FloatArray:
+        """Gives the rest (C, K). All pieces together are as long as the input."""
+        return self._advance(np.zeros((len(self.own), 0), np.float32), last=True)
+
+    def n_covered(self, known: int) -> int:
+        """Own frames whose gain follows from so many of the model's.
+
+        Frame k lies at k * hop / rate seconds; it needs the model's frame behind that only where it lies on none.
+        """
+        return (known - 1) * self.rate * self.features.hop_length // (self.hop * self.features.sample_rate) + 1
+
+    @torch.inference_mode()
+    def _advance(self, block: FloatArray, last: bool) -> FloatArray:
+        heard = self._frames(block, last)
+        if heard is not None:
+            self._estimate(*heard, last)
+        self.own = torch.cat([self.own, torch.from_numpy(block)], dim=1)
+        return self._apply(last)
+
+    def _frames(self, block: FloatArray, last: bool) -> tuple[Tensor, Tensor | None] | None:
+        """Takes (C, N) to the model's rate; the next frames' log-mel (1, T, M) and fine structure (1, T, K), if any."""
+        features, low = self.features, block
+        if self.resampler is not None:
+            low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
+            low = low.reshape(-1, len(block)).T
+        self.low = torch.cat([self.low, torch.from_numpy(np.ascontiguousarray(low))], dim=1)
+        if last:
+            self.low = torch.cat([self.low, torch.zeros(len(self.low), features.n_fft // 2)], dim=1)
+        n_frames = (self.low.shape[1] - features.n_fft) // features.hop_length + 1
+        if n_frames < 1:
+            return None
+        frames = self.low.unfold(1, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
+        power = power_of(torch.fft.rfft(frames * torch.hann_window(features.n_fft))).mean(dim=0)[None]  # (1, T, F)
+        self.low = self.low[:, n_frames * features.hop_length :]
+        noisy, fine = features.mel_of_power(power), None
+        if self.network.fine_bins:
+            fine = features.fine_structure(power, noisy, self.network.fine_bins)
+        return noisy, fine
+
+    def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
+        """Turns the next frames into gains."""
+        heard = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
+        estimate, factor, self.state = self.network(noisy, fine, self.state, last)
+        gains = self.features.band_gain(heard[: estimate.shape[1]], estimate[0])
+        self.waiting = heard[estimate.shape[1] :]
+        self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
+
+    def _apply(self, last: bool) -> FloatArray:
+        """Multiplies the frames of `own` whose gains are known, and overlap-adds them."""
+        if last:
+            self.own = torch.cat([self.own, torch.zeros(len(self.own), self.n_fft // 2)], dim=1)
+        n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
+        known = self.first_gain + len(self.gains)
+        if not last:
+            n_frames = min(n_frames, self.n_covered(known) - self.n_own_frames)
+        if n_frames > 0:
+            # Frame k lies between the model's frames `position` and `position` + 1.
+            numerator, denominator = self.hop * self.features.sample_rate, self.rate * self.features.hop_length
+            ticks = torch.arange(self.n_own_frames, self.n_own_frames + n_frames) * numerator
+            position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
+            before = self.gains[(position - self.first_gain).clamp(max=len(self.gains) - 1)]
+            after = self.gains[(position + 1 - self.first_gain).clamp(max=len(self.gains) - 1)]
+            gain = self._controlled(before + rest * (after - before))
+            frames = self.own.unfold(1, self.n_fft, self.hop)[:, :n_frames]  # (C, T, n_fft)
+            cleaned = torch.fft.irfft(torch.fft.rfft(frames * self.window) * gain, self.n_fft) * self.window
+            done = self._overlap_add(cleaned)
+            self.own = self.own[:, n_frames * self.hop :]
+            self.n_own_frames += n_frames
+            used = min(int(position[-1]) - self.first_gain, len(self.gains) - 1)
+            self.gains, self.first_gain = self.gains[used:], self.first_gain + used
+        else:
+            done = torch.zeros(len(self.own), 0)
+        if last:
+            rest_of_tail = self.tail / self.tail_weight.clamp(min=1e-8)
+            done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
+        return self._trimmed(done, last)
+
+    def _controlled(self, gains: Tensor) -> Tensor:
+        """Bin gains (T, F) at the recording's own rate of `self.gains`' rows, as strong as asked for."""
+        bands, options = self.features.n_mels, self.options
+        factor = gains[:, bands:] if gains.shape[1] > bands else None
+        gain = self.features.bin_gain(gains[:, :bands], factor, self.n_fft, self.rate)
+        if options.strength != 1:
+            gain = gain**options.strength
+        if options.max_suppression_db is not None:
+            gain = gain.clamp(min=10 ** (-options.max_suppression_db / 20))
+        return gain
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        """Adds (C, T, n_fft) to the tail and gives the T * hop samples that no later frame reaches."""
+        n_frames = frames.shape[1]
+        total = overlap_add(frames, self.hop)  # (C, T + overlap - 1, hop)
+        weight = overlap_add(self.window.square().expand(n_frames, -1), self.hop)
+        total[:, : self.overlap - 1] += self.tail
+        weight[: self.overlap - 1] += self.tail_weight
+        self.tail, self.tail_weight = total[:, n_frames:], weight[n_frames:]
+        return (total[:, :n_frames] / weight[:n_frames].clamp(min=1e-8)).flatten(1)
+
+    def _trimmed(self, done: Tensor, last: bool) -> FloatArray:
+        """Drops the half window before the first sample, and whatever lies behind the last."""
+        start = self.n_out
+        self.n_out += done.shape[1]
+        skip = max(0, self.n_fft // 2 - start)
+        stop = self.n_fft // 2 + self.n_in - start if last else done.shape[1]
+        return np.ascontiguousarray(done[:, skip : max(skip, stop)].numpy())

@@ -1,0 +1,212 @@
+"""Cleaning sound while it comes: from a pipe or a file, to a pipe or a file, hop by hop.
+
+A wav header on stdin, or flags where there is none, say what comes; the same goes out on stdout. Words go to stderr.
+Shapes: C channels, N samples.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+
+from clearmel.audio import sound_file
+from clearmel.audio.pipes import WAVES, Pcm, read_header
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, existing
+from clearmel.inference.denoise_stream import DenoiseStream
+from clearmel.networks import Denoiser
+from clearmel.options import DenoiseOptions, RawOptions
+
+PIPE = "-"
+"""The path that stands for stdin or stdout."""
+STDIN, STDOUT = 0, 1
+CHUNK_BYTES = 1 << 16
+FILE_BLOCK_S = 1.0
+
+
+def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
+    """Cleans sound from `source` to `target`, one of which, or both, is `PIPE`.
+
+    However it comes, what goes out is what cleaning the same sound as a file without a warm-up gives. What is done by
+    Ctrl-C stays.
+
+    Args:
+        network: a denoiser.
+        source: a sound file, or `PIPE`.
+        target: a sound file, or `PIPE`.
+        options: how strongly.
+        raw: what comes without a header, if `raw_format` is given; then none goes out, either.
+
+    Raises:
+        InputError: no sound, no such sound as can be read, or NaN in it; what was done before stays.
+        BrokenPipeError: the reader of stdout has gone.
+        KeyboardInterrupt: Ctrl-C; a file is complete by then.
+    """
+    sound, blocks = _opened(source, raw)
+    if target == PIPE:
+        _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")
+        if raw.raw_format and source != PIPE:
+            sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # a hop is too little to share: on busy cores waiting for each other takes 100 times as long
+    try:
+        stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
+        wait = delay(stream)
+        print(
+            f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
+            f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
+            file=sys.stderr,
+        )
+        cleaned = _cleaned(stream, blocks(stream.hop))
+        if target == PIPE:
+            _to_pipe(cleaned, sound)
+        else:
+            _to_file(cleaned, Path(target), sound)
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def delay(stream: DenoiseStream) -> int:
+    """Samples from one's coming in to its going out, itself included: the most there is when fed hop by hop."""
+    features, own_half = stream.features, stream.n_fft // 2
+    probe, silence = None, np.zeros((stream.hop, 1), np.float32)
+    if stream.resampler is not None:  # it gives blocks as its transforms like them
+        probe = soxr.ResampleStream(stream.rate, features.sample_rate, 1, dtype="float32")
+    worst = n_low = n_out = 0
+    for n_in in range(stream.hop, 40 * stream.rate, stream.hop):  # long enough for hops that lie unevenly
+        n_low = n_in if probe is None else n_low + len(probe.resample_chunk(silence))
+        known = (n_low - features.n_fft // 2) // features.hop_length + 1 - stream.network.look_ahead
+        n_frames = min((n_in - own_half) // stream.hop + 1, stream.n_covered(known))
+        ready = n_frames * stream.hop - own_half
+        if ready > n_out:
+            worst, n_out = max(worst, n_in - n_out), ready
+    return worst
+
+
+def _opened(source: str, raw: RawOptions) -> tuple[Pcm, Callable[[int], Iterator[FloatArray]]]:
+    """What the source holds, and a function from the hop to its blocks (C, N)."""
+    if source != PIPE:
+        existing(source, folder=False)
+        info = sound_file.inspect(source)
+        sound = Pcm.of_file(info.subtype, info.sample_rate, info.n_channels)
+        return sound, lambda _: sound_file.blocks(source, FILE_BLOCK_S)
+    _check_pipe(sys.stdin, "stdin", "pipe sound into it, or give a file as --input_path")
+    incoming = Incoming(STDIN)
+    if raw.raw_format is None:
+        sound = read_header(incoming.exactly)
+    else:
+        sound = Pcm.of_raw(raw)
+        start = incoming.peek(12)
+        if start[:4] in WAVES and start[8:] == b"WAVE":
+            raise InputError("stdin begins with a wav header, which --raw_format denies. Leave --raw_format out.")
+    return sound, lambda hop: _blocks(incoming, sound, hop)
+
+
+def _check_pipe(pipe: object, name: str, what_to_do: str) -> None:
+    """Raises an InputError where a pipe is closed or a person's terminal."""
+    if pipe is None:
+        raise InputError(f"{name} is closed; {what_to_do}.")
+    if os.isatty({"stdin": STDIN, "stdout": STDOUT}[name]):
+        raise InputError(f"{name} is a terminal; {what_to_do}.")
+
+
+class Incoming:
+    """Bytes of a pipe, in pieces as they come."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle, self._held, self._ended = handle, bytearray(), False
+
+    def _wait(self, n_bytes: int) -> None:
+        while len(self._held) < n_bytes and not self._ended:
+            piece = os.read(self._handle, CHUNK_BYTES)
+            self._held += piece
+            self._ended = not piece
+
+    def peek(self, n_bytes: int) -> bytes:
+        """The next bytes, which stay; fewer at the end."""
+        self._wait(n_bytes)
+        return bytes(self._held[:n_bytes])
+
+    def exactly(self, n_bytes: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        self._wait(n_bytes)
+        return self._take(min(n_bytes, len(self._held)))
+
+    def multiple(self, n_bytes: int) -> bytes:
+        """All that has come, in whole multiples of n_bytes, at least one; fewer at the end."""
+        self._wait(n_bytes)
+        whole = len(self._held) // n_bytes * n_bytes
+        return self._take(whole or len(self._held))
+
+    def _take(self, n_bytes: int) -> bytes:
+        taken = bytes(self._held[:n_bytes])
+        del self._held[:n_bytes]
+        return taken
+
+
+def _blocks(incoming: Incoming, sound: Pcm, hop: int) -> Iterator[FloatArray]:
+    """The samples (C, N) as they come, N being whole hops until the end."""
+    frame, n_bytes = sound.frame_bytes, 0
+    left = sound.n_bytes
+    while data := incoming.multiple(hop * frame):
+        if left is not None:  # a wav of known length may carry words behind its sound
+            data = data[: left - n_bytes]
+        n_bytes += len(data)
+        wave = sound.decode(data[: len(data) // frame * frame])
+        if not np.isfinite(wave).all():
+            at = (n_bytes // frame - wave.shape[1] + int(np.argmin(np.isfinite(wave).all(axis=0)))) / sound.sample_rate
+            raise InputError(f"stdin holds NaN or infinite samples at {at:.3f} s; expected finite sound.")
+        yield wave
+    if n_bytes < frame:
+        raise InputError("stdin is empty; expected sound. Did the program before the pipe fail?")
+    if left is not None and n_bytes < left:
+        print(f"warning: stdin ended after {n_bytes} of the {left} bytes its header promises", file=sys.stderr)
+    elif n_bytes % frame:
+        print(f"warning: stdin ended within a sample; its last {n_bytes % frame} bytes are dropped", file=sys.stderr)
+
+
+def _cleaned(stream: DenoiseStream, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    for block in blocks:
+        yield stream.push(block)
+    yield stream.finish()
+
+
+def _to_pipe(cleaned: Iterator[FloatArray], sound: Pcm) -> None:
+    """Writes each piece as soon as it is there."""
+    _write(sound.header())
+    peak = 0.0
+    for wave in cleaned:
+        peak = max(peak, float(np.abs(wave).max(initial=0.0)))
+        _write(sound.encode(wave))
+    if peak > 1 and sound.subtype != "FLOAT":
+        print(f"warning: stdout is clipped: peak {peak:.2f}. Samples of f32le would keep it.", file=sys.stderr)
+
+
+def _write(data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(STDOUT, rest) :]
+
+
+def _to_file(cleaned: Iterator[FloatArray], target: Path, sound: Pcm) -> None:
+    """Writes a file, which is complete also where Ctrl-C or bad sound ends it."""
+    stop: BaseException | None = None
+    with sound_file.writing(target, sound.sample_rate, sound.n_channels, sound.subtype) as append:
+        done = 0
+        try:
+            for wave in cleaned:
+                append(wave)
+                done += wave.shape[1]
+        except (KeyboardInterrupt, InputError) as error:
+            if not done:
+                raise
+            stop = error
+    print(f"saved {target}", file=sys.stderr)
+    if stop is not None:
+        raise stop

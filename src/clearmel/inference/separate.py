@@ -1,0 +1,225 @@
+"""Voices out of a recording of any length, each into a file of its own.
+
+Shapes: S voices, C channels, N samples, T frames. The recording is heard in overlapping windows. What a network calls
+the first voice in one window it may call the second in the next: each window's voices are put in the order in which
+they are most like those of the window before, where both have heard the same, and then faded over. Where hardly anybody
+speaks there, the voices' spectra so far decide.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+import torch
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.stft import power_of
+from clearmel.checkpoints import weights_file
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, quoted
+from clearmel.data.separation_folder import crop_embeddings
+from clearmel.networks import Separator
+from clearmel.networks.looking_to_listen import FACE_DIM
+
+WINDOW_S, HOP_S = 16.0, 8.0
+"""What is heard at once, and from window to window: half of every window is heard twice."""
+BLOCK_S = 4.0
+FAINT = 1e-3
+"""Of the voices' mean power so far: below it nobody speaks."""
+
+
+class VoiceSeparator:
+    """A trained separator.
+
+    Args:
+        network: a separator with its card.
+        faces: embeddings (S, P, 512) of the speakers' faces, 25 a second, from the recording's start on; for a network
+            that needs them, and only for one.
+        passes: how many times each piece is heard, each time with its frames a part of a hop earlier; the tracks are
+            the means.
+    """
+
+    def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
+        if network.faces != (faces is not None):
+            raise InputError(
+                "these weights need the speakers' faces; give --faces_path."
+                if network.faces
+                else "these weights hear voices without faces; leave --faces_path out."
+            )
+        if faces is not None and (faces.ndim, faces.shape[0], faces.shape[-1]) != (3, network.n_voices, FACE_DIM):
+            raise InputError(
+                f"the faces have shape {faces.shape}; expected ({network.n_voices}, frames at 25 a second, {FACE_DIM})."
+            )
+        self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
+        self.rate, self.passes = self.features.sample_rate, passes
+
+    @classmethod
+    def load(cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1) -> "VoiceSeparator":
+        """Of the weights `models/<model_filename>`."""
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation")
+        assert isinstance(network, Separator)
+        return cls(network, faces, passes)
+
+    def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
+        """Voices (S, C, N) of a piece (C, N) at the network's rate, the means of all passes.
+
+        Args:
+            wave: the piece.
+            start_s: where in the recording it begins, for the faces.
+        """
+        phases = [number * self.features.hop_length // self.passes for number in range(self.passes)]
+        in_row = 1 if self.faces is not None else max(1, int(WINDOW_S * self.rate) // max(1, wave.shape[1]))
+        rows = (phases[first : first + in_row] for first in range(0, self.passes, in_row))
+        first_take, *takes = itertools.chain.from_iterable(self._heard(wave, row, start_s) for row in rows)
+        total = first_take.copy()
+        for take in takes:
+            if self.faces is None:
+                take = take[_order(*(voices.reshape(len(voices), -1) for voices in (first_take, take)))]
+            total += take
+        return np.asarray(total / np.float32(self.passes), np.float32)
+
+    @torch.inference_mode()
+    def _heard(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
+        """Voices (S, C, N) of a piece (C, N), once for each phase, in samples after a frame, at which it begins.
+
+        The piece is heard as often in a row: what has been heard of the voices helps to tell them apart. All channels
+        share the masks.
+        """
+        begins, end = list[int](), 0
+        for phase in phases:
+            begins.append(end + (phase - end) % self.features.hop_length)
+            end = begins[-1] + wave.shape[1]
+        row = np.zeros((len(wave), end), np.float32)
+        for begin in begins:
+            row[:, begin : begin + wave.shape[1]] = wave
+        sound, faces = torch.from_numpy(row), None
+        if self.faces is not None:
+            faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None]
+        masks = self.network(self.features.stft(sound.mean(dim=0))[None], faces)[0]  # (S, T, F)
+        tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
+        return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
+
+    def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+        """Voices in pieces (S, C, N) of a recording in pieces (C, N), at the network's rate, in a constant order."""
+        window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
+        overlap = window - hop
+        fade = np.sin(np.linspace(0, np.pi / 2, overlap, dtype=np.float32)) ** 2  # both sides are alike
+        tail: FloatArray | None = None  # the last window's voices from where the next one begins
+        profile = np.zeros((self.network.n_voices, self.features.n_mels))  # power of the voices so far, by band
+        n_heard = 0
+        for number, (wave, last) in enumerate(_windows(blocks, window, hop)):
+            voices = self.separate(wave, number * HOP_S)
+            if tail is not None:
+                shared = min(overlap, voices.shape[2], tail.shape[2])
+                if self.faces is None:
+                    both = tail[..., :shared], voices[..., :shared]
+                    if np.square(both[1]).mean(axis=2).sum() > FAINT * profile.sum() / n_heard:
+                        voices = voices[_order(*(piece.reshape(len(piece), -1) for piece in both))]
+                    else:
+                        voices = voices[_order(np.sqrt(profile), np.sqrt(self._profile(voices)))]
+                ramp = fade if shared == overlap else np.linspace(0, 1, shared, dtype=np.float32)
+                voices[..., :shared] = voices[..., :shared] * ramp + tail[..., :shared] * (1 - ramp)
+            profile, n_heard = profile + self._profile(voices), n_heard + voices.shape[2]
+            if last:
+                yield voices
+            else:
+                yield voices[..., :hop]
+                tail = voices[..., hop:].copy()
+
+    def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
+        """Power (S, M) of voices (S, C, N) in the mel bands, scaled so that it adds up to their energy."""
+        sound = torch.from_numpy(np.ascontiguousarray(voices))
+        power = (power_of(self.features.stft(sound)) @ self.features.filters().T).sum(dim=(1, 2)).double().numpy()
+        energy = np.square(voices, dtype=np.float64).sum(axis=(1, 2))
+        return np.asarray(power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) * energy[:, None])
+
+
+def separate_file(
+    voices: VoiceSeparator,
+    source: Path,
+    folder: Path,
+    suffix: str = ".wav",
+    heard: Callable[[float], object] | None = None,
+) -> list[Path]:
+    """Writes voice_1, voice_2 ... of a recording into a folder, at its rate, with its channels and length.
+
+    Args:
+        voices: a trained separator.
+        source: a sound file.
+        folder: gets the tracks; made if it is not there.
+        suffix: decides their format.
+        heard: called with the seconds that are done since the last call.
+
+    Raises:
+        InputError: the recording cannot be read or is silent, or a track cannot be written.
+    """
+    info = sound_file.inspect(source)
+    targets = [folder / f"voice_{number + 1}{suffix}" for number in range(voices.network.n_voices)]
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(sound_file.writing(path, info.sample_rate, info.n_channels, info.subtype))
+            for path in targets
+        ]
+        written, loudest = 0, 0.0
+        for piece in _at_rate(voices, source, info):
+            piece = piece[..., : info.n_samples - written]
+            loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
+            for write, track in zip(writers, piece, strict=True):
+                write(track)
+            written += piece.shape[2]
+            if heard is not None:
+                heard(piece.shape[2] / info.sample_rate)
+        if not loudest:
+            raise InputError(f"{quoted(source)} is silent; expected voices.")
+        rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
+        for write in writers:
+            write(rest)
+    return targets
+
+
+def _at_rate(voices: VoiceSeparator, source: Path, info: sound_file.AudioInfo) -> Iterator[FloatArray]:
+    """The tracks in pieces (S, C, N) at the recording's own rate."""
+    if info.sample_rate == voices.rate:
+        yield from voices.tracks(sound_file.blocks(source, BLOCK_S))
+        return
+    back = [
+        soxr.ResampleStream(voices.rate, info.sample_rate, info.n_channels, dtype="float32")
+        for _ in range(voices.network.n_voices)
+    ]
+    nothing = np.zeros((voices.network.n_voices, info.n_channels, 0), np.float32)
+    pieces = voices.tracks(sound_file.resampled(source, voices.rate, BLOCK_S))
+    for piece, last in itertools.chain(((piece, False) for piece in pieces), [(nothing, True)]):
+        chunks = [
+            stream.resample_chunk(np.ascontiguousarray(track.T), last=last).reshape(-1, info.n_channels).T
+            for stream, track in zip(back, piece, strict=True)
+        ]
+        yield np.stack(chunks)
+
+
+def _windows(blocks: Iterator[FloatArray], window: int, hop: int) -> Iterator[tuple[FloatArray, bool]]:
+    """Windows (C, N), and whether each is the last one, which may be shorter."""
+    held = next(blocks)
+    for block in blocks:
+        held = np.concatenate([held, block], axis=1)
+        while held.shape[1] > window:
+            yield held[:, :window], False
+            held = held[:, hop:]
+    while held.shape[1] > window:  # a single long block
+        yield held[:, :window], False
+        held = held[:, hop:]
+    yield held, True
+
+
+def _order(before: npt.NDArray[np.floating], now: npt.NDArray[np.floating]) -> list[int]:
+    """The order of `now` (S, N) in which its rows are most like those of `before`, by their products.
+
+    They are not normalised: where somebody is loud it is clear who.
+    """
+    alike = before.astype(np.float64) @ now.astype(np.float64).T  # (S, S)
+    orders = itertools.permutations(range(len(alike)))
+    return list(max(orders, key=lambda order: sum(float(alike[voice, place]) for voice, place in enumerate(order))))

@@ -1,0 +1,230 @@
+"""Pictures of a recording of any length, in tiles: lowest and highest sample, and mel spectrogram, at every zoom.
+
+One pass over the recording in blocks fills arrays on disk, finest first and each next one 16 times as coarse; tiles are
+made from the nearest array. Memory does not grow with the recording; a three-hour one takes about 110 MB of disk.
+"""
+
+import shutil
+import struct
+import tempfile
+import threading
+import weakref
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from clearmel.audio import sound_file
+from clearmel.core import temp_files
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray
+
+if TYPE_CHECKING:
+    from clearmel.audio.features import MelFeatures
+
+N_MELS = 64
+BINS = 10
+"""Bins of the waveform for one column of the spectrogram."""
+TILE_COLUMNS = 512
+TILE_BINS = 2048
+RANGE_DB = 70
+"""What the spectrogram shows below the loudest point."""
+COARSER = 16
+N_CACHED = 4
+"""Recordings whose pictures are kept."""
+BLOCK_S = 20.0
+LOUDEST_DB = 30.0
+"""A mel level of 255; each step below is half a dB."""
+
+
+class Tiles:
+    """The pictures of one recording, which grow while a thread reads it.
+
+    Attributes:
+        bin_s: seconds of one bin of the waveform, about a millisecond.
+        column_s: seconds of one column of the spectrogram, about ten.
+        share: of the recording read so far, 0 to 1.
+        peak: largest magnitude of a sample so far.
+        failure: why reading stopped, in one line; "" if it did not.
+
+    Args:
+        path: the recording.
+        folder: for the arrays; empty.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.info = path, sound_file.inspect(path)
+        self._step = max(1, round(self.info.sample_rate / 1000))  # samples of a bin
+        self.bin_s = self._step / self.info.sample_rate
+        self.column_s = BINS * self.bin_s
+        n_columns = -(-self.info.n_samples // (BINS * self._step))
+        self._levels: list[npt.NDArray[np.uint8]] = []  # (T, M)
+        self._waves: list[npt.NDArray[np.int16]] = []  # (BINS * T, 2)
+        while not self._levels or len(self._levels[-1]) > TILE_COLUMNS:
+            count = -(-n_columns // COARSER ** len(self._levels))
+            name = folder / str(len(self._levels))
+            self._levels.append(np.memmap(name.with_suffix(".mel"), np.uint8, "w+", shape=(count, N_MELS)))
+            self._waves.append(np.memmap(name.with_suffix(".wave"), np.int16, "w+", shape=(count * BINS, 2)))
+        self._done = 0  # columns
+        self._loudest = 0
+        self.share, self.peak, self.failure = 0.0, 0.0, ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Returns when the whole recording has been read."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Ends the reading."""
+        self._stop.set()
+
+    def mel(self, level: int, index: int) -> bytes | None:
+        """Tile `index` of 2**level columns in one, as PNG, the lowest band at the bottom; None if none is there yet."""
+        made = self._tile(self._levels, level, index, TILE_COLUMNS, 1)
+        if made is None:
+            return None
+        array, starts = made
+        shown = np.maximum.reduceat(array, starts).astype(np.int16)  # (T, M)
+        shade = (shown - self._loudest + 2 * RANGE_DB).clip(0, 2 * RANGE_DB) * 255 // (2 * RANGE_DB)
+        return _png(shade.astype(np.uint8).T[::-1])
+
+    def wave(self, level: int, index: int) -> bytes | None:
+        """Tile `index` of 2**level bins in one: pairs of lowest and highest sample, int16 little-endian."""
+        made = self._tile(self._waves, level, index, TILE_BINS, BINS)
+        if made is None:
+            return None
+        array, starts = made
+        low, high = np.minimum.reduceat(array[:, 0], starts), np.maximum.reduceat(array[:, 1], starts)
+        return np.stack([low, high], axis=1).astype("<i2").tobytes()
+
+    def _tile(
+        self, arrays: Sequence[npt.NDArray[np.integer]], level: int, index: int, size: int, per_column: int
+    ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.int64]] | None:
+        """The part of the nearest array for a tile, and where in it each column begins."""
+        nearest = min(level // 4, len(arrays) - 1)
+        step = 1 << (level - 4 * nearest)
+        array, done = arrays[nearest], -(-self._done // COARSER**nearest) * per_column
+        start, end = index * size * step, min((index + 1) * size * step, len(array), done)
+        if start >= end:
+            return None
+        return array[start:end], np.arange(0, end - start, step)
+
+    def _run(self) -> None:
+        try:
+            self._read()
+        except InputError as error:
+            self.failure = error.line()
+        except OSError as error:
+            self.failure = f"the pictures cannot be kept: {error.strerror}. Make room in the temporary folder."
+
+    def _read(self) -> None:
+        from clearmel.audio.features import MelFeatures  # torch takes a second, and the page is there without it
+
+        rate, hop = self.info.sample_rate, BINS * self._step
+        n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
+        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, min(40.0, rate / 8), min(8000.0, rate / 2))
+        beside = -(-n_fft // (2 * hop))  # columns that a window reaches to each side
+        # The buffer begins so that a frame's window is centred on the middle of its column.
+        buffer = np.zeros(beside * hop - hop // 2, np.float32)
+        for block in sound_file.blocks(self.path, BLOCK_S):
+            mono = block.mean(axis=0)
+            self.peak = max(self.peak, float(np.abs(mono).max()))
+            buffer = self._columns(np.concatenate([buffer, mono]), features, beside)
+            self.share = min(0.999, self._done / len(self._levels[0]))
+            if self._stop.is_set():
+                return
+        left = len(self._levels[0]) - self._done
+        if left:
+            silence = np.zeros(max(0, (left + 2 * beside) * hop - len(buffer)), np.float32)
+            self._columns(np.concatenate([buffer, silence]), features, beside)
+        self.share = 1.0
+
+    def _columns(self, buffer: FloatArray, features: "MelFeatures", beside: int) -> FloatArray:
+        """Fills the columns whose windows lie in the buffer; returns what the next ones need."""
+        import torch
+
+        hop = BINS * self._step
+        count = (len(buffer) - features.n_fft // 2) // hop - beside + 1
+        count = min(count, len(self._levels[0]) - self._done)
+        if count < 1:
+            return buffer
+        mel = features.mel(torch.from_numpy(buffer[: (2 * beside + count) * hop]))[beside : beside + count]
+        level = (2 * ((mel.numpy() - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
+        start = beside * hop - hop // 2
+        bins = buffer[start : start + count * hop].reshape(count * BINS, self._step)
+        pairs = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).clip(-1, 1) * 32767
+        first, end = self._done, self._done + count
+        self._levels[0][first:end] = level
+        self._waves[0][first * BINS : end * BINS] = pairs
+        for number in range(1, len(self._levels)):
+            self._coarsen(number, first // COARSER**number, -(-end // COARSER**number))
+        self._done, self._loudest = end, max(self._loudest, int(level.max()))
+        return buffer[count * hop :]
+
+    def _coarsen(self, number: int, first: int, end: int) -> None:
+        finer = self._levels[number - 1][first * COARSER : end * COARSER]
+        self._levels[number][first:end] = np.maximum.reduceat(finer, np.arange(0, len(finer), COARSER))
+        pairs = self._waves[number - 1][first * BINS * COARSER : end * BINS * COARSER]
+        starts = np.arange(0, len(pairs), COARSER)
+        coarse = self._waves[number][first * BINS : first * BINS + len(starts)]
+        coarse[:, 0] = np.minimum.reduceat(pairs[:, 0], starts)
+        coarse[:, 1] = np.maximum.reduceat(pairs[:, 1], starts)
+
+
+class TileCache:
+    """The pyramids of the recordings used last, in a temporary folder that goes with the shelf."""
+
+    def __init__(self) -> None:
+        self._folder = temp_files.temporary_folder()
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at the latest at exit
+        self._kept: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, path: Path) -> Tiles:
+        """The pyramid of a recording as it is now on disk.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        found = path.stat()
+        key = path, found.st_mtime_ns, found.st_size
+        with self._lock:
+            if key not in self._kept:
+                place = Path(tempfile.mkdtemp(dir=self._folder))
+                self._kept[key] = Tiles(path, place), place
+                while len(self._kept) > N_CACHED:
+                    old, place = self._kept.popitem(last=False)[1]
+                    old.stop()
+                    shutil.rmtree(place, ignore_errors=True)  # what is mapped stays readable until nobody uses it
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+
+def _png(shade: npt.NDArray[np.uint8]) -> bytes:
+    """(H, W) numbers of colours, as a PNG with a palette.
+
+    Source: Portable Network Graphics, W3C Recommendation, third edition, sections 5 and 11.
+    """
+    from matplotlib import colormaps
+
+    colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # each begins with its filter, none
+    header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
+    chunks = (
+        (b"IHDR", header),
+        (b"PLTE", colours.tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 3)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )

@@ -1,0 +1,1 @@
+"""Figures of merit and training losses, as pure functions."""

@@ -1,0 +1,166 @@
+"""How well frames are kept and cut: both recalls and precisions, curves over thresholds, cuts as events, seconds.
+
+"Keep" is the positive class where it matters. Hand labels are no finer than a frame or two, so that every figure is
+given twice: over all frames, and without those near a change of the labels ("_collar").
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from clearmel.core.file_io import FloatArray
+from clearmel.metrics import classification
+from clearmel.options import CutOptions
+from clearmel.segments.binarize import Parts, parts_to_keep
+from clearmel.segments.frames import FRAME_S
+
+KEEP_RECALL = 0.99
+"""Share of what is to be kept that the card's threshold keeps, on validation."""
+OVERLAP = 0.5
+"""Of two cuts, as a share of what they cover together, from which on they are the same one."""
+Flags = npt.NDArray[np.bool_]
+
+
+class FrameDecisions(NamedTuple):
+    """Decisions (K,): probability of keeping, what is right, and whether that is near a change."""
+
+    probability: FloatArray
+    keep: Flags
+    near: Flags
+
+
+def concatenate(parts: Sequence[FrameDecisions]) -> FrameDecisions:
+    """All decisions in one row."""
+    return FrameDecisions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def threshold_for_keep_recall(judged: FrameDecisions, share: float = KEEP_RECALL) -> float:
+    """The highest threshold at which at least this share of what is to be kept is kept; 0.5 where nothing is."""
+    kept = np.sort(judged.probability[judged.keep])
+    return float(kept[int((1 - share) * len(kept) + 1e-9)]) if len(kept) else 0.5
+
+
+def figures(judged: FrameDecisions, threshold: float) -> dict[str, float]:
+    """Recall and precision of cut and keep, and ROC-AUC, each also "_collar"; the threshold; the number of frames.
+
+    A precision of nothing is 0; a recall of nothing, and the AUC of a single kind, are nan.
+    """
+    found: dict[str, float] = {}
+    for suffix, chosen in (("", np.ones(len(judged.keep), bool)), ("_collar", ~judged.near)):
+        probability, keep = judged.probability[chosen], judged.keep[chosen]
+        kept = probability >= threshold
+        found |= {
+            f"cut_recall{suffix}": _share(~kept, ~keep),
+            f"cut_precision{suffix}": _share(~keep, ~kept) if not kept.all() else 0.0,
+            f"keep_recall{suffix}": _share(kept, keep),
+            f"keep_precision{suffix}": _share(keep, kept) if kept.any() else 0.0,
+            f"roc_auc{suffix}": classification.roc_auc(torch.from_numpy(probability), torch.from_numpy(keep)),
+        }
+    return found | {"threshold": threshold, "n_frames": len(judged.keep)}
+
+
+def curve(judged: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
+    """Both recalls at many thresholds, rising; the closer the more of what is to be kept lies between them."""
+    kept = np.sort(judged.probability[judged.keep])
+    levels = np.concatenate([np.linspace(0, 0.05, most // 2), np.linspace(0.05, 1, most // 4)])
+    own = kept[(levels * (len(kept) - 1)).astype(int)] if len(kept) else kept
+    thresholds = np.unique(np.concatenate([own.astype(np.float64), np.linspace(0.01, 0.99, most // 4)]))
+    inner = ~judged.near
+    rows: list[dict[str, float]] = []
+    for threshold in thresholds.tolist():
+        above = judged.probability >= threshold
+        rows.append(
+            {
+                "threshold": threshold,
+                "cut_recall": _share(~above, ~judged.keep),
+                "keep_recall": _share(above, judged.keep),
+                "cut_recall_collar": _share(~above[inner], ~judged.keep[inner]),
+                "keep_recall_collar": _share(above[inner], judged.keep[inner]),
+            }
+        )
+    return rows
+
+
+def at_keep_recall(judged: FrameDecisions, share: float = KEEP_RECALL) -> dict[str, float]:
+    """ROC-AUC and cut recall where so much is kept, over all frames and without those near a change."""
+    inner = FrameDecisions(judged.probability[~judged.near], judged.keep[~judged.near], judged.near[~judged.near])
+    found: dict[str, float] = {}
+    for suffix, part in (("", judged), ("_collar", inner)):
+        own = figures(part, threshold_for_keep_recall(part, share))
+        found |= {f"roc_auc{suffix}": own["roc_auc"], f"cut_recall{suffix}": own["cut_recall"]}
+    return found
+
+
+def edited(judged: FrameDecisions, options: CutOptions) -> dict[str, float]:
+    """What an editor would say of a clip: seconds removed and kept wrongly, and cuts that were found.
+
+    Args:
+        judged: of one recording, in order.
+        options: how decisions become cuts.
+
+    Returns:
+        "removed_wrongly_s", "kept_wrongly_s", "cuts", "cuts_found", "cuts_true".
+    """
+    duration_s = len(judged.keep) * FRAME_S
+    cuts = _cuts(parts_to_keep(judged.probability, FRAME_S, duration_s, options), duration_s)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~judged.keep, [False]]).astype(np.int8))).reshape(-1, 2)
+    true = [(float(a * FRAME_S), float(b * FRAME_S)) for a, b in edges if (b - a) * FRAME_S >= options.min_cut_s]
+    centres = (np.arange(len(judged.keep)) + 0.5) * FRAME_S
+    removed = np.zeros(len(centres), bool)
+    for start, end in cuts:
+        removed |= (centres >= start) & (centres < end)
+    return {
+        "removed_wrongly_s": float((removed & judged.keep).sum() * FRAME_S),
+        "kept_wrongly_s": float((~removed & ~judged.keep).sum() * FRAME_S),
+        "cuts": len(cuts),
+        "cuts_found": _matches(cuts, true),
+        "cuts_true": len(true),
+    }
+
+
+def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The sums of `edited` over recordings, with the F1 of the cuts: twice those found by those made plus true."""
+    total = {key: sum(row[key] for row in rows) for key in rows[0]}
+    both = total["cuts"] + total["cuts_true"]
+    return total | {"event_f1": 2 * total["cuts_found"] / both if both else float("nan")}
+
+
+def smoothed_energy(mel: FloatArray, stride: int) -> FloatArray:
+    """The simple rule to compare with: mean log-mel (K,) every `stride` frames, smoothed by a mean and a maximum of 5.
+
+    Args:
+        mel: (T, M).
+        stride: frames from decision to decision.
+    """
+    padded = np.pad(mel.mean(axis=1)[::stride], 2, mode="edge")
+    mean = np.pad(np.lib.stride_tricks.sliding_window_view(padded, 5).mean(axis=1), 2, mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(mean, 5).max(axis=1), np.float32)
+
+
+def _share(part: Flags, whole: Flags) -> float:
+    return float((part & whole).sum() / whole.sum()) if whole.any() else float("nan")
+
+
+def _cuts(parts: Parts, duration_s: float) -> Parts:
+    edges = [0.0, *(edge for part in parts for edge in part), duration_s]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]
+
+
+def _matches(found: Parts, true: Parts) -> int:
+    """Pairs that cover each other well enough; none is in two of them, as more than half is needed."""
+    return sum(
+        min(b, d) - max(a, c) > OVERLAP * (max(b, d) - min(a, c)) for a, b in found for c, d in true if a < d and c < b
+    )
+
+
+def rows_of(records: Sequence[dict[str, Any]], threshold: float, options: CutOptions) -> list[dict[str, Any]]:
+    """A row for each clip: its figures and what an editor would say."""
+    return [
+        {"name": record["name"], "loss": record["loss"]}
+        | {key: value for key, value in figures(record["judged"], threshold).items() if key != "threshold"}
+        | edited(record["judged"], options)
+        for record in records
+    ]

@@ -1,0 +1,73 @@
+"""Architectures, one family per file, by the name that a card gives them."""
+
+from clearmel.networks.attention import KeywordTransformer, MultiHeadAttention
+from clearmel.networks.band_split import BandSplitSeparator
+from clearmel.networks.base import Cutter, Denoiser, Network, Separator
+from clearmel.networks.bcresnet import BCResNet
+from clearmel.networks.frame_cutters import ConvolutionalCutter, RecurrentCutter
+from clearmel.networks.fully_connected import FullyConnected
+from clearmel.networks.gain_denoiser import GainDenoiser
+from clearmel.networks.looking_to_listen import LookingToListen, LookingToListenFaces
+from clearmel.networks.lstm import LSTMClassifier, LSTMDenoiser
+from clearmel.networks.resnet import ResNet18, ResNet34, ResNet50
+from clearmel.networks.statistics import Statistics
+from clearmel.networks.vgg import VGG11
+
+CLASSIFIERS: dict[str, type[Network]] = {
+    "lstm": LSTMClassifier,
+    "bcresnet": BCResNet,
+    "vgg11": VGG11,
+    "resnet18": ResNet18,
+    "resnet34": ResNet34,
+    "resnet50": ResNet50,
+    "mhatt": MultiHeadAttention,
+    "kwt": KeywordTransformer,
+    "fully_connected": FullyConnected,
+    "statistics": Statistics,
+}
+"""Those that give one logit or one for each class of a whole recording, by the name of their flag."""
+CUTTERS: dict[str, type[Cutter]] = {"crnn": RecurrentCutter, "conv1d": ConvolutionalCutter}
+"""Those that keep or cut every few frames, by the name of their flag."""
+SEPARATORS: dict[str, type[Separator]] = {
+    "band_split": BandSplitSeparator,
+    "looking_to_listen": LookingToListen,
+    "looking_to_listen_faces": LookingToListenFaces,
+}
+"""Those that tell voices apart, by the name of their flag."""
+NETWORKS: dict[str, type[Network]] = (
+    {
+        "lstm_classifier": LSTMClassifier,
+        "lstm_denoiser": LSTMDenoiser,
+        "gain_denoiser": GainDenoiser,
+    }
+    | {name: kind for name, kind in CLASSIFIERS.items() if name != "lstm"}
+    | CUTTERS
+    | SEPARATORS
+)
+__all__ = [
+    "CLASSIFIERS",
+    "CUTTERS",
+    "NETWORKS",
+    "SEPARATORS",
+    "VGG11",
+    "BCResNet",
+    "BandSplitSeparator",
+    "ConvolutionalCutter",
+    "Cutter",
+    "Denoiser",
+    "FullyConnected",
+    "GainDenoiser",
+    "KeywordTransformer",
+    "LSTMClassifier",
+    "LSTMDenoiser",
+    "LookingToListen",
+    "LookingToListenFaces",
+    "MultiHeadAttention",
+    "Network",
+    "RecurrentCutter",
+    "ResNet18",
+    "ResNet34",
+    "ResNet50",
+    "Separator",
+    "Statistics",
+]

@@ -1,0 +1,203 @@
+"""A denoiser that decides how much to keep of each band, and, in later stages, of each bin within the bands.
+
+Shapes: B batch, T frames, M mel bands, K STFT bins, H hidden.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from clearmel.networks.base import Denoiser, Network
+from clearmel.networks.bin_refiner import BinRefiner, BinRefinerState
+from clearmel.networks.lstm import LSTMDenoiser
+from clearmel.networks.lstm_step import lstm_step
+
+MEAN, SPREAD = 0.25, 0.5
+"""Of log-mels of noisy speech at usual levels, so that the LSTM is fed with values around 0 of about unit size."""
+FINE_SPREAD = 0.15
+"""The same of the fine structure, whose mean is 0."""
+
+
+class GainState(NamedTuple):
+    """What a recording's next piece needs: all stages' states, and the frames whose look-ahead is not complete.
+
+    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's.
+    """
+
+    heard: Any
+    refined: Any
+    mel: Tensor
+    fine: Tensor | None
+    skip: int
+    hidden: Tensor | None = None
+    near: BinRefinerState | None = None
+
+
+class GainDenoiser(Denoiser):
+    """Band gains from log-mels, and bin gains from the fine structure of the STFT where `fine_bins` asks for them.
+
+    The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0: what is clean passes as it
+    is. The second stage sees, beside the first one's hidden state, how far each of the lowest `fine_bins` STFT bins
+    lies above its band (the harmonics of a voice, which bands cannot resolve), and answers with a factor for each bin.
+    A third one corrects these factors by what lies around each bin, see `BinRefiner`.
+
+    Args:
+        input_dim: mel bands M.
+        hidden_dim: LSTM width H.
+        num_layers: LSTM layers.
+        dropout: between the layers, in training.
+        bound_db: largest attenuation of a band.
+        look_ahead: frames after the present one that are heard before deciding.
+        ahead_dim: with a look-ahead, width of a convolution over the states of the present frame and of those ahead,
+            which corrects the present one's; 0: the last one's state alone decides. So weights without look-ahead can
+            be taken over: at first the correction is 0.
+        fine_bins: bins K of the second stage, 0 for none.
+        fine_dim: width of its LSTM.
+        near_dim: channels of the third stage, 0 for none.
+        knee_db: an attenuation of a dB becomes a * a / (a + knee_db): those far below the knee vanish, so that clean
+            speech passes, those far above it lose `knee_db`. 0: all stay.
+    """
+
+    warm_up_s = 4.0
+
+    def __init__(
+        self,
+        input_dim: int = 80,
+        hidden_dim: int = 80,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bound_db: float = 60.0,
+        look_ahead: int = 0,
+        fine_bins: int = 0,
+        fine_dim: int = 256,
+        ahead_dim: int = 0,
+        knee_db: float = 0.0,
+        near_dim: int = 0,
+    ) -> None:
+        super().__init__(
+            input_dim=input_dim,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            bound_db=bound_db,
+            look_ahead=look_ahead,
+            fine_bins=fine_bins,
+            fine_dim=fine_dim,
+            ahead_dim=ahead_dim,
+            knee_db=knee_db,
+            near_dim=near_dim,
+        )
+        self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
+        self.least = 10 ** (-bound_db / 20)
+        self._bend(knee_db)
+        self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
+        self.hidden2gain = nn.Linear(hidden_dim, input_dim)
+        nn.init.constant_(self.hidden2gain.bias, 1.0)  # begins 3 dB below the input
+        if ahead_dim:
+            self.ahead = nn.Conv1d(hidden_dim, ahead_dim, look_ahead + 1)
+            self.ahead2hidden = nn.Linear(ahead_dim, hidden_dim)
+            nn.init.zeros_(self.ahead2hidden.weight)
+            nn.init.zeros_(self.ahead2hidden.bias)
+        if fine_bins:
+            self.mix = nn.Linear(hidden_dim + fine_bins, fine_dim)
+            self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
+            self.hidden2factor = nn.Linear(fine_dim, fine_bins)
+        self.neighbours = BinRefiner(input_dim, fine_bins, near_dim) if fine_bins and near_dim else None
+
+    def begin_from(self, other: Network) -> Network:
+        """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without the later stages.
+
+        A knee that is asked for stands above that of the weights; without one theirs stays.
+
+        Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
+        softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
+        """
+        complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
+        complete = complete and (other.neighbours is not None or self.neighbours is None)
+        if isinstance(other, GainDenoiser):
+            other._bend(self.sizes["knee_db"] or other.sizes["knee_db"])
+            self._bend(other.sizes["knee_db"])
+        if complete and (other.ahead_dim or not self.ahead_dim):
+            return other
+        state = {name: weight for name, weight in other.state_dict().items() if isinstance(weight, Tensor)}
+        fits = all(f"lstm.{name}" in state for name, _ in self.lstm.named_parameters()) and all(
+            weight.shape == state[name].shape for name, weight in self.named_parameters() if name in state
+        )
+        if not isinstance(other, GainDenoiser | LSTMDenoiser) or not fits:
+            sizes = {key: other.sizes.get(key) for key in ("hidden_dim", "num_layers")}
+            raise ValueError(f"holds a {type(other).__name__} of {sizes}; expected the sizes asked for")
+        if isinstance(other, LSTMDenoiser):
+            first = state["lstm.weight_ih_l0"]
+            state["lstm.bias_ih_l0"] = state["lstm.bias_ih_l0"] + MEAN * first.sum(dim=1)
+            state["lstm.weight_ih_l0"] = SPREAD * first
+            weight, bias = state.pop("hidden2spectrogram.weight"), state.pop("hidden2spectrogram.bias")
+            if other.attenuation:
+                state |= {"hidden2gain.weight": -1.7 * weight, "hidden2gain.bias": -1.7 * bias - 3.2}
+        self.load_state_dict(state, strict=False)
+        return self
+
+    def _bend(self, knee_db: float) -> None:
+        self.sizes["knee_db"], self.knee = knee_db, knee_db * math.log(10) / 20  # nepers
+
+    def forward(
+        self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
+    ) -> tuple[Tensor, Tensor | None, GainState]:
+        """See `Denoiser.forward`."""
+        return self._advanced(mel, fine, state, last, self.neighbours)
+
+    def hear(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
+        """See `Denoiser.hear`: the third stage begins anew, which costs .0003 of ESTOI; no frame waits for others."""
+        *_, state = self._advanced(mel, fine, None, False, None)
+        return GainState(state.heard, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
+
+    def _advanced(
+        self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: BinRefiner | None
+    ) -> tuple[Tensor, Tensor | None, GainState]:
+        """`forward` with a given third stage; None leaves it out."""
+        if state is None:
+            state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
+        ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
+        hidden, heard = lstm_step(self.lstm, (ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
+        if self.ahead_dim:
+            skip, kept, hidden = 0, *self._corrected(hidden, state.hidden)
+        else:
+            skip, kept = min(state.skip, hidden.shape[1]), None
+            hidden = hidden[:, skip:]
+        n_frames = hidden.shape[1]
+        mel = torch.cat([state.mel, mel], dim=1)
+        # float32 from here on: the logarithm of a small gain needs it
+        gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
+        lowered = -gain.log()  # nepers of amplitude
+        if self.knee:
+            lowered = lowered.square() / (lowered + self.knee)
+        estimate = mel[:, :n_frames] - lowered / 5
+        refined, near, factor = state.refined, state.near, None
+        if fine is not None and state.fine is not None and self.fine_bins:
+            fine = torch.cat([state.fine, fine], dim=1)
+            if not n_frames:
+                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip, kept, near)
+            shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
+            seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
+            turned, refined = lstm_step(self.refiner, seen, refined)
+            logit = self.hidden2factor(turned).float() - 1.456
+            if neighbours is not None:
+                level = (mel[:, :n_frames] - MEAN) / SPREAD
+                correction, near = neighbours(level, lowered, shape, logit, near)
+                logit = logit + correction
+            # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
+            factor = 0.7 - 3.7 * torch.sigmoid(logit)
+            fine = fine[:, n_frames:]
+        after = GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
+        return estimate, factor, after
+
+    def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The states (B, L, H) that are still without their look-ahead, and those before, corrected by what follows."""
+        hidden = hidden if held is None else torch.cat([held, hidden], dim=1)
+        n_frames = max(0, hidden.shape[1] - self.look_ahead)
+        present, kept = hidden[:, :n_frames], hidden[:, n_frames:]
+        if not n_frames:
+            return kept, present
+        seen = nn.functional.elu(self.ahead(hidden.transpose(1, 2))).transpose(1, 2)  # (B, n_frames, ahead_dim)
+        return kept, present + self.ahead2hidden(seen)

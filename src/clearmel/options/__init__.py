@@ -1,0 +1,65 @@
+"""What the flags of the scripts mean, as frozen dataclasses: defaults, help texts and checks in one place.
+
+No torch here: `--help` must answer at once.
+"""
+
+from clearmel.options.fields import flag, refuse
+from clearmel.options.inference import (
+    FRAME_RATE_HZ,
+    GENTLE,
+    MODES,
+    RAW_FORMATS,
+    RECONSTRUCTIONS,
+    THRESHOLD_SPAN,
+    TIGHT,
+    ClipOptions,
+    CutOptions,
+    DenoiseOptions,
+    RawOptions,
+)
+from clearmel.options.mixing import BuildOptions, MixOptions, MultiSpeakerOptions, PoolOptions
+from clearmel.options.networks import (
+    CLASSIFIERS,
+    CUTTERS,
+    FEATURE_PRESETS,
+    SEPARATORS,
+    ClassifierOptions,
+    CutterOptions,
+    FeatureOptions,
+    SeparatorOptions,
+)
+from clearmel.options.training import DEVICES, MIXED_PRECISION, SCHEDULES, AugmentOptions, FitOptions, LossOptions
+
+__all__ = [
+    "CLASSIFIERS",
+    "CUTTERS",
+    "DEVICES",
+    "FEATURE_PRESETS",
+    "FRAME_RATE_HZ",
+    "GENTLE",
+    "MIXED_PRECISION",
+    "MODES",
+    "RAW_FORMATS",
+    "RECONSTRUCTIONS",
+    "SCHEDULES",
+    "SEPARATORS",
+    "THRESHOLD_SPAN",
+    "TIGHT",
+    "AugmentOptions",
+    "BuildOptions",
+    "ClassifierOptions",
+    "ClipOptions",
+    "CutOptions",
+    "CutterOptions",
+    "DenoiseOptions",
+    "FeatureOptions",
+    "FitOptions",
+    "LossOptions",
+    "MixOptions",
+    "MultiSpeakerOptions",
+    "PoolOptions",
+    "RawOptions",
+    "SeparatorOptions",
+    "flag",
+    "refuse",
+]

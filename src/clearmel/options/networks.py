@@ -1,0 +1,184 @@
+"""Which network of which sizes, and what it hears."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from clearmel.options.fields import flag, refuse
+
+FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
+    "mel80": {},
+    "speech40": {"n_fft": 480, "hop_length": 160, "n_mels": 40, "top_db": 80.0},
+    "esc50": {
+        "sample_rate": 44100,
+        "n_fft": 4096,
+        "win_length": 3969,
+        "hop_length": 308,
+        "n_mels": 256,
+        "fmax": 17000.0,
+        "top_db": 80.0,
+    },
+    "mel100": {"n_fft": 512, "hop_length": 160},
+    "podcast": {
+        "sample_rate": 22050,
+        "n_fft": 2048,
+        "win_length": 1102,
+        "hop_length": 880,
+        "fmin": 0.0,
+        "fmax": 11025.0,
+        "pre_emphasis": 0.97,
+        "exponent": 1,
+    },
+}
+"""Numbers of `MelFeatures` by name, where they differ from its defaults."""
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """What a mel is; a number that is not given is that of the preset."""
+
+    features: str = flag(
+        "mel80", f"numbers of the mels: {' / '.join(FEATURE_PRESETS)}, each of which a flag may change"
+    )
+    sample_rate: int | None = flag(None, "in Hz")
+    n_fft: int | None = flag(None, "length of the FFT in samples, even")
+    win_length: int | None = flag(None, "length of the window in samples, 0 for n_fft")
+    hop_length: int | None = flag(None, "samples from frame to frame")
+    n_mels: int | None = flag(None, "mel bands")
+    fmin: float | None = flag(None, "lower edge of the lowest band in Hz")
+    fmax: float | None = flag(None, "upper edge of the highest band in Hz")
+    top_db: float | None = flag(None, "count from the loudest value down to this far below it; 0: absolute values")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (
+                    self.features not in FEATURE_PRESETS,
+                    f"--features {self.features}; expected {' / '.join(FEATURE_PRESETS)}",
+                )
+            ]
+        )
+
+    def numbers(self) -> dict[str, Any]:
+        """Arguments of `MelFeatures`."""
+        given = {key: value for key, value in vars(self).items() if key != "features" and value is not None}
+        return FEATURE_PRESETS[self.features] | given
+
+
+CLASSIFIERS = (
+    "lstm",
+    "bcresnet",
+    "vgg11",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "mhatt",
+    "kwt",
+    "fully_connected",
+    "statistics",
+)
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """Which classifier; a size that is not given is as published."""
+
+    network: str = flag("lstm", f"what is trained: {' / '.join(CLASSIFIERS)}")
+    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width")
+    num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers")
+    scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual")
+    width: int | None = flag(None, "resnets, vgg11: channels of the first stage")
+    num_heads: int | None = flag(None, "mhatt, kwt: attention heads")
+    patch_frames: int | None = flag(None, "kwt: frames in a patch")
+    window: int | None = flag(None, "fully_connected: frames that are seen at once")
+    members: int | None = flag(None, "statistics: perceptrons whose answers are averaged")
+    dropout: float | None = flag(None, "in training")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in CLASSIFIERS, f"--network {self.network}; expected {' / '.join(CLASSIFIERS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key != "dropout"
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
+
+
+CUTTERS = ("crnn", "conv1d")
+
+
+@dataclass(frozen=True)
+class CutterOptions:
+    """Which network decides what is kept; a size that is not given is the network's own."""
+
+    network: str = flag("crnn", "what is trained: crnn, or conv1d as in the original system")
+    hidden_dim: int | None = flag(None, "crnn: width")
+    num_layers: int | None = flag(None, "crnn: layers of the GRU")
+    members: int | None = flag(None, "crnn: networks whose answers are averaged")
+    levels: int | None = flag(None, "conv1d: how often the width halves")
+    repeat: int | None = flag(None, "conv1d: convolutions of each width")
+    level_1: int | None = flag(None, "conv1d: width of the first convolution")
+    dropout: float | None = flag(None, "in training")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in CUTTERS, f"--network {self.network}; expected {' / '.join(CUTTERS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                (not 0 <= (self.levels or 0) <= 10, f"--levels {self.levels}; expected 0 to 10"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key not in ("dropout", "levels")
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        return {key: value for key, value in vars(self).items() if key != "network" and value is not None}
+
+
+SEPARATORS = ("band_split", "looking_to_listen", "looking_to_listen_faces")
+
+
+@dataclass(frozen=True)
+class SeparatorOptions:
+    """Which network tells voices apart; a size that is not given is the network's own."""
+
+    network: str = flag("band_split", f"what is trained: {' / '.join(SEPARATORS)}")
+    hidden_dim: int | None = flag(None, "width")
+    num_layers: int | None = flag(None, "band_split: blocks")
+    channels: int | None = flag(None, "looking_to_listen: width of the convolutions")
+    linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers")
+    dropout: float | None = flag(None, "in training")
+    phase: bool = flag(False, "band_split: hear phases, too, and answer with complex masks; wants many hours of speech")
+    n_fft: int = flag(1024, "length of the window and the FFT in samples at 16 kHz")
+    win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
+    hop_length: int = flag(512, "samples from frame to frame; half of it costs twice as much")
+
+    def __post_init__(self) -> None:
+        refuse(
+            [
+                (self.network not in SEPARATORS, f"--network {self.network}; expected {' / '.join(SEPARATORS)}"),
+                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
+                *(
+                    (value < 1, f"--{key} {value}; expected 1 or more")
+                    for key, value in self.sizes().items()
+                    if key != "dropout"
+                ),
+            ]
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        own = ("hidden_dim", "num_layers", "channels", "linear_dim", "dropout")
+        given = {key: value for key in own if (value := getattr(self, key)) is not None}
+        return given | {"phase": True} if self.phase else given

@@ -1,0 +1,1 @@
+"""Builders of datasets: mixtures, synthetic speech, face embeddings, downloads."""

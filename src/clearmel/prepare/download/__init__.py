@@ -1,0 +1,1 @@
+"""Downloads of clip lists such as AVSpeech and AudioSet."""

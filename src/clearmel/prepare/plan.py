@@ -1,0 +1,99 @@
+"""Plans every mixture of a dataset: which clean file, noises, SNR and chain, and in which split.
+
+The plan depends only on the seed, the options and the names of the files.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clearmel.audio import sound_file
+from clearmel.augmentation import mix, recording_chain
+from clearmel.core.errors import InputError
+from clearmel.data.splits import Pool
+from clearmel.options import BuildOptions
+
+
+@dataclass(frozen=True)
+class Job:
+    """All mixtures of one clean file."""
+
+    split: str
+    clean: str
+    recipes: tuple[mix.Recipe, ...]
+
+    @property
+    def name(self) -> str:
+        """Unique over the splits."""
+        return f"{self.split}/{self.clean}"
+
+    def target(self, side: str, index: int) -> Path:
+        """Path of one mixture's mel below the output folder."""
+        relative = Path(self.clean)
+        speaker = relative.parent if relative.parent != Path() else Path("unknown")
+        # The suffix stays in the name where a.wav and a.flac lie side by side.
+        stem = f"{relative.stem}_{relative.suffix[1:].lower()}_{index}"
+        return Path(self.split) / side / speaker / f"{stem}.npy"
+
+    def mixture(self, index: int) -> str:
+        """Name of one mixture in its split, without suffix."""
+        return self.target("noisy", index).relative_to(Path(self.split, "noisy")).as_posix().removesuffix(".npy")
+
+
+def draw_jobs(split: str, pool: Pool, options: BuildOptions) -> list[Job]:
+    """Draws every recipe of a split; each clean file has its own generator."""
+    count = options.n_mixtures if split == "train" else options.val_mixtures or options.n_mixtures
+    jobs = []
+    for name in pool.clean:
+        rng = np.random.default_rng([options.seed, zlib.crc32(f"{split}/{name}".encode())])
+        recipes = tuple(_draw(rng, split, pool, options) for _ in range(count * _n_pieces(pool, name, options)))
+        jobs.append(Job(split, name, recipes))
+    return jobs
+
+
+def _n_pieces(pool: Pool, name: str, options: BuildOptions) -> int:
+    """How many lengths of --clip_s a clip holds: long recordings give their share of the mixtures."""
+    if not options.clip_s:
+        return 1
+    try:
+        info = sound_file.inspect(Path(pool.clean_root, name))
+    except InputError:  # told when it is cooked
+        return 1
+    return max(1, round(info.n_samples / info.sample_rate / options.clip_s))
+
+
+def _draw(rng: np.random.Generator, split: str, pool: Pool, options: BuildOptions) -> mix.Recipe:
+    augment = rng.random() < (options.augment if split == "train" else 0.0)
+    noises = [f"noise/{rng.choice(pool.noise)}"]
+    kind = rng.random() if augment else 1.0
+    if kind < 0.08:
+        noises = ["coloured"]
+    elif kind < 0.16:
+        noises = [f"clean/{name}" for name in rng.choice(pool.clean, size=8)]
+    elif kind < 0.4:
+        noises.append("coloured" if rng.random() < 0.3 else f"noise/{rng.choice(pool.noise)}")
+    recipe = mix.Recipe(
+        noises=tuple(noises),
+        snr_db=round(rng.uniform(options.snr_min, options.snr_max), 2),
+        seed=int(rng.integers(2**31)),
+        noise_tilt_db=round(rng.uniform(-12.0, 12.0), 2) if augment and rng.random() < 0.6 else None,
+        chain=recording_chain.draw_chain(rng, augment, options.reverb),
+    )
+    # A clean recording has a floor of its own, below the noise that the mixtures are made with.
+    if split == "train" and options.floor > 0 and rng.random() < options.floor:
+        chain = replace(recipe.chain, floor_db=round(rng.uniform(26.0, 50.0), 2))
+        recipe = replace(recipe, chain=chain)
+    return recipe
+
+
+def rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """The jobs as rows of mix.csv."""
+    return [
+        {"split": job.split, "name": f"{job.mixture(k)}.npy"} | {"clean": job.clean} | mix.describe(recipe)
+        for job in jobs
+        for k, recipe in enumerate(job.recipes)
+    ]

@@ -1,0 +1,97 @@
+"""What pictures are made of: drawing a wave, its spectra, or its cuts into a figure that is there already."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
+from clearmel.audio.stft import power_of
+from clearmel.core.file_io import FloatArray
+from clearmel.segments.timelines import Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+COLUMNS_PER_S = 100
+"""Of a waveform."""
+
+
+def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) -> None:
+    """Draws a wave (N,) into an empty figure.
+
+    Args:
+        figure: of matplotlib.
+        wave: in about [-1, 1].
+        sample_rate: in Hz; windows of 64 ms every 16 ms, 128 mel bands up to half of it.
+        kind: waveform, stft, mel, mfcc, or mel3d, the mel spectrogram as a surface.
+    """
+    hop = max(1, round(0.016 * sample_rate))
+    features = MelFeatures(sample_rate, 4 * hop, hop, 128, 20.0, sample_rate / 2)
+    sound, seconds = torch.from_numpy(wave), len(wave) / sample_rate
+    if kind == "mel3d":
+        level = (features.mel(sound).numpy() - 1) * DECIBELS_PER_UNIT
+        level = level[:: -(-len(level) // 240), ::2].clip(min=level.max() - 80)  # (T, M / 2)
+        times, bands = np.meshgrid(np.linspace(0, seconds, len(level)), np.arange(level.shape[1]) * 2, indexing="ij")
+        axis = figure.add_subplot(projection="3d")
+        axis.plot_surface(times, bands, level, cmap="magma", rstride=1, cstride=1, linewidth=0)
+        axis.set(xlabel="time (s)", ylabel="mel band", zlabel="power (dB)")
+        axis.view_init(elev=45, azim=-70)
+        return
+    axis = figure.add_subplot()
+    axis.set_xlabel("time (s)")
+    if kind == "waveform":
+        step = max(1, len(wave) // 2000)  # of each 2000th part the lowest and the highest sample
+        parts = wave[: len(wave) // step * step].reshape(-1, step)
+        ends = np.stack([parts.min(1), parts.max(1)], axis=1).reshape(-1)
+        axis.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends, linewidth=0.5)
+        axis.set(ylabel="amplitude", xlim=(0, seconds))
+        return
+    height, values, label = sample_rate / 2, 10 * torch.log10(1e-12 + power_of(features.stft(sound))), "power (dB)"
+    if kind == "mel":
+        height, values = features.n_mels, (features.mel(sound) - 1) * DECIBELS_PER_UNIT
+    elif kind == "mfcc":
+        height, values, label = 20, features.cepstrum(features.mel(sound)), "coefficient (dB)"
+    bottom, top, colours = float(values.max()) - 80, float(values.max()), "magma"
+    if kind == "mfcc":  # the first one, the level, would drown the others
+        top = float(values[:, 1:].abs().max())
+        bottom, colours = -top, "RdBu_r"
+    image = axis.imshow(
+        values.T.numpy(), origin="lower", aspect="auto", cmap=colours, extent=(0, seconds, 0, height),
+        vmin=bottom, vmax=top, interpolation="nearest",
+    )  # fmt: skip
+    axis.set_ylabel({"stft": "frequency (Hz)", "mel": "mel band", "mfcc": "coefficient"}[kind])
+    figure.colorbar(image, ax=axis, label=label)
+
+
+def waveform(path: Path) -> FloatArray:
+    """Lowest and highest sample (2, N) of each hundredth of a second."""
+    blocks = sound_file.mono(path, 100 * COLUMNS_PER_S)
+    parts = [block[: len(block) // COLUMNS_PER_S * COLUMNS_PER_S].reshape(-1, COLUMNS_PER_S) for block in blocks]
+    columns = np.concatenate(parts)
+    return np.stack([columns.min(axis=1), columns.max(axis=1)])
+
+
+def draw_cuts(
+    axis: "Axes", timeline: Timeline, start_s: float, end_s: float, columns: FloatArray | None = None
+) -> None:
+    """Draws a stretch of a recording, what is cut of it shaded.
+
+    Args:
+        axis: of matplotlib.
+        timeline: the recording and what stays of it.
+        start_s: of the stretch.
+        end_s: of it.
+        columns: its `waveform`, if it is known.
+    """
+    low, high = waveform(timeline.source) if columns is None else columns
+    own = slice(int(start_s * COLUMNS_PER_S), int(end_s * COLUMNS_PER_S) + 1)
+    seconds = start_s + np.arange(len(low[own])) / COLUMNS_PER_S
+    axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
+    for a, b in timeline.cuts():
+        if a < end_s and b > start_s:
+            axis.axvspan(max(a, start_s), min(b, end_s), color="#d9534f", alpha=0.35, linewidth=0)
+    peak = max(1e-3, float(np.abs([low, high]).max()))
+    axis.set(xlim=(start_s, end_s), ylim=(-peak, peak), yticks=[])

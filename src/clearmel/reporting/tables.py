@@ -1,0 +1,77 @@
+"""Figures out of an evaluation or a batch run: as JSON on stdout, and as CSV."""
+
+import argparse
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import ensure_writable, quoted, write_text
+
+
+def json_text(value: Any) -> str:
+    """One JSON value; what is not a number becomes null."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def print_json(value: Any) -> None:
+    """Prints exactly one JSON value."""
+    print(json_text(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def csv_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of equal keys as CSV text with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def text_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as a text table: a header, names on the left, numbers on the right, shares with three digits."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [keys, *([_cell(row.get(key, "")) for key in keys] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if not column else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def check_table_path(path: str) -> None:
+    """Raises an InputError if the name tells neither CSV nor JSON, or cannot be written."""
+    if not path.lower().endswith((".csv", ".json")):
+        raise InputError(f"{quoted(path)}: expected a name that ends in .csv or .json.")
+    ensure_writable(path)
+
+
+def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as CSV or JSON, as the name's suffix says."""
+    write_text(path, json_text(list(rows)) if path.lower().endswith(".json") else csv_table(rows))
+
+
+def write(report: Any, records: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """The report as JSON with --json, one row per item with --csv_path."""
+    if args.csv_path:
+        write_text(args.csv_path, csv_table(records))
+    if args.json:
+        print_json(report)

@@ -1,0 +1,154 @@
+"""Which parts of a recording of speech are kept, and which are cut: pauses, breaths, knocks."""
+
+import functools
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from clearmel.audio.features import MelFeatures
+from clearmel.augmentation import spec_augment
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import quoted
+from clearmel.data import cut_clips
+from clearmel.data.batching import Batch
+from clearmel.data.cut_clips import Clips, CutClips
+from clearmel.metrics import cutting
+from clearmel.metrics.cutting import FrameDecisions
+from clearmel.networks import CUTTERS, Network
+from clearmel.options import AugmentOptions
+from clearmel.options.source import Source
+from clearmel.tasks.base import Record, Task
+
+
+class CuttingTask(Task):
+    """Keep (1) or cut (0), decided every 40 ms.
+
+    Args:
+        source: where the data lie; `val_fraction` of the clips of a folder without train/ and val/ is held out.
+        features: what a mel is.
+        sizes: arguments of a new network.
+        network_name: of a new network, a key of `CUTTERS`.
+        augment: how clips are changed in training.
+        clip_s: length of the pieces to train on in seconds.
+        labels_path: labels of all clips, if they do not lie beside them.
+        collar_s: decisions so near to a change of the labels are left out of the figures "..._collar".
+        threshold: probability from which on a decision is called keep; None: what keeps `KEEP_RECALL` of the frames
+            of the set that is reported.
+    """
+
+    name, monitor, higher_is_better = "cleaning", "score", True
+    labels: Sequence[str] = ("cut", "keep")
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        features: MelFeatures | None = None,
+        sizes: dict[str, int | float | bool] | None = None,
+        network_name: str = "crnn",
+        augment: AugmentOptions | None = None,
+        clip_s: float = 5.0,
+        labels_path: str | None = None,
+        collar_s: float = 0.08,
+        threshold: float | None = None,
+    ) -> None:
+        super().__init__(source, features, sizes)
+        self.kind, self.augment, self.clip_s = CUTTERS[network_name], augment or AugmentOptions(), clip_s
+        self.labels_path, self.collar_s, self.threshold = labels_path, collar_s, threshold
+        known = list(inspect.signature(self.kind).parameters)
+        if unknown := [name for name in self.sizes if name not in known]:
+            raise InputError(f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(known[1:])}.")
+        self._clips = functools.lru_cache(maxsize=None)(self._found)
+
+    def has(self, split: str) -> bool:
+        """See `Task.has`."""
+        return bool(self._by_folders or self._clips(split).clips) and (
+            not self._by_folders or Path(self.source.dataset_path, split).is_dir()
+        )
+
+    def dataset(self, split: str) -> CutClips:
+        """The labelled clips of a split, see `Task.dataset`."""
+        augment = self.augment if split == "train" else None
+        return CutClips(
+            self._clips(split),
+            self.features,
+            self.kind.stride,
+            self.clip_s,
+            augment,
+            self.source.seed,
+            self.source.cache(),
+        )
+
+    def network(self) -> Network:
+        """A network of the task's sizes."""
+        sizes: dict[str, Any] = {"input_dim": self.features.n_mels} | self.sizes
+        return self.kind(**sizes)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Task.settings`."""
+        changes = {key: value for key, value in asdict(self.augment).items() if value}
+        return changes | {"clip_s": self.clip_s, "val_fraction": self.source.val_fraction}
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """Cross-entropy of the decisions, mean over those of each clip that are labelled, then over clips."""
+        mel, change = batch.mels["mel"], self.augment
+        if network.training and change.filter_db:
+            mel = spec_augment.random_filter(mel, change.filter_db)
+        if network.training and (change.time_mask or change.freq_mask):
+            mel = spec_augment.mask(mel, batch.lengths, change.time_mask, change.freq_mask)
+        logits = network(mel, batch.lengths).float()
+        members = logits.unbind(dim=2) if logits.ndim == 3 else [logits]  # each is taught for itself
+        return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
+
+    def records(self, network: Network, batch: Batch) -> list[Record]:
+        """Name, loss, and "judged": the probability, the label, and how near it is to a change, of each decision."""
+        logits = network(batch.mels["mel"], batch.lengths).float()
+        losses, known = self._losses(logits, batch), batch.mels["keep"]
+        found: list[Record] = []
+        for name, probability, own, loss in zip(batch.names, logits.sigmoid(), known, losses.tolist(), strict=True):
+            labelled = own[:, 1] > 0
+            keep = own[labelled, 0].cpu().numpy() > 0.5
+            near = cut_clips.near_label_change(keep.astype(np.int8), self.collar_s)
+            judged = FrameDecisions(probability[labelled].cpu().numpy(), keep, near)
+            found.append({"name": name, "loss": loss, "judged": judged})
+        return found
+
+    def report(self, records: Sequence[Record]) -> dict[str, float]:
+        """Mean loss, the figures of `cutting.figures` at the threshold, and a "score" to choose weights by.
+
+        The score is ROC-AUC less a tenth of the loss: decisions are to be ranked well, and of weights that rank alike
+        the surer ones are wanted, as hysteresis reads probabilities.
+        """
+        judged = cutting.concatenate([record["judged"] for record in records])
+        loss = sum(float(record["loss"]) for record in records) / len(records)
+        threshold = self.threshold if self.threshold is not None else cutting.threshold_for_keep_recall(judged)
+        found = cutting.figures(judged, threshold)
+        return {"loss": loss, "score": found["roc_auc"] - loss / 10} | found
+
+    def _losses(self, logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        keep, known = batch.mels["keep"].unbind(dim=2)  # (B, K)
+        wanted = keep * (1 - smoothing) + smoothing / 2
+        losses = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * known
+        return losses.sum(dim=1) / known.sum(dim=1).clamp(min=1)
+
+    @property
+    def _by_folders(self) -> bool:
+        return Path(self.source.dataset_path, "train").is_dir()
+
+    def _found(self, split: str) -> Clips:
+        root = Path(self.source.dataset_path)
+        if self._by_folders and split != ".":
+            return cut_clips.find(root / split, self.labels_path)
+        found = cut_clips.find(root, self.labels_path)
+        values = np.unique(np.concatenate([clip.label for clip in found.clips]))
+        if len(values) < 2:
+            raise InputError(
+                f"{quoted(root)}: all labels are {'keep' if values[0] else 'cut'}; expected some of both. Label more."
+            )
+        return cut_clips.part(found, split, self.source.val_fraction, self.source.seed)

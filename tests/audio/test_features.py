@@ -1,0 +1,163 @@
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.griffin_lim import griffin_lim, magnitude_of_mel
+from clearmel.audio.mel_scale import hz_to_mel, mel_to_hz
+from clearmel.audio.stft import power_of
+from clearmel.core.errors import InputError
+from tests.conftest import ROOT
+
+FEATURES = MelFeatures()
+
+
+def speech() -> torch.Tensor:
+    return torch.from_numpy(sound_file.read(ROOT / "data/speech/en/vm-rec-name.flac")[0])
+
+
+def test_mel_is_the_published_feature() -> None:
+    wave = speech()
+    mel = librosa.feature.melspectrogram(
+        y=wave.numpy(), sr=16000, n_fft=1024, hop_length=256, n_mels=80, fmin=20, fmax=8000
+    )
+    np.testing.assert_allclose(FEATURES.mel(wave).numpy(), 1 + np.log(1e-12 + mel.T) / 10, atol=2e-4)
+
+
+def test_a_long_wave_in_pieces_has_the_same_mel(monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = torch.stack([speech()[:30001], speech()[10000:40001]])
+    whole = FEATURES.mel(wave)
+    monkeypatch.setattr("clearmel.audio.features.PIECE_FRAMES", 17)
+    torch.testing.assert_close(FEATURES.mel(wave), whole, atol=1e-5, rtol=0)
+
+
+def test_silence_sits_at_the_floor() -> None:
+    assert FEATURES.mel(torch.zeros(4000)).unique().item() == pytest.approx(1 + np.log(1e-12) / 10)
+
+
+@pytest.mark.parametrize("frequency", [300.0, 1000.0, 3500.0])
+def test_a_pure_tone_lands_in_its_band(frequency: float) -> None:
+    tone = torch.sin(2 * torch.pi * frequency * torch.arange(16000) / 16000)
+    limits = hz_to_mel(torch.tensor([20.0, 8000.0], dtype=torch.float64))
+    centres = mel_to_hz(torch.linspace(*limits.tolist(), 82, dtype=torch.float64))[1:-1]
+    band = int(FEATURES.mel(tone)[20].argmax())
+    assert band == int((centres - frequency).abs().argmin())
+
+
+def test_doubling_the_wave_adds_a_tenth_of_its_power_ratio() -> None:
+    wave = speech()[8000:24000]
+    change = FEATURES.mel(2 * wave) - FEATURES.mel(wave)
+    loud = FEATURES.mel(wave) > -0.5
+    torch.testing.assert_close(change[loud], torch.full_like(change[loud], np.log(4) / 10), atol=1e-4, rtol=0)
+
+
+def test_stft_round_trip_returns_the_wave() -> None:
+    wave = speech()[:10001]
+    torch.testing.assert_close(FEATURES.istft(FEATURES.stft(wave), 10001), wave, atol=1e-5, rtol=0)
+
+
+def test_equal_mels_give_a_gain_of_one_and_a_band_gain_stays_in_its_band() -> None:
+    mel = FEATURES.mel(speech())
+    assert FEATURES.band_gain(mel, mel).eq(1).all()
+    assert FEATURES.spread(torch.ones(80)).sub(1).abs().max() < 1e-6
+    only = torch.zeros(80)
+    only[40] = 1.0
+    spread = FEATURES.spread(only)
+    assert spread.count_nonzero() < 15
+    assert int(spread.argmax()) == pytest.approx(int(FEATURES.filters()[40].argmax()), abs=1)
+
+
+def test_a_gain_of_ten_decibels_is_what_the_estimate_asks_for() -> None:
+    noisy = torch.zeros(1, 80)
+    gain = FEATURES.band_gain(noisy, noisy - 0.1 * np.log(10))  # ten times less power
+    assert 20 * torch.log10(gain).mean().item() == pytest.approx(-10, abs=1e-4)
+    assert FEATURES.band_gain(noisy, noisy + 1).max() == 1
+
+
+def test_the_inverted_magnitude_has_the_mels_it_was_made_from() -> None:
+    mel = FEATURES.mel(speech())
+    magnitude = magnitude_of_mel(FEATURES, mel)
+    assert magnitude.min() >= 0
+    again = FEATURES.mel_of_power(magnitude.square())
+    loud = mel > mel.max() - 1.0
+    assert (again - mel)[loud].abs().mean() * 43.4 < 1.0  # dB
+
+
+def test_griffin_lim_rebuilds_the_spectrogram() -> None:
+    mel = FEATURES.mel(speech())
+    wave = griffin_lim(FEATURES, mel)
+    assert wave.shape == ((len(mel) - 1) * 256,)
+    loud = mel > mel.max() - 1.0
+    assert (FEATURES.mel(wave) - mel)[loud].abs().mean() * 43.4 < 2.0  # dB
+    torch.testing.assert_close(wave, griffin_lim(FEATURES, mel))
+
+
+def test_griffin_lim_is_the_same_alone_and_in_a_batch() -> None:
+    mels = torch.stack([FEATURES.mel(speech())[k : k + 50] for k in (0, 60)])
+    together = griffin_lim(FEATURES, mels)
+    for mel, wave in zip(mels, together, strict=True):
+        torch.testing.assert_close(griffin_lim(FEATURES, mel), wave, atol=1e-6, rtol=0)
+
+
+def test_griffin_lim_of_silence_is_silent_and_of_anything_finite() -> None:
+    assert griffin_lim(FEATURES, torch.full((9, 80), -1.7631)).abs().max() < 1e-4
+    for mel in (torch.full((2, 80), 1.9), torch.randn(300, 80)):
+        assert griffin_lim(FEATURES, mel).isfinite().all()
+    with pytest.raises(InputError, match="1 frame; expected two or more"):
+        griffin_lim(FEATURES, torch.zeros(1, 80))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"fmax": 9000.0},
+        {"fmin": 8000.0},
+        {"hop_length": 2000},
+        {"n_mels": 0},
+        {"n_fft": 1023},
+        {"win_length": 2000},
+        {"top_db": -1.0},
+    ],
+)
+def test_contradicting_numbers_are_refused(numbers: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        MelFeatures(**numbers)  # type: ignore[arg-type]
+
+
+def test_the_cepstrum_is_an_orthonormal_transform_of_the_bands(rng) -> None:
+    mel = torch.from_numpy(rng.normal(0, 0.5, (7, 80)).astype(np.float32))
+    whole = FEATURES.cepstrum(mel, 80)
+    torch.testing.assert_close(whole.norm(dim=1), ((mel - 1) * 43.4294).norm(dim=1), rtol=1e-4, atol=0)
+    flat = FEATURES.cepstrum(torch.full((3, 80), 0.5), 20)
+    assert float(flat[:, 1:].abs().max()) < 1e-3
+    ripple = 1 + torch.cos(3 * (torch.arange(80) + 0.5) * torch.pi / 80)[None]
+    assert int(FEATURES.cepstrum(ripple).abs().argmax()) == 3
+
+
+def test_a_short_window_sees_only_the_middle_of_the_frame() -> None:
+    features = MelFeatures(n_fft=4096, win_length=512, hop_length=300, n_mels=40)
+    wave = torch.zeros(16000)
+    wave[8000] = 1.0
+    heard = (features.mel(wave) > -1.7).any(dim=1).nonzero()[:, 0] * 300
+    assert 8000 - 256 - 300 < int(heard.min()) < 8000 < int(heard.max()) < 8000 + 256 + 300
+    assert len(features.mel(wave)) == features.n_frames(16000)
+    long = torch.randn(300 * 9000)  # made in pieces
+    whole = features.relative(features.mel_of_power(power_of(features.stft(long))))
+    torch.testing.assert_close(features.mel(long), whole, atol=2e-4, rtol=0)
+
+
+def test_values_that_count_from_the_loudest_forget_the_level_and_end_at_the_floor() -> None:
+    features = MelFeatures(top_db=60.0)
+    wave = torch.randn(16000) * torch.linspace(0, 1, 16000) ** 8
+    mel = features.mel(wave)
+    torch.testing.assert_close(features.mel(0.01 * wave), mel, atol=1e-4, rtol=0)
+    assert float(mel.max()) == 1.0
+    assert float(mel.min()) == pytest.approx(1 - 60 / 43.43, abs=1e-3)
+
+
+@pytest.mark.parametrize("numbers", [{"hop_length": 300}, {"win_length": 512}, {"top_db": 80.0}])
+def test_features_without_a_way_back_are_no_denoiser_s(numbers: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="to get back to sound"):
+        MelFeatures(**numbers).check_inverse()  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""Averages of weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from clearmel.checkpoints import weights_file
+from clearmel.networks import LSTMDenoiser, Network
+from tests.conftest import refused, run_script
+
+Save = Callable[[Network, str, str], Network]
+
+
+@pytest.fixture
+def three(save_network: Save) -> list[Network]:
+    """models/a.pth, b.pth, c.pth of one size with other weights."""
+    made = []
+    for seed, name in enumerate("abc"):
+        torch.manual_seed(seed)
+        made.append(save_network(LSTMDenoiser(), "denoising", f"{name}.pth"))
+    return made
+
+
+def averaged(*flags: object) -> Network:
+    ran = run_script("average_models", "--input_filenames", *flags, "--model_filename", "mean.pth")
+    assert ran.status == 0, ran
+    return weights_file.load(Path("models/mean.pth"), "denoising")
+
+
+def test_every_weight_is_the_mean_by_the_shares(three: list[Network]) -> None:
+    mean = averaged("a.pth", "b.pth", "c.pth", "--shares", 1, 2, 1)
+    weights = [dict(network.named_parameters()) for network in three]
+    for name, value in mean.named_parameters():
+        wanted = 0.25 * weights[0][name] + 0.5 * weights[1][name] + 0.25 * weights[2][name]
+        torch.testing.assert_close(value, wanted)
+    assert mean.card["training"]["averaged"] == {"a.pth": 0.25, "b.pth": 0.5, "c.pth": 0.25}
+    assert mean.card["scores"] == {}
+
+
+def test_a_file_with_itself_stays_and_a_share_of_0_counts_nothing(three: list[Network]) -> None:
+    mel = torch.randn(1, 50, 80)
+    for flags in (("b.pth", "b.pth"), ("a.pth", "b.pth", "--shares", 0, 3)):
+        torch.testing.assert_close(averaged(*flags)(mel)[0], three[1](mel)[0])
+
+
+def test_what_does_not_go_together_is_refused(three: list[Network], classifier: Network, save_network: Save) -> None:
+    save_network(LSTMDenoiser(hidden_dim=16), "denoising", "small.pth")
+    refused(run_script("average_models", "--input_filenames", "a.pth", "small.pth"), "different sizes")
+    refused(run_script("average_models", "--input_filenames", "a.pth", "classifier.pth"), "different task")
+    refused(run_script("average_models", "--input_filenames", "a.pth"), "two or more")
+    refused(run_script("average_models", "--input_filenames", "a.pth", "b.pth", "--shares", 1), "a share for each")
+    refused(run_script("average_models", "--input_filenames", "a.pth", "b.pth", "--shares", -1, 2), "0 or more")
+    refused(run_script("average_models", "--input_filenames", "a.pth", "none.pth"), "does not exist")
+    assert not Path("models/averaged.pth").exists()
+
+
+def test_weights_of_an_older_version_whose_card_lacks_a_size_go_with_new_ones(three: list[Network]) -> None:
+    state = torch.load("models/a.pth", weights_only=True)
+    del state["_extra_state"]["sizes"]["num_layers"]
+    weights_file.save(Path("models/old.pth"), state)
+    mean = averaged("old.pth", "b.pth", "--shares", 1, 0)
+    assert mean.card["sizes"] == three[0].card["sizes"]
+    torch.testing.assert_close(mean(torch.ones(1, 5, 80))[0], three[0](torch.ones(1, 5, 80))[0])

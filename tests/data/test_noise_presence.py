@@ -1,0 +1,124 @@
+"""Is there noise behind speech: the items, the rules, and the figures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import gamma
+
+from clearmel.audio import levels, sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.data.noise_presence import NoisePresence
+from clearmel.data.splits import Pool
+from clearmel.evaluation import noise_presence
+from clearmel.options import MixOptions
+from tests.conftest import ROOT, run_script
+
+SPEECH, NOISE = ROOT / "data/speech", ROOT / "data/noise"
+POOL = Pool(
+    str(SPEECH),
+    str(NOISE),
+    tuple(sorted(p.relative_to(SPEECH).as_posix() for p in SPEECH.rglob("*.flac"))),
+    tuple(sorted(p.relative_to(NOISE).as_posix() for p in NOISE.rglob("*.flac"))),
+)
+OPTIONS = MixOptions(str(SPEECH), str(NOISE), clip_s=2.0, epoch_items=24, val_items=24, min_range_db=20.0, reverb=0.0)
+
+
+def presence(split: str, seed: int = 3, **changes: float) -> NoisePresence:
+    options = MixOptions(**{**vars(OPTIONS), **changes})  # type: ignore[arg-type]
+    return NoisePresence(split, POOL, options, MelFeatures(), seed)
+
+
+def test_half_is_clean_and_the_rest_has_the_snr_that_is_told() -> None:
+    data = presence("val", augment=0.0)
+    for index in range(24):
+        item, told = data[index], data.described(index)
+        assert item.label == index % 2
+        rng = data._generator(index)
+        noisy, clean = data._mixture(rng, rng.random() < 0)
+        if index % 2:
+            np.testing.assert_array_equal(item.waves["mel"], clean)
+            assert told["noise"] == ""
+        else:
+            np.testing.assert_array_equal(item.waves["mel"], noisy)
+            snr = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
+            assert snr == pytest.approx(told["snr_db"], abs=0.1)
+
+
+def test_validation_is_the_same_in_every_run_and_epoch_and_training_is_not() -> None:
+    first, again = presence("val"), presence("val")
+    again.epoch = 5
+    assert all(torch.equal(first[k].waves["mel"], again[k].waves["mel"]) for k in range(8))
+    train = presence("train")
+    before = train[0].waves["mel"]
+    train.epoch = 1
+    assert not torch.equal(before, train[0].waves["mel"])
+
+
+def test_noisy_items_always_hold_noise_and_clean_ones_pass_the_same_chains() -> None:
+    data = presence("train", augment=1.0, epoch_items=60)
+    recipes = []
+    for index in range(60):
+        rng = data._generator(index)
+        augment = rng.random() < 1.0
+        data._voice(rng, augment)
+        recipes.append(data._recipe(rng, augment))
+    assert all(recipe.noises and recipe.clip_db is None and not recipe.chain.early for recipe in recipes)
+    codecs = [np.mean([recipe.chain.codec is not None for recipe in recipes[kind::2]]) for kind in (0, 1)]
+    assert all(0.05 < share < 0.6 for share in codecs)  # what the chain does tells nothing
+
+
+def test_the_waveform_rule_reads_the_snr_of_what_it_was_made_for(rng: np.random.Generator) -> None:
+    speech = gamma.rvs(0.4, size=200_000, random_state=1) * rng.choice((-1, 1), 200_000)
+    for snr_db in (-5.0, 5.0, 15.0):
+        noise = rng.standard_normal(200_000) * np.sqrt(np.square(speech).mean()) * 10 ** (-snr_db / 20)
+        assert noise_presence.wada_snr_db((speech + noise).astype(np.float32)) == pytest.approx(snr_db, abs=0.7)
+
+
+def test_the_rules_find_white_noise_in_speech() -> None:
+    speech = sound_file.read(SPEECH / "en/vm-sorry.flac", 16000)[0]
+    noise = np.random.default_rng(0).normal(0, 0.05, len(speech)).astype(np.float32)
+    clean, noisy = (noise_presence.simple_rules(wave, 16000) for wave in (speech, speech + noise))
+    assert set(clean) == set(noise_presence.RULES)
+    assert all(clean[rule] > noisy[rule] for rule in clean)
+    assert noise_presence.spectral_flatness_db(noise, 16000) == pytest.approx(-2.5, abs=0.4)
+
+
+def test_tables_hold_each_item_in_its_range_and_kind() -> None:
+    rows = [
+        {"label": float(k >= 6), "logit": float(k) - 5.5, "snr_db": [-3, 2, 7, 7, 12, 12][k] if k < 6 else float("nan"),
+         "noise": "rain" if k < 3 else "market" if k < 6 else ""} | dict.fromkeys(noise_presence.RULES, float(-k))
+        for k in range(10)
+    ]  # fmt: skip
+    rows[5]["logit"] = 0.5  # a miss
+    tables = noise_presence.tables(rows)
+    assert [(row["items"], row["n"], row["heard_as_noisy"]) for row in tables["by_snr"]] == [
+        ("-5 to 0 dB", 1, 1.0), ("0 to 5 dB", 1, 1.0), ("5 to 10 dB", 2, 1.0), ("10 to 15 dB", 2, 0.5),
+        ("clean", 4, 0.0),
+    ]  # fmt: skip
+    assert {row["items"]: row["n"] for row in tables["by_noise"]} == {"rain": 3, "market": 3}
+    ours, rule = tables["by_rule"][:2]
+    assert ours["accuracy"] == pytest.approx(0.9)
+    assert rule["auc"] == 0.0
+    assert rule["accuracy"] == pytest.approx(0.6)  # the best that a wrong way round can do: call all of them noisy
+
+
+def test_presence_is_learned_from_folders_and_evaluated_beside_the_rules(workplace: Path) -> None:
+    common = ("--clean_path", SPEECH, "--noise_path", NOISE, "--clip_s", 1, "--min_range_db", 20, "--reverb", 0)
+    ran = run_script(
+        "train_classification", *common, "--epochs", 4, "--epoch_items", 64, "--val_items", 16, "--hidden_dim", 16,
+        "--learning_rate", 0.01, "--no_plots", "--model_filename", "p.pth", "--snr_max", 0,
+    )  # fmt: skip
+    assert ran.status == 0, ran
+    ran = run_script(
+        "eval_classification", *common, "--val_items", 40, "--snr_max", 0, "--model_filename", "p.pth", "--json",
+        "--csv_path", "rows.csv",
+    )  # fmt: skip
+    report = json.loads(ran.out)
+    assert report["n"] == 40
+    assert report["auc"] > 0.7
+    assert [row["rule"] for row in report["by_rule"]] == ["these weights", *noise_presence.RULES]
+    assert sum(row["n"] for row in report["by_snr"]) == 40
+    assert len(Path("rows.csv").read_text().splitlines()) == 41

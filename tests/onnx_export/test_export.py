@@ -1,0 +1,255 @@
+"""Exported graphs give what torch gives, step by step too, and need nothing but themselves."""
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from torch import Tensor, nn
+
+from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.audio.stft import power_of
+from clearmel.checkpoints import weights_file
+from clearmel.core.errors import InputError
+from clearmel.inference.classify import WindowClassifier
+from clearmel.inference.cut import Editor
+from clearmel.networks import (
+    BandSplitSeparator,
+    ConvolutionalCutter,
+    Denoiser,
+    FullyConnected,
+    GainDenoiser,
+    LSTMClassifier,
+    LSTMDenoiser,
+    MultiHeadAttention,
+    Network,
+)
+from clearmel.onnx_export import export
+from tests.conftest import ROOT, refused, run_script
+
+if export.missing() and "CI" not in os.environ:
+    pytest.skip("needs pip install 'clearmel[onnx]'", allow_module_level=True)
+
+ORIGINAL = {"sample_rate": 16000, "n_fft": 1024, "hop_length": 256, "n_mels": 80, "fmin": 20.0, "fmax": 8000.0}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The ONNX file of shipped weights, written once by the script."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    @functools.cache
+    def path(weights: str, *flags: str) -> Path:
+        target = folder / f"{weights}{''.join(flags)}.onnx"
+        ran = run_script(
+            "export_model", "--model_filename", ROOT / "models" / f"{weights}.pth", "--output_path", target, *flags
+        )
+        assert ran.status == 0, ran
+        assert ran.out.startswith(f"saved {target}: {target.stat().st_size:,} bytes, at most ")
+        assert float(ran.out.split("at most ")[1].split()[0]) <= 1e-4
+        assert ran.err == ""
+        return target
+
+    return path
+
+
+@functools.cache
+def session(path: Path) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def card(path: Path) -> dict[str, Any]:
+    return json.loads(session(path).get_modelmeta().custom_metadata_map["clearmel"])
+
+
+def load(weights: str) -> Network:
+    return weights_file.load(ROOT / "models" / f"{weights}.pth", task=None)
+
+
+def heard(network: Network, path: Path = ROOT / "data/noisy.wav") -> dict[str, Tensor]:
+    """What a network is given of a recording: its mel, and its fine structure where it hears that."""
+    features = MelFeatures(**network.card["features"])
+    wave = torch.from_numpy(np.concatenate(list(sound_file.mono(path, features.sample_rate))))[None]
+    given = {"mel": features.mel(wave)}
+    if isinstance(network, Denoiser) and network.fine_bins:
+        power = power_of(features.stft(wave))
+        given["fine"] = features.fine_structure(power, given["mel"], network.fine_bins)
+    return given
+
+
+def numbers(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize("weights", ["denoiser", "denoiser_tiny"])
+def test_a_denoiser_gives_the_same_at_once_and_step_by_step(exported: Callable[..., Path], weights: str) -> None:
+    network = load(weights)
+    given = heard(network)
+    with torch.inference_mode():
+        estimate, factor, _ = network(*given.values())
+    whole = session(exported(weights)).run(None, numbers(given))
+    expected = [estimate] if factor is None else [estimate, factor]
+    for wanted, found in zip(expected, whole, strict=True):
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+
+    step = session(exported(weights, "--streaming"))
+    states = {port.name: np.zeros(port.shape, np.float32) for port in step.get_inputs() if port.name not in given}
+    later = {"fine_hidden", "fine_cell", "near_seen", "near_hidden", "near_cell"}
+    assert set(states) == {"hidden", "cell"} | (later if factor is not None else set())
+    names, first, pieces = [port.name for port in step.get_outputs()], 0, []
+    for length in [1] * 40 + [2, 7, 150, 10**6]:  # a frame at a time, and blocks of any length
+        part = {name: tensor[:, first : first + length].numpy() for name, tensor in given.items()}
+        first += length
+        outputs = dict(zip(names, step.run(None, part | states), strict=True))
+        states = {name: outputs[f"next_{name}"] for name in states}
+        pieces.append([outputs[port.name] for port in session(exported(weights)).get_outputs()])
+    for wanted, parts in zip(whole, zip(*pieces, strict=True), strict=True):
+        np.testing.assert_allclose(np.concatenate(parts, axis=1), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["classifier", "noise_presence", "esc10"])
+def test_a_classifier_gives_the_probabilities_of_its_labels(exported: Callable[..., Path], weights: str) -> None:
+    judge = WindowClassifier(load(weights))
+    found = card(exported(weights))
+    assert found["labels"] == judge.labels
+    assert found["window_s"] == judge.window_s
+    for source in (ROOT / "data/noisy.wav", ROOT / "data/noise/val_harbour.flac"):
+        # The whole recording, as inference_classification.py judges it: the temperature is inside.
+        [probabilities] = session(exported(weights)).run(None, numbers(heard(judge.network, source)))
+        np.testing.assert_allclose(probabilities, judge.listen(source, window_s=0).probabilities, atol=1e-4)
+        assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_cutter_gives_what_is_kept(exported: Callable[..., Path]) -> None:
+    network = load("cleaner")
+    editor, found = Editor(network), card(exported("cleaner"))  # type: ignore[arg-type]
+    assert found["threshold"] == editor.threshold
+    assert found["stride"] * found["features"]["hop_length"] / found["features"]["sample_rate"] == editor.step_s
+    [keep] = session(exported("cleaner")).run(["keep"], numbers(heard(network)))
+    np.testing.assert_allclose(keep[0], editor.probabilities(ROOT / "data/noisy.wav"), atol=1e-4)
+
+
+def test_the_file_needs_nothing_else_and_tells_nothing_of_this_computer(exported: Callable[..., Path]) -> None:
+    path = exported("denoiser_tiny")
+    found = card(path)
+    assert found["features"] == ORIGINAL
+    assert found["task"] == "denoising"
+    assert found["training"] == load("denoiser_tiny").card["training"]
+    assert {entry.suffix for entry in path.parent.iterdir()} == {".onnx"}  # the weights are inside
+    assert str(ROOT).encode() not in path.read_bytes()
+    assert str(Path(torch.__file__).parent).encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("weights", "seconds", "differs"),
+    [("denoiser", 0, 1e-8), ("denoiser", 4, 1e-3), ("denoiser_tiny", 4, 1e-8)],  # the third stage begins anew only here
+)
+def test_the_example_cleans_as_inference_audio_does(
+    exported: Callable[..., Path], weights: str, seconds: int, differs: float
+) -> None:
+    wave, rate = sf.read(ROOT / "data/noisy.wav", dtype="float32")
+    sf.write("noisy.wav", np.stack([wave, 0.5 * wave[::-1]], axis=1), rate, "FLOAT")  # two channels, unrounded
+    script = ROOT / "examples/clean_onnx.py"
+    command = [sys.executable, str(script), str(exported(weights)), "noisy.wav", "example.wav", str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    ran = run_script(
+        "inference_audio", "--input_path", "noisy.wav", "--output_path", "ours.wav",
+        "--model_filename", ROOT / "models" / f"{weights}.pth", "--warm_up_s", seconds,
+    )  # fmt: skip
+    assert ran.status == 0, ran
+    example, ours = (sf.read(name)[0] for name in ("example.wav", "ours.wav"))
+    assert np.square(example - ours).sum() < differs * np.square(ours).sum()
+    assert np.abs(ours - sf.read("noisy.wav")[0]).max() > 0.05  # both have cleaned something
+    imported = re.findall(r"^ *(?:import|from) (\w+)", script.read_text(), flags=re.MULTILINE)
+    assert set(imported) == {"json", "sys", "numpy", "onnxruntime", "soundfile"}
+
+
+@pytest.mark.parametrize(
+    ("task", "network"),
+    [
+        ("classification", FullyConnected()),
+        ("classification", MultiHeadAttention(n_classes=3, hidden_dim=8)),
+        ("cleaning", ConvolutionalCutter(levels=2)),
+        ("denoising", LSTMDenoiser(attenuation=True, num_layers=2)),
+        ("denoising", GainDenoiser(look_ahead=2, fine_bins=16, fine_dim=8, knee_db=0.5)),
+        ("denoising", GainDenoiser(fine_bins=16, fine_dim=8, near_dim=4)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Network) else "",
+)
+def test_networks_of_other_families_are_exported(task: str, network: Network) -> None:
+    labels = [str(number) for number in range(network.sizes.get("n_classes", 2))] if task == "classification" else []
+    network.card = weights_file.make_card(network, task, MelFeatures(), labels)
+    if network.sizes.get("near_dim"):
+        torch.nn.init.normal_(network.neighbours.out.weight)  # at first the third stage changes nothing
+    assert export.export(network.eval(), "any.onnx") <= 1e-4
+    if isinstance(network, LSTMDenoiser) or network.sizes.get("near_dim"):
+        assert export.export(network, "any.onnx", streaming=True) <= 1e-4
+
+
+def test_weights_that_cannot_be_exported_are_named(
+    workplace: Path, save_network: Callable[[Network, str, str], Network]
+) -> None:
+    refused(run_script("export_model", "--model_filename", "absent.pth"), "absent.pth", "does not exist")
+    Path("models").mkdir()
+    torch.save({"layer.weight": torch.zeros(2, 2)}, "models/odd.pth")
+    refused(run_script("export_model", "--model_filename", "odd.pth"), "odd.pth", "no known network")
+    save_network(BandSplitSeparator(n_bins=513), "separation", "voices.pth")
+    refused(run_script("export_model", "--model_filename", "voices.pth"), "separation", "complex")
+    save_network(GainDenoiser(look_ahead=2), "denoising", "ahead.pth")
+    refused(run_script("export_model", "--model_filename", "ahead.pth", "--streaming"), "--streaming", "2 frames ahead")
+    ran = run_script("export_model", "--model_filename", ROOT / "models/classifier.pth", "--streaming")
+    refused(ran, "--streaming", "classification")
+    assert list(workplace.glob("*.onnx")) == []
+
+
+def test_an_output_that_cannot_be_written_is_named(workplace: Path, denoiser: Network) -> None:
+    Path("file").touch()
+    refused(run_script("export_model", "--output_path", "file/denoiser.onnx"), "cannot write file/denoiser.onnx")
+    refused(run_script("export_model", "--output_path", workplace), "it is a folder")
+    before = Path("models/denoiser.pth").read_bytes()
+    refused(run_script("export_model", "--output_path", "models/denoiser.pth"), "both input and output")
+    assert Path("models/denoiser.pth").read_bytes() == before
+
+
+@pytest.mark.parametrize("package", export.PACKAGES)
+def test_a_missing_package_is_named(denoiser: Network, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as Python marks what is not there
+    refused(run_script("export_model"), f"needs {package}.", "pip install 'clearmel[onnx]'")
+
+
+class Other(Network):
+    """Gives something else in a graph than in torch, or is none: its way depends on what it hears."""
+
+    def __init__(self, off_by: float = 0.0, branches: bool = False) -> None:
+        super().__init__(off_by=off_by, branches=branches)
+        self.layer, self.off_by, self.branches = nn.Linear(80, 2), off_by, branches
+
+    def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        if self.branches and mel.sum() > 0:
+            mel = mel.abs()
+        logits: Tensor = self.layer(mel.mean(dim=1))
+        return logits + torch.tensor([self.off_by, 0]) if torch.compiler.is_exporting() else logits
+
+
+def test_a_graph_that_differs_or_cannot_be_made_leaves_the_old_file() -> None:
+    Path("old.onnx").write_text("old")
+    for network, words in ((Other(off_by=0.01), "differs from torch's by"), (Other(branches=True), "Other cannot be")):
+        network.card = weights_file.make_card(LSTMClassifier(), "classification", MelFeatures(), ["noisy", "clean"])
+        with pytest.raises(InputError, match=words) as refusal:
+            export.export(network.eval(), "old.onnx")
+        assert refusal.value.line().isprintable()
+        assert Path("old.onnx").read_text() == "old"
+        assert [path.name for path in Path().iterdir()] == ["old.onnx"]
