@@ -159,5 +159,5 @@ def test_values_that_count_from_the_loudest_forget_the_level_and_end_at_the_floo
 
 @pytest.mark.parametrize("numbers", [{"hop_length": 300}, {"win_length": 512}, {"top_db": 80.0}])
 def test_features_without_a_way_back_are_no_denoiser_s(numbers: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="to get back to sound"):
+    with pytest.raises(InputError, match="to invert the mel"):
         MelFeatures(**numbers).check_inverse()  # type: ignore[arg-type]

@@ -185,7 +185,7 @@ def test_a_rate_that_is_no_sounds(rate: int) -> None:
     data = b"RIFF" + struct.pack("<I", 436) + b"WAVEfmt " + struct.pack("<I", 16) + form
     Path("odd.wav").write_bytes(data + b"data" + struct.pack("<I", 400) + bytes(400))
     for action in (lambda: sound_file.read("odd.wav", 16000), lambda: next(sound_file.blocks("odd.wav"))):
-        assert f"odd.wav says {rate} Hz; expected 1000 to 1000000" in line_of(action)
+        assert f"odd.wav has {rate} Hz; expected 1000 to 1000000" in line_of(action)
 
 
 def test_what_is_no_sound_is_not_written() -> None:

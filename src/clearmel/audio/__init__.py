@@ -1,1 +1,1 @@
-"""Sound files, pipes, spectra, mel features and the way back to sound."""
+"""Reads and writes sound files and pipes; computes spectra and log-mels and inverts them."""

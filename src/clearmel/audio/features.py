@@ -1,6 +1,6 @@
-"""Signal processing: STFT, log-mel, and the gains between two mels.
+"""STFT, log-mel, and the gains that turn one log-mel into another.
 
-Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. Leading dimensions may be any, also none.
+Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. "..." stands for any number of leading dimensions.
 """
 
 import math
@@ -15,37 +15,37 @@ from clearmel.audio.stft import hann, power_of
 from clearmel.core.errors import InputError
 
 FLOOR = 1e-12
-"""Added to the mel power before the logarithm; silence lands at 1 + ln(1e-12) / 10 = -1.763."""
+"""Added to the mel power before the logarithm; silence has the value 1 + ln(1e-12) / 10 = -1.763."""
 DECIBELS_PER_UNIT = 100 / math.log(10)
-"""1.0 of a log-mel in dB of power."""
+"""dB of power per 1.0 of a log-mel."""
 PIECE_FRAMES = 8192
-"""Frames whose spectrum is held at once."""
-LATER: dict[str, float] = {"win_length": 0, "top_db": 0.0, "pre_emphasis": 0.0, "exponent": 2}
-"""Numbers that came later than the first weights, with what stands for not using them."""
+"""Number of frames whose spectrum is in memory at once."""
+OPTIONAL: dict[str, float] = {"win_length": 0, "top_db": 0.0, "pre_emphasis": 0.0, "exponent": 2}
+"""Settings that the first weights did not have yet, with the values that disable them."""
 
 
 @dataclass(frozen=True)
 class MelFeatures:
-    """What a log-mel is, and the way to it and back.
+    """Settings of a log-mel, its computation, and its inverse.
 
-    The value is 1 + ln(1e-12 + mel) / 10, mel being the power spectrogram (Hann window, centred, zeros beyond the
-    ends) seen through `n_mels` triangular Slaney bands of equal area. 1.0 is 10 nepers of power, 43.4 dB.
+    The value is 1 + ln(1e-12 + mel) / 10, where mel is the power spectrogram (Hann window, centred, zero padding)
+    weighted by `n_mels` triangular Slaney bands of equal area. A difference of 1.0 is 10 nepers of power, 43.4 dB.
 
     Args:
         sample_rate: in Hz.
         n_fft: FFT length in samples, even.
-        hop_length: samples from frame to frame; for `check_inverse` n_fft must be a multiple of it.
-        n_mels: bands.
+        hop_length: samples between frames; for `check_inverse` n_fft must be a multiple of it.
+        n_mels: number of bands.
         fmin: lower edge of the lowest band in Hz.
         fmax: upper edge of the highest band in Hz.
-        win_length: samples of the window, in the middle of the n_fft; 0: all of them.
-        top_db: above 0 the values count from the recording's loudest one, which becomes 1, and end that far below
-            it, so that its level does not matter. 0: values are absolute, which cleaning needs.
-        pre_emphasis: this share of the sample before is taken from each; 0 leaves the wave as it is.
-        exponent: of the magnitudes that the bands add up: 2 for power, 1 for magnitudes.
+        win_length: samples of the window, centred in n_fft; 0 means n_fft.
+        top_db: if above 0, the maximum of the recording becomes 1 and all values lower than this below it are
+            clamped, so the level of the recording has no effect. 0 gives absolute values, which denoising needs.
+        pre_emphasis: this fraction of the previous sample is subtracted from each sample; 0 disables it.
+        exponent: of the magnitudes that the bands sum up: 2 for power, 1 for magnitudes.
 
     Raises:
-        InputError: the numbers contradict each other.
+        InputError: a value is out of range or contradicts another.
     """
 
     sample_rate: int = 16000
@@ -83,29 +83,29 @@ class MelFeatures:
             )
 
     def check_inverse(self) -> None:
-        """Raises an InputError if gains between two mels could not be applied to the STFT."""
-        own = {key: value for key, value in self.card().items() if key in LATER}
-        if self.n_fft % self.hop_length or own:
-            given = "".join(f", {key} {value}" for key, value in own.items())
+        """Raises an InputError if gains between two mels cannot be applied to the STFT."""
+        changed = {key: value for key, value in self.card().items() if key in OPTIONAL}
+        if self.n_fft % self.hop_length or changed:
+            given = "".join(f", {key} {value}" for key, value in changed.items())
             raise InputError(
-                f"features: n_fft {self.n_fft}, hop_length {self.hop_length}{given}; to get back to sound, n_fft must "
-                f"be a multiple of the hop, and {', '.join(LATER)} not be used"
+                f"features: n_fft {self.n_fft}, hop_length {self.hop_length}{given}; to invert the mel, n_fft must "
+                f"be a multiple of the hop, and {', '.join(OPTIONAL)} must keep their defaults"
             )
 
     def card(self) -> dict[str, int | float]:
-        """The numbers as a plain dict, for the weights' card; those that came later only where they are used."""
-        return {key: value for key, value in asdict(self).items() if key not in LATER or value != LATER[key]}
+        """The settings as a dict for the card of the weights; those in OPTIONAL only if they differ from it."""
+        return {key: value for key, value in asdict(self).items() if key not in OPTIONAL or value != OPTIONAL[key]}
 
     @property
     def _edges(self) -> tuple[float, float, int]:
         return self.fmin, self.fmax, self.n_mels
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames T of a recording of n_samples."""
+        """Number of frames T of a recording of n_samples."""
         return 1 + n_samples // self.hop_length
 
     def frames_in(self, seconds: float) -> int:
-        """Frames from one moment to another so many seconds later."""
+        """Number of frames that span the given seconds."""
         return round(seconds * self.sample_rate / self.hop_length)
 
     def stft(self, wave: Tensor) -> Tensor:
@@ -123,10 +123,10 @@ class MelFeatures:
         return spectrum.transpose(1, 2).reshape(*wave.shape[:-1], -1, self.n_fft // 2 + 1)
 
     def window(self, like: Tensor) -> Tensor:
-        """The window (n_fft,), zeros beside its win_length."""
+        """The window (n_fft,), zero outside its win_length."""
         length = self.win_length or self.n_fft
-        beside = self.n_fft - length
-        return functional.pad(hann(length, like.dtype, like.device), (beside // 2, beside - beside // 2))
+        padding = self.n_fft - length
+        return functional.pad(hann(length, like.dtype, like.device), (padding // 2, padding - padding // 2))
 
     def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
         """Wave (..., n_samples) of a spectrum (..., T, F) by weighted overlap-add."""
@@ -136,28 +136,28 @@ class MelFeatures:
         return wave.reshape(*spectrum.shape[:-2], n_samples)
 
     def mel(self, wave: Tensor) -> Tensor:
-        """Log-mel (..., T, M) of (..., N); the spectrum of a long wave is made in pieces, to spare memory."""
+        """Log-mel (..., T, M) of (..., N); computes the spectrum of a long wave in pieces to save memory."""
         if self.pre_emphasis:
             wave = wave - self.pre_emphasis * functional.pad(wave[..., :-1], (1, 0))
         n_frames = self.n_frames(wave.shape[-1])
         if n_frames <= PIECE_FRAMES:
-            return self.relative(self.mel_of_power(self._summed(self.stft(wave))))
+            return self.relative(self.mel_of_power(self._powers(self.stft(wave))))
         padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
         window = self.window(wave)
         frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
         pieces = [
-            self.mel_of_power(self._summed(torch.fft.rfft(piece * window)))
+            self.mel_of_power(self._powers(torch.fft.rfft(piece * window)))
             for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
         ]
         return self.relative(torch.cat(pieces, dim=-2))
 
-    def _summed(self, spectrum: Tensor) -> Tensor:
-        """What the bands add up."""
+    def _powers(self, spectrum: Tensor) -> Tensor:
+        """The power or the magnitudes that the bands sum up, see `exponent`."""
         power = power_of(spectrum)
         return power if self.exponent == 2 else power.sqrt()
 
     def relative(self, mel: Tensor) -> Tensor:
-        """Log-mels (..., T, M) counted from the loudest value, if `top_db` asks for that; else as they are."""
+        """Log-mels (..., T, M) relative to their maximum if `top_db` is set; otherwise unchanged."""
         if not self.top_db:
             return mel
         loudest = mel.amax(dim=(-2, -1), keepdim=True)
@@ -168,7 +168,7 @@ class MelFeatures:
         return 1 + torch.log(FLOOR + power @ self.filters(power).T) / 10
 
     def cepstrum(self, mel: Tensor, n_coefficients: int = 20) -> Tensor:
-        """Cepstral coefficients (..., T, n) of a log-mel (MFCC): its orthonormal DCT-II over the bands, in dB."""
+        """MFCCs (..., T, n) of a log-mel: its orthonormal DCT-II over the bands, in dB."""
         bands = (torch.arange(self.n_mels, dtype=mel.dtype) + 0.5) * math.pi / self.n_mels
         basis = torch.cos(torch.arange(n_coefficients, dtype=mel.dtype)[:, None] * bands) * math.sqrt(2 / self.n_mels)
         basis[0] /= math.sqrt(2)
@@ -184,19 +184,19 @@ class MelFeatures:
         return mel_scale.filters(self._edges, self.n_fft, self.sample_rate, like.dtype, like.device)
 
     def spread(self, gain: Tensor, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
-        """Band gains (..., M) on STFT bins (..., F), weighted by the normalised mel filters.
+        """Interpolates band gains (..., M) to STFT bins (..., F), weighted by the normalised mel filters.
 
-        Bins below the first band's centre take its gain, bins above the last band's centre take the last one's.
+        Bins below the centre of the first band take its gain; bins above the centre of the last band take that one's.
 
         Args:
             gain: amplitude gains.
-            n_fft: of the spectrum to be multiplied; default: the model's own.
-            sample_rate: of that spectrum in Hz; default: the model's own.
+            n_fft: of the spectrum to be multiplied; default: that of the features.
+            sample_rate: of that spectrum in Hz; default: that of the features.
         """
         return gain @ self.spreading(gain, n_fft, sample_rate)
 
     def spreading(self, like: Tensor | None = None, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
-        """Share (M, F) of each band in each bin's gain; arguments as for `spread`."""
+        """Weights (M, F) of the bands in the gain of each bin; arguments as in `spread`."""
         like = torch.zeros(()) if like is None else like
         n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
         return mel_scale.spreading(self._edges, n_fft, sample_rate, like.dtype, like.device)
@@ -204,38 +204,38 @@ class MelFeatures:
     def band_gain(self, noisy: Tensor, estimate: Tensor) -> Tensor:
         """Amplitude gain (..., T, M) in (0, 1] that turns the noisy log-mel into the estimate.
 
-        The estimate minus the noisy mel, times 10, is the gain in nepers of power; half of it is of amplitude.
+        The difference of the two times 10 is the logarithm of the power gain; half of that is the amplitude gain's.
         """
         return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
 
     def fine_structure(self, power: Tensor, mel: Tensor, n_bins: int) -> Tensor:
-        """How far each of the lowest bins (..., T, n_bins) lies above its band's mean, in units of the log-mel.
+        """Level of each of the lowest bins (..., T, n_bins) above the mean of its band, in units of the log-mel.
 
         Args:
             power: power spectrum (..., T, F).
             mel: its log-mel (..., T, M).
-            n_bins: how many.
+            n_bins: number of bins.
         """
         spreading = self.spreading(mel)[:, :n_bins]
-        flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # of a band that holds 1 in every bin
+        flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # log-mel of a spectrum that is 1 in every bin
         return 1 + torch.log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ spreading
 
     def bin_gain(
         self, gain: Tensor, factor: Tensor | None, n_fft: int | None = None, sample_rate: int | None = None
     ) -> Tensor:
-        """Gains (..., F) of STFT bins: the band gains spread, times exp(factor) of the lowest bins, at most 1.
+        """Gains (..., F) of STFT bins: `spread` of the band gains, in the lowest bins times exp(factor), at most 1.
 
         Args:
             gain: amplitude gains of the bands (..., M).
-            factor: of the model's lowest bins (..., K), see `Denoiser.forward`; None for ones.
-            n_fft: of the spectrum to be multiplied; default: the model's own.
-            sample_rate: of that spectrum in Hz; default: the model's own.
+            factor: for the lowest bins of the features' STFT (..., K), see `Denoiser.forward`; None for zeros.
+            n_fft: of the spectrum to be multiplied; default: that of the features.
+            sample_rate: of that spectrum in Hz; default: that of the features.
         """
         wide = self.spread(gain, n_fft, sample_rate)
         if factor is None:
             return wide
         n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
-        if (n_fft, sample_rate) != (self.n_fft, self.sample_rate):  # bins of about the same width: between neighbours
+        if (n_fft, sample_rate) != (self.n_fft, self.sample_rate):  # interpolate; the bins must be of similar width
             step = sample_rate * self.n_fft / (n_fft * self.sample_rate)
             count = min(wide.shape[-1], int((factor.shape[-1] - 1) / step) + 1)
             place = torch.arange(count, device=factor.device) * step

@@ -1,4 +1,4 @@
-"""How loud speech is, and how far its pauses lie below it. Waves are (N,) float32 in [-1, 1]."""
+"""Active speech level and dynamic range. Waves are (N,) float32 in [-1, 1]."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ from clearmel.core.file_io import FloatArray
 
 
 def active_level_db(wave: FloatArray, sample_rate: int = 16000) -> float:
-    """Level in dB re full scale of the parts where something sounds.
+    """Level in dB re full scale of the parts that are not silent.
 
-    The mean power of the 20 ms frames within 30 dB of the 95th-percentile frame: pauses do not count, as in
-    ITU-T P.56, and one click does not decide. -inf for silence.
+    The mean power of the 20 ms frames within 30 dB of the 95th-percentile frame. Pauses are ignored, as in ITU-T P.56,
+    and a single click has little effect. -inf for silence.
     """
     size = max(1, sample_rate // 50)
-    whole = wave[: len(wave) // size * size] if len(wave) >= size else np.pad(wave, (0, size - len(wave)))
-    power = np.square(whole.reshape(-1, size), dtype=np.float64).mean(axis=1)
+    frames = wave[: len(wave) // size * size] if len(wave) >= size else np.pad(wave, (0, size - len(wave)))
+    power = np.square(frames.reshape(-1, size), dtype=np.float64).mean(axis=1)
     active = power[power >= np.percentile(power, 95) * 1e-3]
     return float(10 * np.log10(active.mean())) if active.mean() > 0 else -np.inf
 
 
 def dynamic_range_db(wave: FloatArray, sample_rate: int = 16000) -> float:
-    """90th minus 10th percentile of the 20 ms frame levels in dB: small where noise fills the pauses."""
+    """90th minus 10th percentile of the 20 ms frame levels in dB; small if noise fills the pauses."""
     size = sample_rate // 50
     if len(wave) < 10 * size:
         return np.inf

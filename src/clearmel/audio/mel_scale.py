@@ -1,4 +1,4 @@
-"""Slaney's mel scale, and triangles of equal width on it, as filters and as weights of gains."""
+"""Slaney's mel scale, and triangular bands of equal width on it, as filter bank and as gain weights."""
 
 import functools
 import math
@@ -29,11 +29,11 @@ def triangles(fmin: float, fmax: float, n_mels: int, n_fft: int, sample_rate: in
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
+@torch.inference_mode(False)  # cached: training may use it after inference
 def filters(
     edges: tuple[float, float, int], n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Filter bank (M, F), each triangle of area 2 / width; kept.
+    """Filter bank (M, F), each triangle of area 2 / width. Cached.
 
     Args:
         edges: fmin and fmax in Hz, n_mels M.
@@ -47,17 +47,17 @@ def filters(
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
+@torch.inference_mode(False)  # cached: training may use it after inference
 def spreading(
     edges: tuple[float, float, int], n_fft: int, sample_rate: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Share (M, F) of each band in each bin's gain, adding up to 1 in every bin; arguments as for `filters`; kept."""
+    """Weights (M, F) of the bands in the gain of each bin, of sum 1 in every bin; arguments as in `filters`. Cached."""
     heights, corners = triangles(*edges, n_fft, sample_rate)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
     heights[0, bins <= corners[1]] = 1
     heights[-1, bins >= corners[-2]] = 1
-    # Where bands are narrower than a bin, a bin may lie in no triangle: it takes the nearest centre's gain.
-    orphan = heights.sum(dim=0) == 0
-    nearest = (bins[orphan, None] - corners[None, 1:-1]).abs().argmin(dim=1)
-    heights[nearest, orphan.nonzero()[:, 0]] = 1
+    # If bands are narrower than a bin, a bin may lie in no triangle: it takes the gain of the nearest centre.
+    uncovered = heights.sum(dim=0) == 0
+    nearest = (bins[uncovered, None] - corners[None, 1:-1]).abs().argmin(dim=1)
+    heights[nearest, uncovered.nonzero()[:, 0]] = 1
     return (heights / heights.sum(dim=0)).to(device, dtype)

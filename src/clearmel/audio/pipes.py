@@ -1,4 +1,4 @@
-"""Sound as bytes on a pipe: what a wav header says where no length is known, and samples to and from bytes.
+"""Sound on a pipe: wav headers of unknown length, and samples from and to bytes.
 
 Shapes: C channels, N samples.
 """
@@ -19,23 +19,23 @@ from clearmel.options import RawOptions
 SUBTYPES = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 UNKNOWN = 0xFFFFFFFF
-"""A length in the header of a wav that is still being made."""
+"""Length in the header of a wav that is still being written."""
 LARGEST_KNOWN = 0x7FFF0000
-"""Recorders that write to a pipe promise some number around 2 or 4 GiB; from here on a length is none."""
+"""Recorders that write to a pipe state a length of about 2 or 4 GiB; from here on a length means unknown."""
 WAVES = (b"RIFF", b"RF64", b"BW64")
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 
 
 @dataclass(frozen=True)
 class Pcm:
-    """How samples lie in bytes.
+    """Format of samples in bytes.
 
     Args:
-        subtype: libsndfile's name of the sample format, one of SAMPLE_BYTES.
+        subtype: libsndfile's name for the sample format, one of SAMPLE_BYTES.
         sample_rate: in Hz.
         n_channels: C, interleaved.
         form: the body of a wav header's "fmt " chunk; None for raw sound, without a header.
-        n_bytes: of sound that the header promises, None if it knows of no end.
+        n_bytes: bytes of sound according to the header, None if unknown.
     """
 
     subtype: str
@@ -46,12 +46,12 @@ class Pcm:
 
     @classmethod
     def of_raw(cls, options: RawOptions) -> "Pcm":
-        """What the flags say."""
+        """The format given by the flags for raw sound."""
         return cls(SUBTYPES[options.raw_format or "s16le"], options.raw_rate, options.raw_channels)
 
     @classmethod
     def of_file(cls, subtype: str, sample_rate: int, n_channels: int) -> "Pcm":
-        """A wav that keeps a file's sample format as far as a pipe takes it."""
+        """A wav in the sample format of a file, or the nearest one that pipes support."""
         subtype = {"DOUBLE": "FLOAT"}.get(subtype, subtype if subtype in SAMPLE_BYTES else "PCM_16")
         width = SAMPLE_BYTES[subtype] * n_channels
         tag, bits = FLOAT if subtype == "FLOAT" else PCM, 8 * SAMPLE_BYTES[subtype]
@@ -64,14 +64,14 @@ class Pcm:
         return SAMPLE_BYTES[self.subtype] * self.n_channels
 
     def header(self) -> bytes:
-        """Of a wav of unknown length; nothing for raw sound."""
+        """Header of a wav of unknown length; empty for raw sound."""
         if self.form is None:
             return b""
         form = b"fmt " + struct.pack("<I", len(self.form)) + self.form
         return b"RIFF" + struct.pack("<I", UNKNOWN) + b"WAVE" + form + b"data" + struct.pack("<I", UNKNOWN)
 
     def decode(self, data: bytes) -> FloatArray:
-        """Samples (C, N) in [-1, 1] of whole frames of bytes."""
+        """Samples (C, N) in [-1, 1] of bytes that hold complete frames."""
         if not data:
             return np.zeros((self.n_channels, 0), np.float32)
         form = {"format": "RAW", "subtype": self.subtype, "endian": "LITTLE"}
@@ -86,7 +86,7 @@ class Pcm:
         return np.ascontiguousarray(wave.T)
 
     def encode(self, wave: FloatArray) -> bytes:
-        """Bytes of samples (C, N), as libsndfile writes them to a file; what integers cannot hold is clipped."""
+        """Bytes of samples (C, N), as libsndfile writes them to a file; integer formats clip."""
         if not wave.shape[1]:
             return b""
         buffer = io.BytesIO()
@@ -98,18 +98,18 @@ def read_header(read: Callable[[int], bytes]) -> Pcm:
     """Reads a wav header up to its first sample.
 
     Args:
-        read: gives that many bytes of stdin, fewer only at its end.
+        read: returns the given number of bytes from stdin, fewer only at its end.
 
     Raises:
-        InputError: it is empty, no wav, or a wav of samples that are not taken here.
+        InputError: stdin is empty, no wav, or a wav in an unsupported sample format.
     """
     start = read(12)
     if not start:
         raise InputError("stdin is empty; expected sound. Did the program before the pipe fail?")
     if start[:4] not in WAVES or start[8:] != b"WAVE":
         raise InputError(
-            f"stdin begins with {start[:4]!r}, which is no wav header. Give --raw_format, --raw_rate and "
-            "--raw_channels for sound without a header; ffmpeg -i ... -f wav - makes a wav of anything else."
+            f"stdin begins with {start[:4]!r}, which is not a wav header. Give --raw_format, --raw_rate and "
+            "--raw_channels for sound without a header; ffmpeg -i ... -f wav - converts anything else to a wav."
         )
     form: bytes | None = None
     long_size = None
@@ -133,7 +133,7 @@ def read_header(read: Callable[[int], bytes]) -> Pcm:
 
 
 def _body(read: Callable[[int], bytes], size: int, keep: bool) -> bytes:
-    """A chunk, which is padded to an even length; one that is of no use is only passed over."""
+    """Reads a chunk, padded to an even length; without `keep` skips it and returns nothing."""
     left, found = size + size % 2, b""
     if keep and not 16 <= size <= 1024:
         raise InputError(f"stdin's wav header has a chunk of {size} bytes; expected 16 to 1024. Record it again.")
@@ -147,7 +147,7 @@ def _body(read: Callable[[int], bytes], size: int, keep: bool) -> bytes:
 
 
 def _format(form: bytes | None, n_bytes: int | None) -> Pcm:
-    """What a "fmt " chunk says."""
+    """The sample format given by a "fmt " chunk."""
     if form is None:
         raise InputError("stdin's wav header has no fmt chunk before its data. Record it again.")
     tag, n_channels, rate, _, width, bits = struct.unpack("<HHIIHH", form[:16])

@@ -5,11 +5,11 @@ import numpy as np
 from clearmel.core.file_io import FloatArray
 
 SILENCE = 1e-4
-"""Of the loudest sample: what is below it at both ends is padding, not sound."""
+"""Fraction of the peak; samples below it at the two ends are padding."""
 
 
 def trim_digital_silence(wave: FloatArray) -> FloatArray:
-    """The wave (N,) without the digital silence at its ends; all of it, if it is silent."""
+    """The wave (N,) without the digital silence at its ends; unchanged if all of it is silent."""
     loud = np.flatnonzero(np.abs(wave) > SILENCE * np.abs(wave).max(initial=0.0))
     return wave[loud[0] : loud[-1] + 1] if len(loud) else wave
 
@@ -18,7 +18,7 @@ SILENCE_DB = 60.0
 
 
 def audible_range(wave: FloatArray, sample_rate: int) -> tuple[int, int]:
-    """First sample, and the one behind the last, of what is less than 60 dB below the loudest of all windows."""
+    """Start and end sample (exclusive) of the range that is less than 60 dB below the loudest window."""
     window, hop = round(2048 * sample_rate / 22050), round(512 * sample_rate / 22050)
     padded = np.pad(wave, window // 2)
     powers = np.array([np.square(padded[i : i + window]).mean() for i in range(0, len(wave) + 1, hop)])

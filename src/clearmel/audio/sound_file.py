@@ -1,6 +1,6 @@
-"""Sound files: read, write, resample, and stream an hours-long recording in blocks.
+"""Reads, writes and resamples sound files, and streams long recordings in blocks.
 
-Every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf, w64.
+Supports every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf, w64.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from clearmel.core.file_io import FloatArray, existing, quoted, replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
-"""Rates of sound: from far outside of them even a short file would be resampled to hours, or to nothing."""
+"""Accepted sample rates. A rate far outside would resample a short file to hours, or to nothing."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file's header says. `subtype` is libsndfile's name of the sample format."""
+    """Header of a sound file. `subtype` is libsndfile's name for the sample format."""
 
     sample_rate: int
     n_channels: int
@@ -43,27 +43,25 @@ def open_audio(path: str | Path) -> sf.SoundFile:
     """Opens a sound file.
 
     Raises:
-        InputError: missing, not a sound file, or without a single sample.
+        InputError: it does not exist, is not a sound file, or holds no sample.
     """
     existing(path, folder=False)
     try:
         file = sf.SoundFile(_native(path))
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-        raise InputError(f"{quoted(path)} is not a readable sound file: {_words(error)}.") from error
-    # libsndfile reads what is left of a cut wav, and only notes in its log that the header promised more. A recorder
-    # that writes to a pipe promises the largest number; that is no cut.
-    promise = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
-    if promise and int(promise[2]) < int(promise[1]) < 0x7FFFF000:
+        raise InputError(f"{quoted(path)} is not a readable sound file: {_message(error)}.") from error
+    # libsndfile reads a truncated wav to its end and only notes in its log that the header states more. A recorder that
+    # writes to a pipe states the largest number; such a file is not truncated.
+    stated = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
+    if stated and int(stated[2]) < int(stated[1]) < 0x7FFFF000:
         file.close()
         raise InputError(
-            f"{quoted(path)} is truncated: {promise[2]} of {promise[1]} bytes of sound. Copy or record it again."
+            f"{quoted(path)} is truncated: {stated[2]} of {stated[1]} bytes of sound. Copy or record it again."
         )
     if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
         rate = file.samplerate
         file.close()
-        raise InputError(
-            f"{quoted(path)} says {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?"
-        )
+        raise InputError(f"{quoted(path)} has {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?")
     if file.frames <= 0:
         file.close()
         raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
@@ -71,11 +69,11 @@ def open_audio(path: str | Path) -> sf.SoundFile:
 
 
 def _native(path: str | Path) -> str | bytes:
-    """A path as soundfile takes it, also where its name is no UTF-8."""
+    """A path for soundfile, which needs bytes for names that are not valid UTF-8."""
     return os.fsencode(path) if os.name == "posix" else str(path)
 
 
-def _words(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return str(getattr(error, "error_string", reason(error))).rstrip(".")
 
 
@@ -89,7 +87,7 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
     """The recording in pieces (C, N) of `block_s` seconds.
 
     Raises:
-        InputError: it cannot be read, ends before its header says, or holds NaN or infinity.
+        InputError: it cannot be read, is shorter than its header states, or holds NaN or infinity.
     """
     with open_audio(path) as file:
         size, seen, wanted = max(1, int(block_s * file.samplerate)), 0, file.frames
@@ -97,14 +95,14 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
             try:
                 block = file.read(size, dtype="float32", always_2d=True)
             except (sf.LibsndfileError, RuntimeError) as error:
-                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {_words(error)}.") from error
+                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {_message(error)}.") from error
             if not len(block):
                 break
             if not np.isfinite(block).all():
                 raise InputError(f"{quoted(path)} holds NaN or infinite samples; expected finite sound.")
             seen += len(block)
             yield np.ascontiguousarray(block.T)
-        # The length of an mp3 is an estimate where it carries no header for it.
+        # The length of an mp3 without a length header is an estimate.
         if seen < wanted and file.format != "MP3":
             raise InputError(f"{quoted(path)} is truncated: {seen} of {wanted} samples. Copy or record it again.")
 
@@ -114,13 +112,13 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, 
 
     Args:
         path: a sound file.
-        sample_rate: in Hz; the recording is resampled to it with a band-limited filter. None keeps its own.
+        sample_rate: in Hz; the recording is resampled to it with a band-limited filter. None keeps its rate.
 
     Returns:
-        (N,) float32 in about [-1, 1], and its rate in Hz.
+        (N,) float32 in about [-1, 1], and the sample rate in Hz.
 
     Raises:
-        InputError: as `blocks`.
+        InputError: as in `blocks`.
     """
     rate = inspect(path).sample_rate
     wave = np.concatenate([block.mean(axis=0) for block in blocks(path)])
@@ -130,15 +128,15 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, 
 
 
 def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[FloatArray]:
-    """The mean of the channels in pieces (N,) at another rate, with no seam between them.
+    """The mean of the channels in pieces (N,), resampled without seams.
 
     Args:
         path: a sound file.
-        sample_rate: in Hz, of what is given.
-        block_s: length of the pieces that are read.
+        sample_rate: of the pieces, in Hz.
+        block_s: seconds read at a time.
 
     Raises:
-        InputError: as `blocks`.
+        InputError: as in `blocks`.
     """
     for block in resampled(path, sample_rate, block_s, one_channel=True):
         yield block[0]
@@ -147,24 +145,24 @@ def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[
 def resampled(
     path: str | Path, sample_rate: int, block_s: float = 30.0, *, one_channel: bool = False
 ) -> Iterator[FloatArray]:
-    """The recording in pieces (C, N) at another rate, with no seam between them; as one channel, if asked for.
+    """The recording in pieces (C, N), resampled without seams; with `one_channel` the mean of the channels (1, N).
 
     Raises:
-        InputError: as `blocks`.
+        InputError: as in `blocks`.
     """
     info = inspect(path)
-    own, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
+    rate, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
     pieces = (block.mean(axis=0, keepdims=True) if one_channel else block for block in blocks(path, block_s))
-    if own == sample_rate:
+    if rate == sample_rate:
         yield from pieces
         return
-    stream, missing = soxr.ResampleStream(own, sample_rate, n_channels, dtype="float32"), 0.0
+    stream, missing = soxr.ResampleStream(rate, sample_rate, n_channels, dtype="float32"), 0.0
     for block in pieces:
         piece = stream.resample_chunk(np.ascontiguousarray(block.T), last=False).reshape(-1, n_channels).T
-        missing += block.shape[1] * sample_rate / own - piece.shape[1]
+        missing += block.shape[1] * sample_rate / rate - piece.shape[1]
         yield piece
     tail = stream.resample_chunk(np.zeros((0, n_channels), np.float32), last=True).reshape(-1, n_channels).T
-    yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # a sample may be lost in rounding
+    yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # rounding may lose a sample
 
 
 def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
@@ -172,7 +170,7 @@ def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
     if from_rate == to_rate:
         return wave
     resampled = np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
-    return resampled if len(resampled) else wave[:1]  # a few samples of a higher rate are still a sound
+    return resampled if len(resampled) else wave[:1]  # at least one sample
 
 
 def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:
@@ -188,20 +186,20 @@ def writing(
 ) -> Iterator[Callable[[FloatArray], None]]:
     """Writes a sound file block by block; the suffix decides the format.
 
-    The file appears under its name when the `with` block ends without an error. The level is never changed:
-    samples beyond what the format holds are clipped, with a warning.
+    The file appears under its name when the `with` block ends without an error. Integer formats clip samples outside
+    [-1, 1], with a warning; the level is never changed.
 
     Args:
-        path: where to.
+        path: of the new file.
         sample_rate: in Hz.
         n_channels: C.
-        subtype: libsndfile's sample format of the source; kept if the target format has it.
+        subtype: libsndfile's sample format; used if the target format supports it.
 
     Yields:
         A function that appends a block (C, N).
 
     Raises:
-        InputError: the suffix is unknown, the format cannot hold the rate or the channels, the place is not writable.
+        InputError: unknown suffix, a rate or channel count that the format does not support, or an unwritable place.
     """
     target = Path(path)
     suffix = target.suffix.lower()
@@ -217,7 +215,7 @@ def writing(
             file = sf.SoundFile(_native(temporary), "w", sample_rate, n_channels, subtype=subtype, format=container)
         except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_words(error)}."
+                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_message(error)}."
                 " Use .wav or .flac."
             ) from error
         peak = 0.0
@@ -226,7 +224,7 @@ def writing(
             nonlocal peak
             level = float(np.abs(wave).max(initial=0.0))
             if not math.isfinite(level):
-                raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples came out. Try other weights.")
+                raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples. Try other weights.")
             peak = max(peak, level)
             file.write(wave.T)
 
@@ -235,7 +233,7 @@ def writing(
                 yield append
         except (sf.LibsndfileError, AssertionError) as error:
             raise FullDiskError(
-                f"cannot write {quoted(path)}: {_words(error) or 'short write'}. Is the disk full?"
+                f"cannot write {quoted(path)}: {_message(error) or 'short write'}. Is the disk full?"
             ) from error
     if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):
-        print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav would keep it.", file=sys.stderr)
+        print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)

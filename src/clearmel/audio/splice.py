@@ -1,9 +1,8 @@
-"""A recording without some of its parts, read from anywhere in it, with cross-faded joins.
+"""Random access to a recording with some spans removed and cross-fades at the joins.
 
-The two sides of a join overlap by `FADE_S`, half of it on either side of the cut: the sound before goes on for half a
-fade into what is removed, and the sound behind begins as much earlier. So nothing that is kept is faded away before its
-edge, and the result lasts exactly as long as the kept parts. Gains are cosine and sine (equal power), as the two sides
-have nothing in common.
+The two sides of a join overlap by `FADE_S`, half of it on either side of the cut: the left side continues for half a
+fade into the removed span, and the right side starts half a fade earlier. The result therefore lasts exactly as long
+as the remaining parts. The gains are cosine and sine (equal power), because the two sides are uncorrelated.
 """
 
 import math
@@ -19,15 +18,15 @@ from clearmel.core.file_io import FloatArray
 
 FADE_S = 0.01
 SKIP = 1 << 18
-"""Samples read at once where a format cannot be entered anywhere."""
-WARM_UP = 10 * 1152
-"""Samples of ten frames of an mp3."""
+"""Samples read at once to skip ahead in a format without exact seeking."""
+MP3_PREROLL = 10 * 1152
+"""Samples of ten mp3 frames, decoded before the wanted position."""
 
 
 class Part(NamedTuple):
-    """A kept piece of the source, in samples.
+    """A remaining part of the source, in samples.
 
-    start, end: of what is kept. place: of `start` in the result. before, behind: half fades beyond its two ends.
+    start, end: in the source. place: of `start` in the result. before, behind: half fades beyond the two ends.
     """
 
     start: int
@@ -38,7 +37,7 @@ class Part(NamedTuple):
 
 
 def parts(n_samples: int, sample_rate: int, remove: Sequence[tuple[float, float]]) -> list[Part]:
-    """The kept pieces in order.
+    """The remaining parts in order.
 
     Args:
         n_samples: of the source.
@@ -47,15 +46,15 @@ def parts(n_samples: int, sample_rate: int, remove: Sequence[tuple[float, float]
     """
     cuts = [(min(n_samples, round(a * sample_rate)), min(n_samples, round(b * sample_rate))) for a, b in remove]
     edges = [0, *(edge for cut in cuts for edge in cut), n_samples]
-    kept = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]
+    remaining = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]
     half = int(FADE_S * sample_rate / 2)
     found: list[Part] = []
     place = 0
-    for number, (start, end) in enumerate(kept):
+    for number, (start, end) in enumerate(remaining):
         before = found[-1].behind if found else 0
         behind = 0
-        if number + 1 < len(kept):  # not more than what is removed, nor than what is kept, has room for
-            following = kept[number + 1]
+        if number + 1 < len(remaining):  # limited by the removed span and by both parts
+            following = remaining[number + 1]
             behind = min(half, (following[0] - end) // 2, (end - start) // 2, (following[1] - following[0]) // 2)
         found.append(Part(start, end, place, before, behind))
         place += end - start
@@ -63,7 +62,7 @@ def parts(n_samples: int, sample_rate: int, remove: Sequence[tuple[float, float]
 
 
 class Spliced:
-    """The recording at `path` without `remove`; a context manager.
+    """The recording at `path` without the spans of `remove`; a context manager.
 
     Attributes:
         sample_rate: in Hz.
@@ -71,7 +70,7 @@ class Spliced:
         n_samples: of the result.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the recording cannot be read.
     """
 
     def __init__(self, path: str | Path, remove: Sequence[tuple[float, float]] = ()) -> None:
@@ -100,7 +99,7 @@ class Spliced:
             first = max(start, part.place - part.before)
             last = min(start + count, part.place + part.end - part.start + part.behind)
             if first < last:
-                offset = part.start - part.place  # from a place in the result to one in the source
+                offset = part.start - part.place  # source position minus result position
                 piece = self._source(first + offset, last - first)
                 wave[:, first - start : first - start + piece.shape[1]] += piece * self._gain(
                     part, first, piece.shape[1]
@@ -108,13 +107,13 @@ class Spliced:
         return wave
 
     def _source(self, start: int, count: int) -> FloatArray:
-        """Samples (C, count) of the recording, or as many as there are."""
+        """Samples (C, count) of the recording, fewer at its end."""
         if self._file.tell() != start:
             if self._file.format not in ("OGG", "MP3"):
                 self._file.seek(start)
-            elif self._file.format == "MP3":  # its decoder begins with silence
-                self._file.seek(max(0, start - WARM_UP))
-            elif start < self._file.tell():  # libsndfile lands up to a thousand samples beside any other place
+            elif self._file.format == "MP3":  # its decoder starts with silence
+                self._file.seek(max(0, start - MP3_PREROLL))
+            elif start < self._file.tell():  # seeking elsewhere misses by up to a thousand samples
                 self._file.seek(0)
             while (ahead := start - self._file.tell()) > 0 and len(self._file.read(min(ahead, SKIP))):
                 pass
@@ -122,7 +121,7 @@ class Spliced:
 
     @staticmethod
     def _gain(part: Part, first: int, count: int) -> FloatArray:
-        """(count,) of the part's samples from the place `first` of the result on."""
+        """Gains (count,) of the part, from position `first` of the result."""
         place = np.arange(first, first + count) + 0.5
         gain = np.ones(count, np.float32)
         end = part.place + part.end - part.start

@@ -1,4 +1,4 @@
-"""Spectra and their frames: what comes before any mel."""
+"""Power, overlap-add and the window of short-time spectra."""
 
 import functools
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def power_of(spectrum: Tensor) -> Tensor:
-    """Squared magnitudes, several times as fast as abs(), which guards against overflow."""
+    """Squared magnitudes; several times faster than abs(), which guards against overflow."""
     return spectrum.real.square() + spectrum.imag.square()
 
 
 def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
-    """Adds frames (..., T, n_fft), each `hop_length` after the last one, n_fft being a multiple of it.
+    """Overlap-adds frames (..., T, n_fft) at distances of `hop_length`, of which n_fft is a multiple.
 
     Returns:
-        (..., T + n_fft / hop_length - 1, hop_length): the sum, cut into hops.
+        (..., T + n_fft / hop_length - 1, hop_length): the sum, split into hops.
     """
     n_frames, overlap = frames.shape[-2], frames.shape[-1] // hop_length
     parts = frames.reshape(*frames.shape[:-1], overlap, hop_length)
@@ -26,7 +26,7 @@ def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept: a training may use it after an inference
+@torch.inference_mode(False)  # cached: training may use it after inference
 def hann(n_fft: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Periodic Hann window (n_fft,), kept."""
+    """Periodic Hann window (n_fft,). Cached."""
     return torch.hann_window(n_fft, dtype=dtype, device=device)

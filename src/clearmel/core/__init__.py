@@ -1,1 +1,1 @@
-"""Errors, files, processes and signals: what every other package stands on. No torch at import."""
+"""Errors, files, processes and signals, used by every other package. Importing it does not import torch."""

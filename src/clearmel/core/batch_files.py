@@ -1,4 +1,4 @@
-"""The same with every file of a folder, shared by all processes of the run."""
+"""Applies a function to each file of a folder, split across the processes of the run."""
 
 import contextlib
 import heapq
@@ -13,11 +13,11 @@ from tqdm import tqdm
 from clearmel.core import distributed, file_io
 from clearmel.core.errors import FullDiskError, InputError
 
-Worked = TypeVar("Worked")
+Result = TypeVar("Result")
 
 
 class Plan(NamedTuple):
-    """The files, and each process's share of their numbers."""
+    """The files, and for each process the indices of its share."""
 
     paths: list[Path]
     shares: list[list[int]]
@@ -26,25 +26,25 @@ class Plan(NamedTuple):
 def for_each_file(
     source: Path,
     suffixes: Iterable[str],
-    work: Callable[[Path], Worked],
-    done: Callable[[Path, Worked], object] = lambda path, worked: None,
+    work: Callable[[Path], Result],
+    done: Callable[[Path, Result], object] = lambda path, result: None,
 ) -> int:
-    """Works on a file, or on all files below a folder; a file of a folder that fails is told of and passed over.
+    """Processes one file, or all files below a folder. A failing file of a folder is reported and skipped.
 
-    Only the main process comes back from here.
+    Only rank 0 returns; the other processes exit here.
 
     Args:
         source: a file or folder.
-        suffixes: of the files of a folder.
-        work: called by any process with the path of a file of its share. What it gives is sent to the main process.
-        done: called by the main process with what came of each file, in the order of the names; for one process alone
-            as soon as it is there. What processes must not do at the same time belongs here.
+        suffixes: file name suffixes to select in a folder.
+        work: called by every process with each path of its share. Its result is sent to rank 0.
+        done: called by rank 0 with each path and result, in the order of the names. A single process calls it
+            right after each file. Put here whatever must not run in several processes at once.
 
     Returns:
-        How many files failed.
+        Number of files that failed.
 
     Raises:
-        InputError: there is no such file, the only one asked for fails, or the disk is full.
+        InputError: the file does not exist, the only file fails, or the disk is full.
     """
     if not source.is_dir():
         distributed.leave_to_rank_zero()
@@ -53,7 +53,7 @@ def for_each_file(
     plan: Plan = distributed.broadcast(_plan(source, suffixes) if distributed.is_rank_zero() else None)
     failed = 0
 
-    def give(path: Path, outcome: tuple[Worked] | str) -> None:
+    def report(path: Path, outcome: tuple[Result] | str) -> None:
         nonlocal failed
         try:
             if isinstance(outcome, str):
@@ -65,28 +65,28 @@ def for_each_file(
             failed += 1
             print(f"failed: {error.line()}", file=sys.stderr)
 
-    found, told = list[tuple[int, tuple[Worked] | str]](), io.StringIO()
+    found, warnings = list[tuple[int, tuple[Result] | str]](), io.StringIO()
     with contextlib.ExitStack() as stack:
         if not distributed.is_rank_zero():
-            stack.enter_context(contextlib.redirect_stderr(told))  # warnings, for the main process to print
+            stack.enter_context(contextlib.redirect_stderr(warnings))  # rank 0 prints them
         share = plan.shares[distributed.rank()]
         for number in tqdm(share, unit="file", leave=False, disable=None if len(share) > 1 else True):
             path, outcome = plan.paths[number], _outcome(work, plan.paths[number])
             if distributed.world() == 1:
-                give(path, outcome)
+                report(path, outcome)
             else:
                 found.append((number, outcome))
     if distributed.world() > 1:
-        sys.stderr.write("".join(distributed.gather([(distributed.rank(), told.getvalue())])))
+        sys.stderr.write("".join(distributed.gather([(distributed.rank(), warnings.getvalue())])))
         outcomes = distributed.gather(found)
         distributed.leave_to_rank_zero()
         for path, outcome in zip(plan.paths, outcomes, strict=True):
-            give(path, outcome)
+            report(path, outcome)
     return failed
 
 
-def _outcome(work: Callable[[Path], Worked], path: Path) -> tuple[Worked] | str:
-    """What came of a file, or why nothing did."""
+def _outcome(work: Callable[[Path], Result], path: Path) -> tuple[Result] | str:
+    """The result for a file in a tuple, or the error message."""
     try:
         return (work(path),)
     except FullDiskError:
@@ -101,10 +101,13 @@ def _plan(source: Path, suffixes: Iterable[str]) -> Plan:
 
 
 def balanced(sizes: Sequence[int], n_shares: int) -> list[list[int]]:
-    """Numbers of things of some sizes, dealt out so that the shares are about equally large; each share in order.
+    """Splits items into shares of about equal total size.
 
-    The largest come first, each to who has least. Source: Graham, SIAM J. Appl. Math. 17 (1969): no share is then more
-    than a third larger than with the best of all deals.
+    Assigns the items in order of falling size, each to the share that is smallest so far. Source: Graham, SIAM J. Appl.
+    Math. 17 (1969): the largest share is then at most a third larger than in the optimal split.
+
+    Returns:
+        For each share the indices of its items, ascending.
     """
     heap = [(0, 0, share) for share in range(n_shares)]
     shares: list[list[int]] = [[] for _ in range(n_shares)]

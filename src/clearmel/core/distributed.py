@@ -1,8 +1,8 @@
-"""This process among those of one run, as torchrun or `accelerate launch` have started them; alone where none has.
+"""The processes of one run, as torchrun or `accelerate launch` start them; without a launcher there is one.
 
-Only the main process prints and writes results. All end together and with one exit status, and what goes wrong is told
-once, by the first that meets it: they agree through the launcher's key-value store, which is there before they have
-joined and after they have parted.
+Only rank 0 prints and writes results. All processes end together with one exit status, and each error is reported once,
+by the first process that meets it. They agree through the launcher's key-value store, which works both before the
+process group is formed and after it is closed.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 GONE = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "ncclRemoteError")
-"""What the backends call it when another process is not there any more."""
+"""Parts of the messages with which the backends report that another process has ended."""
 CONNECT_S, PARTING_S, POLL_S = 5.0, 60.0, 0.05
 
 
 def world() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
-    """This one's number, from 0."""
+    """The rank of this process, from 0."""
     return int(os.environ["RANK"]) if world() > 1 else 0
 
 
@@ -36,7 +36,7 @@ def is_rank_zero() -> bool:
 
 @contextlib.contextmanager
 def silence_other_ranks() -> Iterator[None]:
-    """Within it the other processes print nothing, and show no bars."""
+    """Suppresses the output and progress bars of all processes except rank 0 within a `with` block."""
     with contextlib.ExitStack() as stack:
         if not is_rank_zero():
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
@@ -46,18 +46,18 @@ def silence_other_ranks() -> Iterator[None]:
 
 
 def leave_to_rank_zero() -> None:
-    """What follows is for the main process alone: the others are done here, and wait for it in `end`."""
+    """Ends all processes except rank 0; they wait for it in `end`."""
     if not is_rank_zero():
         raise SystemExit(0)
 
 
 def share(count: int) -> range:
-    """The numbers of this process's share of so many items."""
+    """The indices of this process's share of `count` items."""
     return range(rank(), count, world())
 
 
 def gather(found: list[tuple[int, Found]]) -> list[Found]:
-    """What all processes have found, each with its number, in the order of the numbers."""
+    """Collects the (index, value) pairs of all processes and returns the values sorted by index."""
     if world() > 1:
         from accelerate.utils import gather_object
 
@@ -67,7 +67,7 @@ def gather(found: list[tuple[int, Found]]) -> list[Found]:
 
 
 def broadcast(value: Any) -> Any:
-    """The main process's value, on all of them."""
+    """Returns the value of rank 0 on every process."""
     if world() > 1:
         from accelerate.utils import broadcast_object_list
 
@@ -79,11 +79,11 @@ def broadcast(value: Any) -> Any:
 def _join() -> None:
     from accelerate import PartialState
 
-    PartialState(cpu=True)  # if they have not joined for training already
+    PartialState(cpu=True)  # no effect if training has already formed the process group
 
 
 def is_lost_peer(error: RuntimeError) -> bool:
-    """Whether an error says that another process of the run has gone."""
+    """Whether the error means that another process of the run has ended."""
     return world() > 1 and any(sign in str(error) for sign in GONE)
 
 
@@ -91,17 +91,17 @@ def end(status: int, line: str = "") -> int:
     """Ends the run together with the other processes.
 
     Args:
-        status: exit status of this process alone.
-        line: what to tell the user of a run that fails here; it is printed on stderr unless another has told already.
+        status: exit status of this process.
+        line: error message if this process fails; printed on stderr unless another process has already reported one.
 
     Returns:
-        The exit status of all: that of the first to fail, else that of the main process.
+        The common exit status: that of the first process to fail, otherwise that of rank 0.
     """
-    told, agreed = False, status
+    reported, agreed = False, status
     if world() > 1:
-        with contextlib.suppress(RuntimeError, KeyError, ValueError):  # no store: each for itself
-            told, agreed = _agreed(_store(), status, failed=bool(line))
-    if line and not told:
+        with contextlib.suppress(RuntimeError, KeyError, ValueError):  # without a store each process decides alone
+            reported, agreed = _agreed(_store(), status, failed=bool(line))
+    if line and not reported:
         print(line, file=sys.stderr)
     return agreed
 
@@ -114,13 +114,13 @@ def _store() -> Any:
 
 
 def _agreed(store: Any, status: int, *, failed: bool) -> tuple[bool, int]:
-    """Whether another process has told of a failure, and the status of all."""
+    """Whether another process has reported a failure, and the common exit status."""
     stem = f"clearmel/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     outcome, arrived, mine = f"{stem}/outcome", f"{stem}/arrived", f"{rank()} {status}"
     if not failed:
         until = time.monotonic() + PARTING_S
         store.add(arrived, 1)
-        # The main process goes last: who goes while others still receive from it would take them down.
+        # Rank 0 ends last: a process that ends while others still receive from it would make them fail.
         while not store.check([outcome]) and (
             not is_rank_zero() or (store.add(arrived, 0) < world() and time.monotonic() < until)
         ):

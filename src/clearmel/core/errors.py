@@ -1,32 +1,32 @@
-"""The one exception of ours, and how it is worded."""
+"""The exception for errors that a user can fix, and helpers to word its message."""
 
 from collections.abc import Sequence
 
 
 class InputError(Exception):
-    """Something that the user can mend: a path, a file, a flag.
+    """An error that the user can fix: a wrong path, file or flag.
 
-    The message is one line: what is wrong with which thing and the value seen, what was wanted, what to do.
-    `src.cli.run` prints it on stderr and exits with 2.
+    The message is one line: the object, the value found, the value expected, and how to fix it. The command line
+    prints it on stderr and exits with status 2.
     """
 
     def line(self) -> str:
-        """The message alone, also after a DataLoader worker has wrapped it in its traceback.
+        """The message in one line, without the traceback that a DataLoader worker wraps around it.
 
-        What it quotes may come from a broken file: signs that a terminal would obey are shown as escapes.
+        The message may quote a damaged file, so control characters are shown as escapes.
         """
         return printable(str(self).strip().rsplit("InputError: ", 1)[-1])
 
 
 class FullDiskError(InputError):
-    """Nothing more can be written there: other than a bad file in a folder, it ends a run."""
+    """The disk is full. This ends a run, whereas a bad file in a folder is skipped."""
 
 
 def raise_all(problems: Sequence[str], shown: int = 5) -> None:
-    """Raises one InputError for all problems: the first five, then how many more.
+    """Raises one InputError that lists the first problems and the number of the others.
 
     Raises:
-        InputError: if there is any problem.
+        InputError: there is at least one problem.
     """
     if problems:
         more = len(problems) - shown
@@ -34,17 +34,17 @@ def raise_all(problems: Sequence[str], shown: int = 5) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """The operating system's or a library's words for an error, in one line and without its path."""
+    """The message of the operating system or a library for an error, in one line and without the path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return shortened(printable("".join(str(text).strip().splitlines()[:1]) or type(error).__name__)).rstrip(".")
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what no terminal shows."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    """The text with unprintable characters as escapes."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def shortened(text: str, longest: int = 300) -> str:
-    """The text, or its beginning and its end where it is longer."""
+    """The text; if it exceeds the limit, its beginning and end with "..." between."""
     half = longest // 2 - 10
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"

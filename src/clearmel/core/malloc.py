@@ -1,4 +1,4 @@
-"""How the C library keeps the memory of tensors."""
+"""Tunes how the C library reuses freed memory."""
 
 import ctypes
 
@@ -7,10 +7,10 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep what it frees, for its next tensors; does nothing where the C library is not glibc.
+    """Makes glibc keep freed memory for the next tensors; does nothing with another C library.
 
-    By default glibc gives every large block back to the system and faults it in anew, page by page: on a CPU a third
-    of the time of a training step of recurrent networks, whose tensors have the same sizes in every step.
+    By default glibc returns every large block to the system, and the next allocation faults it in again page by page.
+    On a CPU this takes a third of a training step of recurrent networks, whose tensor sizes repeat in every step.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

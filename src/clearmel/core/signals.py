@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, in a run that must not stop just anywhere."""
+"""Defers Ctrl-C and SIGTERM in runs that may stop only at certain points."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def noted() -> Iterator[list[int]]:
-    """Within it, the first SIGINT or SIGTERM is only noted in the list it gives; the second one acts as usual."""
+    """Records the first SIGINT or SIGTERM in the yielded list; a second one acts as usual."""
     numbers: list[int] = []
     before: dict[int, Any] = {}
 
@@ -22,7 +22,7 @@ def noted() -> Iterator[list[int]]:
         restore()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError):  # not in the main thread: signals stay as they are
+        with contextlib.suppress(ValueError):  # outside the main thread handlers cannot be set
             before[number] = signal.signal(number, note)
     try:
         yield numbers
@@ -31,6 +31,6 @@ def noted() -> Iterator[list[int]]:
 
 
 def left_to_parent(_: int) -> None:
-    """For a loader's worker: signals, which a shell or a scheduler sends to the whole group, are its parent's."""
+    """Ignores SIGINT and SIGTERM in a DataLoader worker; shells send them to the whole group, and the parent reacts."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""Temporary files and folders that cannot stay behind: what a killed process has left, the next one removes.
+"""Temporary files and folders; the next process removes those that a killed process has left.
 
-Each is locked (flock) for as long as its maker lives, so that a sweep takes only what nobody is writing any more. Where
-there are no such locks (Windows, some network drives), it takes what has been untouched for a day.
+Each is locked (flock) while its owner lives, so `sweep` removes only abandoned ones. Where flock does not exist
+(Windows, some network drives), `sweep` removes those that have not changed for a day.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ _swept = set[Path]()
 
 @contextlib.contextmanager
 def temporary_file(folder: Path) -> Iterator[Path]:
-    """An empty file in `folder`, for the length of a `with` block; it may be renamed away within.
+    """An empty file in `folder` for the duration of a `with` block, which may rename it.
 
-    The first one in a folder sweeps it.
+    The first call for a folder sweeps it.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be created.
     """
     if (place := folder.absolute()) not in _swept:
         _swept.add(place)
@@ -45,7 +45,7 @@ def temporary_file(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, *, deep: bool = False) -> None:
-    """Removes the temporary files in a folder, or also below it, that a killed process has left."""
+    """Removes abandoned temporary files in a folder, with `deep` also in its subfolders."""
     pattern = f"{PREFIX}*{SUFFIX}"
     for left in folder.rglob(pattern) if deep else folder.glob(pattern):
         if left.is_file() and _abandoned(left):
@@ -53,7 +53,7 @@ def sweep(folder: Path, *, deep: bool = False) -> None:
 
 
 def temporary_folder() -> Path:
-    """A folder in the system's place for temporary files. Its maker removes it; if killed, the next call does."""
+    """Creates a folder for temporary files. The caller removes it; if the caller is killed, a later call does."""
     place = Path(tempfile.gettempdir())
     for lock in place.glob(f"{FOLDERS}*/{LOCK}"):
         if _abandoned(lock):
@@ -65,10 +65,10 @@ def temporary_folder() -> Path:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Keeps a second run from writing what this one writes, for the length of a `with` block. Sweeps the folder.
+    """Locks `path` against other runs for the duration of a `with` block, and sweeps its folder.
 
     Raises:
-        BlockingIOError: another run has claimed it.
+        BlockingIOError: another run holds the lock.
         OSError: the folder cannot be written.
     """
     lock = path.parent / f"{PREFIX}{path.name[:200]}.lock{SUFFIX}"
@@ -77,9 +77,9 @@ def claimed(path: Path) -> Iterator[None]:
         if not _hold(handle):
             os.close(handle)
             raise BlockingIOError(str(path))
-        if _is(handle, lock):
+        if _has_name(handle, lock):
             break
-        os.close(handle)  # its last owner has just removed it
+        os.close(handle)  # its previous owner has just removed it
     sweep(path.parent)
     try:
         yield
@@ -93,16 +93,16 @@ def _locked(folder: Path) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
         if fcntl is None:
-            os.close(handle)  # Windows renames no open file
+            os.close(handle)  # Windows cannot rename an open file
             return handle, Path(name)
         _hold(handle)
-        if _is(handle, Path(name)):
+        if _has_name(handle, Path(name)):
             return handle, Path(name)
-        os.close(handle)  # a sweep came between
+        os.close(handle)  # another process swept it before it was locked
 
 
 def _hold(handle: int) -> bool:
-    """Locks an open file; False if another process holds it. Where locks are unknown nothing is locked."""
+    """Locks an open file; False if another process holds it. Without flock it returns True and locks nothing."""
     if fcntl:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,8 +113,8 @@ def _hold(handle: int) -> bool:
     return True
 
 
-def _is(handle: int, path: Path) -> bool:
-    """Whether an open file still has its name."""
+def _has_name(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except OSError:
