@@ -1,1 +1,1 @@
-"""Networks as ONNX files that carry their card, checked against torch before they are written."""
+"""Exports networks to ONNX files with their card, after a check against torch."""

@@ -1,4 +1,4 @@
-"""Networks as ONNX files that carry their card, checked against torch before they are written."""
+"""Exports networks to ONNX files with their card, after a check against torch."""
 
 import contextlib
 import copy
@@ -21,43 +21,44 @@ from clearmel.reporting.tables import json_text
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 20
 KEY = "clearmel"
-"""Of the metadata that holds the card as JSON."""
+"""Metadata key of the card as JSON."""
 TOLERANCE = 1e-4
 EXAMPLE_FRAMES = 50
-"""Of the recording that the exporter follows through the network; the graph takes any number."""
+"""Frames of the example input for tracing; the graph accepts any number of frames."""
 LENGTHS, STEP_LENGTHS = (4, 1100), (1, 50)
-"""Frames of the recordings that the check is made with."""
+"""Frames of the check's inputs, for complete recordings and for streaming steps."""
 
 
 def missing() -> list[str]:
-    """The packages that exporting needs and that are not installed."""
+    """The packages required for exporting that are not installed."""
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def export(network: Network, path: str | Path, streaming: bool = False) -> float:
-    """Writes a network as an ONNX file, if ONNX Runtime gets from it what torch gets from the network.
+    """Writes a network as an ONNX file if the outputs of ONNX Runtime match those of torch.
 
     Args:
         network: with its card.
-        path: where to.
-        streaming: of a denoiser the graph of a step, which takes and gives the recurrent state.
+        path: of the ONNX file.
+        streaming: export the graph of one streaming step of a denoiser, which receives and returns the recurrent
+            state.
 
     Returns:
-        The largest absolute difference between both, on random input of two lengths.
+        The largest absolute difference between the two, on random inputs of two lengths.
 
     Raises:
         InputError: a package is missing, the network cannot be exported, the difference is too large, or the file
-            cannot be written. It is then what it was.
+            cannot be written. An existing file is then unchanged.
     """
     if missing():
         raise InputError(f"exporting needs {' and '.join(missing())}. Install: pip install 'clearmel[onnx]'")
-    wanted = graph(network, streaming).eval()
+    reference = graph(network, streaming).eval()
     with replacing(path) as temporary:
-        model = _translated(wanted)
+        model = _to_onnx(reference)
         entry = model.metadata_props.add()
-        entry.key, entry.value = KEY, json_text(network.card | wanted.facts)
+        entry.key, entry.value = KEY, json_text(network.card | reference.facts)
         content = model.SerializeToString()
-        differs = difference(wanted, content)
+        differs = difference(reference, content)
         if not differs <= TOLERANCE:
             raise InputError(
                 f"{quoted(path)} was not written: ONNX Runtime's output differs from torch's by {differs:.1e}; "
@@ -67,28 +68,28 @@ def export(network: Network, path: str | Path, streaming: bool = False) -> float
     return differs
 
 
-def difference(wanted: Graph, content: bytes) -> float:
-    """The largest absolute difference between ONNX Runtime and torch over all outputs, nan where one is."""
+def difference(reference: Graph, content: bytes) -> float:
+    """The largest absolute difference between ONNX Runtime and torch over all outputs; nan if any output is nan."""
     import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     largest = [0.0]
-    for seed, n_frames in enumerate(STEP_LENGTHS if wanted.state else LENGTHS):
-        given = wanted.example(n_frames, seed)
+    for seed, n_frames in enumerate(STEP_LENGTHS if reference.state else LENGTHS):
+        given = reference.example(n_frames, seed)
         with torch.no_grad():
-            expected = wanted(*given.values())
-        found = session.run(wanted.outputs, {name: tensor.numpy() for name, tensor in given.items()})
+            expected = reference(*given.values())
+        found = session.run(reference.outputs, {name: tensor.numpy() for name, tensor in given.items()})
         largest += [float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, found, strict=True)]
     return float(np.max(largest))
 
 
-def _translated(wanted: Graph) -> Any:
+def _to_onnx(reference: Graph) -> Any:
     """The onnx.ModelProto of a graph."""
-    twin = copy.deepcopy(wanted)
+    twin = copy.deepcopy(reference)
     with_operators(twin)
-    given, grows = wanted.example(EXAMPLE_FRAMES), {1: torch.export.Dim("n_frames")}
-    shapes = tuple(grows if name in wanted.frames else None for name in given)
+    given, variable = reference.example(EXAMPLE_FRAMES), {1: torch.export.Dim("n_frames")}
+    shapes = tuple(variable if name in reference.frames else None for name in given)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -98,24 +99,26 @@ def _translated(wanted: Graph) -> Any:
                 verbose=False,
                 opset_version=OPSET,
                 input_names=list(given),
-                output_names=wanted.outputs,
-                dynamic_shapes=(shapes,),  # all of `*tensors` are one argument
+                output_names=reference.outputs,
+                dynamic_shapes=(shapes,),  # `*tensors` counts as one argument
             )
     except torch.onnx.errors.OnnxExporterError as error:
         cause: BaseException = error
-        while cause.__cause__ is not None:  # the first one says which operation it is
+        while cause.__cause__ is not None:  # the innermost one names the operation
             cause = cause.__cause__
-        raise InputError(f"this {type(wanted.network).__name__} cannot be exported: {reason(cause)[:200]}.") from error
+        raise InputError(
+            f"this {type(reference.network).__name__} cannot be exported: {reason(cause)[:200]}."
+        ) from error
     assert program is not None
     model = program.model_proto
     for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
-        del part.metadata_props[:]  # torch notes there which line of which file on this computer it comes from
+        del part.metadata_props[:]  # torch stores file paths and lines of this computer there
     return model
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's remarks about itself: packages that it does not find, and what it will rename."""
+    """Suppresses torch's warnings about missing packages and future renames."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
-"""LSTM and GRU layers as ONNX's own operators.
+"""Exports LSTM and GRU layers as the ONNX operators of these names.
 
-torch's exporter has them, too, but takes what comes out of them to be as long as its example, whatever goes in; what
-follows then fits recordings of that length alone.
+torch's exporter also uses them, but fixes the length of their output to that of the example, so the rest of the graph
+would only accept recordings of that length.
 
 Shapes: B batch, T frames, I inputs, H hidden, D directions, L layers.
 """
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
-"""Where ONNX's gates (input, output, forget, cell; update, reset, hidden) stand among torch's.
+"""Index among torch's gates of each ONNX gate (input, output, forget, cell; update, reset, hidden).
 
-Source: the operators LSTM and GRU of the ONNX specification, and the pages of torch.nn.LSTM and torch.nn.GRU.
+Source: operators LSTM and GRU in the ONNX specification; documentation of torch.nn.LSTM and torch.nn.GRU.
 """
 
 
 class OnnxRecurrence(nn.Module):
-    """The same numbers as an `nn.LSTM` or `nn.GRU` with the batch first, but only in an exported graph.
+    """Computes the same as an `nn.LSTM` or `nn.GRU` with the batch first, but works only in an exported graph.
 
     Args:
         layers: in evaluation mode.
@@ -59,14 +59,14 @@ class OnnxRecurrence(nn.Module):
         return x.transpose(0, 1), tuple(ends) if self.kind == "LSTM" else ends[0]
 
     def _layer(self, layer: int, x: Tensor, before: list[Tensor]) -> list[Tensor]:
-        """(T, B, D H) and what becomes of each state (D, B, H), of (T, B, I)."""
+        """Maps (T, B, I) to (T, B, D H) and each state to its value after the last frame (D, B, H)."""
         weights = [getattr(self, f"{name}_{layer}") for name in ("weight_ih", "weight_hh", "bias")]
         attributes: dict[str, Any] = {
             "hidden_size": self.width,
             "direction": "bidirectional" if self.n_directions == 2 else "forward",
         }
         if self.kind == "GRU":
-            attributes["linear_before_reset"] = 1  # torch's way
+            attributes["linear_before_reset"] = 1  # as torch computes it
         n_frames, n_items = x.shape[:2]
         end = (self.n_directions, n_items, self.width)
         y, *ends = torch.onnx.ops.symbolic_multi_out(
@@ -80,7 +80,7 @@ class OnnxRecurrence(nn.Module):
 
 
 def with_operators(network: nn.Module) -> None:
-    """Puts a `OnnxRecurrence` in the place of every LSTM and GRU of a network."""
+    """Replaces every LSTM and GRU of a network by an `OnnxRecurrence`."""
     for name, child in network.named_children():
         if isinstance(child, nn.LSTM | nn.GRU):
             setattr(network, name, OnnxRecurrence(child))

@@ -1,4 +1,4 @@
-"""What pictures are made of: drawing a wave, its spectra, or its cuts into a figure that is there already."""
+"""Draws a wave, its spectra, or its cuts into an existing matplotlib figure."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 COLUMNS_PER_S = 100
-"""Of a waveform."""
+"""Columns of a waveform per second."""
 
 
 def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) -> None:
     """Draws a wave (N,) into an empty figure.
 
     Args:
-        figure: of matplotlib.
+        figure: matplotlib figure.
         wave: in about [-1, 1].
         sample_rate: in Hz; windows of 64 ms every 16 ms, 128 mel bands up to half of it.
         kind: waveform, stft, mel, mfcc, or mel3d, the mel spectrogram as a surface.
@@ -43,7 +43,7 @@ def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) 
     axis = figure.add_subplot()
     axis.set_xlabel("time (s)")
     if kind == "waveform":
-        step = max(1, len(wave) // 2000)  # of each 2000th part the lowest and the highest sample
+        step = max(1, len(wave) // 2000)  # lowest and highest sample of each of 2000 parts
         parts = wave[: len(wave) // step * step].reshape(-1, step)
         ends = np.stack([parts.min(1), parts.max(1)], axis=1).reshape(-1)
         axis.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends, linewidth=0.5)
@@ -55,7 +55,7 @@ def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) 
     elif kind == "mfcc":
         height, values, label = 20, features.cepstrum(features.mel(sound)), "coefficient (dB)"
     bottom, top, colours = float(values.max()) - 80, float(values.max()), "magma"
-    if kind == "mfcc":  # the first one, the level, would drown the others
+    if kind == "mfcc":  # the first coefficient, the level, would dominate the colour scale
         top = float(values[:, 1:].abs().max())
         bottom, colours = -top, "RdBu_r"
     image = axis.imshow(
@@ -77,19 +77,19 @@ def waveform(path: Path) -> FloatArray:
 def draw_cuts(
     axis: "Axes", timeline: Timeline, start_s: float, end_s: float, columns: FloatArray | None = None
 ) -> None:
-    """Draws a stretch of a recording, what is cut of it shaded.
+    """Draws a section of a recording with the cuts shaded.
 
     Args:
-        axis: of matplotlib.
-        timeline: the recording and what stays of it.
-        start_s: of the stretch.
-        end_s: of it.
-        columns: its `waveform`, if it is known.
+        axis: matplotlib axes.
+        timeline: the recording and its parts to keep.
+        start_s: start of the section.
+        end_s: end of the section.
+        columns: the `waveform` of the recording, if already computed.
     """
     low, high = waveform(timeline.source) if columns is None else columns
-    own = slice(int(start_s * COLUMNS_PER_S), int(end_s * COLUMNS_PER_S) + 1)
-    seconds = start_s + np.arange(len(low[own])) / COLUMNS_PER_S
-    axis.fill_between(seconds, low[own], high[own], linewidth=0.3, color="#1f4e79")
+    section = slice(int(start_s * COLUMNS_PER_S), int(end_s * COLUMNS_PER_S) + 1)
+    seconds = start_s + np.arange(len(low[section])) / COLUMNS_PER_S
+    axis.fill_between(seconds, low[section], high[section], linewidth=0.3, color="#1f4e79")
     for a, b in timeline.cuts():
         if a < end_s and b > start_s:
             axis.axvspan(max(a, start_s), min(b, end_s), color="#d9534f", alpha=0.35, linewidth=0)

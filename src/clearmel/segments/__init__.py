@@ -1,1 +1,1 @@
-"""Time spans of a recording: labels on disk, decisions by frame, cuts and time lines."""
+"""Time spans of a recording: labels on disk, frame decisions, cuts and time lines."""

@@ -1,7 +1,7 @@
-"""From the probability that each frame is kept to the parts of a recording that stay.
+"""Turns keep probabilities per frame into the parts of a recording to keep.
 
-Decisions are made on the whole recording's probabilities, which are few. The parts are put together by
-`src.splicing`, or the rest is lowered here, block by block.
+The decision uses the probabilities of the complete recording. `clearmel.audio.splice` joins the parts; `attenuate`
+lowers the level of everything else instead, block by block.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,24 +12,24 @@ from clearmel.core.file_io import FloatArray
 from clearmel.options import CutOptions
 
 Parts = list[tuple[float, float]]
-"""Parts that stay, in order and apart from each other, in seconds."""
+"""(start, end) of the parts to keep in seconds, in order and without overlap."""
 
 
 def parts_to_keep(
     probabilities: FloatArray, frame_s: float, duration_s: float, options: CutOptions, first_s: float = 0.0
 ) -> Parts:
-    """What stays of a recording.
+    """The parts of a recording to keep.
 
-    A part begins where a probability reaches the upper threshold, and reaches as far as they stay above the lower one
-    (hysteresis). Parts shorter than `min_keep_s` go; the others grow by the margins; cuts shorter than `min_cut_s` are
-    closed.
+    A part is a run of frames at or above the lower threshold in which at least one reaches the upper threshold
+    (hysteresis). Parts shorter than `min_keep_s` are dropped, the others are extended by the margins, and cuts shorter
+    than `min_cut_s` are closed.
 
     Args:
-        probabilities: (T,) that a frame is kept.
-        frame_s: seconds from frame to frame.
+        probabilities: (T,) of keeping each frame.
+        frame_s: seconds between frames.
         duration_s: of the recording.
-        options: thresholds and lengths.
-        first_s: where the first frame begins; minus half a frame, if its centre is where the recording begins.
+        options: thresholds and durations.
+        first_s: start of the first frame; minus half a frame if its centre is at the start of the recording.
     """
     above = probabilities >= options.lower()
     edges = np.flatnonzero(np.diff(np.concatenate([[0], above.astype(np.int8), [0]])))
@@ -39,30 +39,30 @@ def parts_to_keep(
         if probabilities[start:end].max() >= options.threshold
     ]
     parts = [(start, end) for start, end in parts if end - start >= options.min_keep_s - 1e-9]
-    grown: Parts = []
+    extended: Parts = []
     for start, end in parts:
         start, end = max(0.0, start - options.margin_before_s), min(duration_s, end + options.margin_after_s)
-        if grown and start - grown[-1][1] < options.min_cut_s:
-            grown[-1] = (grown[-1][0], max(end, grown[-1][1]))
+        if extended and start - extended[-1][1] < options.min_cut_s:
+            extended[-1] = (extended[-1][0], max(end, extended[-1][1]))
         elif start < end:
-            grown.append((start, end))
-    if grown and grown[0][0] < options.min_cut_s:
-        grown[0] = (0.0, grown[0][1])
-    if grown and duration_s - grown[-1][1] < options.min_cut_s:
-        grown[-1] = (grown[-1][0], duration_s)
-    return grown
+            extended.append((start, end))
+    if extended and extended[0][0] < options.min_cut_s:
+        extended[0] = (0.0, extended[0][1])
+    if extended and duration_s - extended[-1][1] < options.min_cut_s:
+        extended[-1] = (extended[-1][0], duration_s)
+    return extended
 
 
 def attenuate(
     blocks: Iterable[FloatArray], parts: Sequence[tuple[int, int]], gain_db: float, fade: int
 ) -> Iterator[FloatArray]:
-    """The whole recording, with everything but the parts lowered by `gain_db`, faded over `fade` samples.
+    """The recording with everything outside the parts lowered by `gain_db`, with fades of `fade` samples.
 
     Args:
         blocks: the recording in pieces (C, N).
         parts: (start, end) in samples, in order; each part, and each cut between two, at least `fade` long.
-        gain_db: of what is not kept, below 0.
-        fade: samples.
+        gain_db: gain outside the parts, below 0.
+        fade: length of a fade in samples.
 
     Yields:
         Pieces (C, N) of the same lengths.

@@ -1,4 +1,4 @@
-"""The recordings that the page may open: those in one folder, and nothing that leads out of it."""
+"""The recordings of one folder that the labelling page may open; links that leave the folder are refused."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -12,22 +12,22 @@ class Folder:
     """The recordings below a folder, or one recording.
 
     Attributes:
-        names: paths with "/" relative to the folder, in the order of their numbers.
+        names: paths with "/" relative to the folder, in natural order (2 before 10).
 
     Args:
         path: a folder or a sound file.
 
     Raises:
-        InputError: there is no recording, or the file is none.
+        InputError: the folder holds no recording, or the file is not one.
     """
 
     def __init__(self, path: str | Path) -> None:
         found = existing(path).resolve()
         self.root = found if found.is_dir() else found.parent
         if not found.is_dir():
-            inspect(found)  # raises if it is no recording
+            inspect(found)  # raises if it is not a recording
         listed = list_files(found, SUFFIXES) if found.is_dir() else [Path(found.name)]
-        names: dict[Path, str] = {}  # by the file they lead to: a link inside the folder is no second recording
+        names: dict[Path, str] = {}  # by target, so that a link within the folder adds no second recording
         for name in sorted(listed, key=lambda name: (len(name.parts), _order(name.as_posix()))):
             target = (self.root / name).resolve()
             if target.is_relative_to(self.root):
@@ -38,9 +38,9 @@ class Folder:
         self._known = set(self.names)
 
     def open(self, name: object) -> Path | None:
-        """The recording of a name, None if the page may not open it.
+        """The path of a recording, None if the page may not open it.
 
-        The path is followed anew each time: a file may have become a link since the folder was listed.
+        Resolves the path on each call, because a file may have become a link since the folder was listed.
         """
         if not isinstance(name, str) or name not in self._known:
             return None
@@ -48,34 +48,34 @@ class Folder:
         return target if target.is_relative_to(self.root) and target.is_file() else None
 
     def numbered(self, text: object) -> str | None:
-        """The name of a recording that the original's calls ask for.
+        """The name of the recording that a call of the legacy API requests.
 
         Args:
-            text: a name, or its last part with or without the folder before it; or `<path>_<i>.wav`: recording i of
-                those called `<path>_<number>`, or, if there are none, of all. A negative number asks for the last
-                one, a number behind the last one for the first.
+            text: a name or its last component; or `<path>_<i>.wav` for recording i of those named `<path>_<number>`,
+                or of all recordings if there are none. A negative number selects the last one, a number beyond the
+                last one selects the first.
 
         Returns:
-            None if there is none, or the text tries to leave the folder.
+            None if there is no such recording, or the text leads out of the folder.
         """
         if not isinstance(text, str):
             return None
-        asked = PurePosixPath(text.replace("\\", "/"))
-        if asked.is_absolute() or ".." in asked.parts:
+        requested = PurePosixPath(text.replace("\\", "/"))
+        if requested.is_absolute() or ".." in requested.parts:
             return None
-        if str(asked) in self._known:
-            return str(asked)
-        same = [name for name in self.names if PurePosixPath(name).name == asked.name]
+        if str(requested) in self._known:
+            return str(requested)
+        same = [name for name in self.names if PurePosixPath(name).name == requested.name]
         if len(same) == 1:
             return same[0]
-        found = re.fullmatch(r"(.*)_(-?\d{1,9})", asked.stem)
+        found = re.fullmatch(r"(.*)_(-?\d{1,9})", requested.stem)
         if not found:
             return None
         stem = re.compile(re.escape(found[1]) + r"_(\d{1,9})")
-        family = {int(m[1]): name for name in self.names if (m := stem.fullmatch(PurePosixPath(name).stem))}
-        family = family or dict(enumerate(self.names))
+        series = {int(m[1]): name for name in self.names if (m := stem.fullmatch(PurePosixPath(name).stem))}
+        series = series or dict(enumerate(self.names))
         number = int(found[2])
-        return family.get(max(family) if number < 0 else min(family) if number > max(family) else number)
+        return series.get(max(series) if number < 0 else min(series) if number > max(series) else number)
 
 
 def _order(name: str) -> list[tuple[int, int, str]]:

@@ -1,7 +1,7 @@
-"""Marks as time spans and as the original's lists: one 0 (cut) or 1 (keep) for every 40 ms.
+"""Converts labels between time spans and frame lists of the legacy format, one 0 (cut) or 1 (keep) per 40 ms.
 
-Frame i of a list stands for the sound around i * 40 ms, as the column i of a spectrogram with centred windows does: a
-list is 1 + duration / 40 ms long, and the border between two frames lies half-way between their centres.
+Frame i is centred at i * 40 ms, like column i of a spectrogram with centred windows. A list therefore has
+1 + duration / 40 ms entries, and the border between two frames lies half-way between their centres.
 """
 
 import math
@@ -13,29 +13,29 @@ from clearmel.core.errors import InputError
 
 FRAME_S = 0.04
 SHORTEST_S = 0.001
-"""Spans shorter than this are no marks but slips of the hand."""
+"""Shorter spans are dropped as accidental."""
 MOST_SPANS = 100_000
 Spans = list[tuple[float, float]]
-"""What to remove: [start_s, end_s] in order, without overlap."""
+"""[start_s, end_s] to remove, in order and without overlap."""
 
 
 def n_frames(duration_s: float) -> int:
-    """Length of the list of a recording."""
+    """Number of frames of a recording."""
     return 1 + int(duration_s / FRAME_S + 1e-6)
 
 
 def tidy(spans: object, duration_s: float) -> Spans:
-    """Spans in order, inside the recording, with those that touch made one.
+    """Sorts spans, clips them to the recording, and merges those that touch.
 
     Args:
-        spans: a list of [start_s, end_s], as it came from outside.
+        spans: a list of [start_s, end_s] from outside, not yet checked.
         duration_s: of the recording.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is anything else.
     """
     if not isinstance(spans, list | tuple) or len(spans) > MOST_SPANS:
-        raise InputError(f"remove is no list of at most {MOST_SPANS} spans; expected [[start_s, end_s], ...].")
+        raise InputError(f"remove is not a list of at most {MOST_SPANS} spans; expected [[start_s, end_s], ...].")
     found: Spans = []
     for start_s, end_s in sorted(_span(span) for span in spans):
         start_s, end_s = round(max(0.0, start_s), 6), round(min(duration_s, end_s), 6)
@@ -59,7 +59,7 @@ def _span(span: object) -> tuple[float, float]:
 def _number(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return math.inf
 
 
@@ -67,21 +67,21 @@ def _sequence(value: object) -> Sequence[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def checked(label: object, what: str) -> list[int]:
-    """A list of 0 and 1 as whole numbers.
+def checked(label: object, name: str) -> list[int]:
+    """Checks that a value is a list of 0 and 1, and returns it as integers.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is anything else.
     """
     if not isinstance(label, list) or not label or any(value not in (0, 1) for value in label):
-        raise InputError(f"{what} is no list of 0 and 1; expected one for every 40 ms, 1 = keep.")
+        raise InputError(f"{name} is not a list of 0 and 1; expected one value per 40 ms, 1 = keep.")
     return [int(value) for value in label]
 
 
 def from_spans(spans: Spans, count: int, duration_s: float) -> list[int]:
-    """The list of `count` frames: 0 where a frame's centre is removed.
+    """A list of `count` frames: 0 where a span covers the centre of the frame, else 1.
 
-    A span to the end of the recording also covers frames whose centre lies there or behind.
+    A span to the end of the recording also covers frames centred at or after the end.
     """
     centres = np.arange(count) * FRAME_S
     keep = np.ones(count, int)
@@ -92,7 +92,7 @@ def from_spans(spans: Spans, count: int, duration_s: float) -> list[int]:
 
 
 def to_spans(label: Sequence[float], duration_s: float) -> Spans:
-    """What a list, or probabilities of keeping, removes: all frames below one half."""
+    """The spans that a frame list or keep probabilities remove: all frames below one half."""
     cut = np.concatenate([[False], np.asarray(label) < 0.5, [False]])
     edges = np.flatnonzero(cut[1:] != cut[:-1])
     spans = [

@@ -1,11 +1,11 @@
-"""Labels on disk: what to remove from each file, one JSON file for all of them.
+"""Labels on disk: one JSON file with the spans to remove from each recording.
 
 A new file holds time spans::
 
     {"format": "clearmel spans 1", "files": {"folder/a.wav": {"remove": [[0.2, 0.61]], "duration_s": 5.0}}}
 
-A file of the original holds one list of 0 and 1 for the stem of each clip, or {"label": [...]}; see
-`src.labeler.frames`. What a file is, it stays, and entries of other recordings in it are left alone.
+A file in the legacy format maps the stem of each clip to a list of 0 and 1, or to {"label": [...]}; see
+`clearmel.segments.frames`. A file keeps its format, and entries of other recordings remain unchanged.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ FORMAT = "clearmel spans 1"
 
 
 class Entry(NamedTuple):
-    """What is stored of one recording.
+    """The stored labels of one recording.
 
-    remove: spans in seconds. version: of these marks; "" where none are stored. labelled: whether some are.
+    remove: spans in seconds. version: of these labels, "" if none are stored. labelled: whether labels are stored.
     """
 
     remove: Spans
@@ -37,17 +37,17 @@ class Entry(NamedTuple):
 
 
 class LabelFile:
-    """The labels file. Every method may be called from any thread.
+    """The labels file. All methods are thread-safe.
 
-    The version of an entry follows from its content, so it also holds after a restart, and notices what another
-    program has written.
+    The version of an entry is a hash of its content, so it stays valid after a restart and reveals changes made by
+    another program.
 
     Args:
         path: the JSON file; made with the first save.
         names: the recordings, as paths with "/" relative to their folder.
 
     Raises:
-        InputError: the file is there but holds no labels, or two recordings would share one entry of it.
+        InputError: the file exists but holds no labels, or two recordings would share an entry.
     """
 
     def __init__(self, path: str | Path, names: Sequence[str]) -> None:
@@ -55,56 +55,56 @@ class LabelFile:
         self._lock = threading.RLock()
         self._seen: tuple[int, ...] | None = None
         self._data: dict[str, Any] = {"format": FORMAT, "files": {}}
-        with self._held():
+        with self._locked():
             self._load()
         self._stems: dict[str, str] = {}
         for name in names if not self._spans else ():
             other = self._stems.setdefault(PurePosixPath(name).stem, name)
             if other != name:
                 raise InputError(
-                    f"{quoted(other)} and {quoted(name)} have one stem, and {quoted(self.path)} names clips by it. "
+                    f"{quoted(other)} and {quoted(name)} have one stem, and {quoted(self.path)} lists clips by stem. "
                     "Rename one, or give a new --labels_path."
                 )
 
     def labelled(self, names: Sequence[str]) -> list[bool]:
-        """Whether marks are stored for each recording."""
-        with self._held():
+        """For each recording whether labels are stored."""
+        with self._locked():
             entries = self._load()
-        return [bool(_marks(entries.get(self._key(name)))) for name in names]
+        return [bool(_content(entries.get(self._key(name)))) for name in names]
 
     def get(self, name: str, duration_s: float) -> Entry:
-        """What is stored of a recording."""
-        with self._held():
+        """The stored labels of a recording."""
+        with self._locked():
             return self._entry(name, duration_s)
 
     def frames(self, name: str, duration_s: float) -> list[int]:
-        """The original's list of a recording: as stored, else all ones."""
-        with self._held():
+        """The labels of a recording as a frame list; all ones if none are stored."""
+        with self._locked():
             stored = self._load().get(self._key(name))
-            if _marks(stored) and not self._spans:
+            if _content(stored) and not self._spans:
                 return _label(stored, name)
             return from_spans(self._entry(name, duration_s).remove, segments_frames.n_frames(duration_s), duration_s)
 
     def save(
         self, name: str, remove: object, duration_s: float, version: str | None, n_frames: int | None = None
     ) -> tuple[bool, Entry]:
-        """Stores the marks of a recording, unless others have been stored in the meantime.
+        """Stores the labels of a recording unless they have changed since `version`.
 
         Args:
             name: of the recording.
             remove: list of [start_s, end_s].
             duration_s: of the recording.
-            version: of the marks that these were made from; None stores them whatever is there.
-            n_frames: length of the list, where the file holds lists; default: as it was.
+            version: of the labels that were edited; None overwrites any version.
+            n_frames: length of the list in the legacy format; default: unchanged.
 
         Returns:
-            Whether they were stored, and what is stored now.
+            Whether they were stored, and the labels that are stored now.
 
         Raises:
-            InputError: no spans, or the file cannot be read or written. It is then what it was.
+            InputError: invalid spans, or the file cannot be read or written. It is then unchanged.
         """
         spans = tidy(remove, duration_s)
-        with self._held():
+        with self._locked():
             now = self._entry(name, duration_s)
             if version is not None and version != now.version:
                 return False, now
@@ -113,7 +113,7 @@ class LabelFile:
             try:
                 write_text(self.path, json.dumps(self._data))
             except InputError:
-                self._seen = None  # what is on disk counts
+                self._seen = None  # read the file again next time
                 raise
             self._seen = self._stamp()
             return True, self._entry(name, duration_s)
@@ -127,7 +127,7 @@ class LabelFile:
 
     def _entry(self, name: str, duration_s: float) -> Entry:
         stored = self._load().get(self._key(name))
-        if stored is None or not _marks(stored):
+        if stored is None or not _content(stored):
             return Entry([], "", False)
         version = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()[:16]
         if self._spans:
@@ -140,20 +140,20 @@ class LabelFile:
         old = entries.get(key)
         if self._spans:
             return (old or {}) | {"remove": [list(span) for span in spans], "duration_s": round(duration_s, 6)}
-        count = n_frames or (len(_label(old, key)) if _marks(old) else segments_frames.n_frames(duration_s))
+        count = n_frames or (len(_label(old, key)) if _content(old) else segments_frames.n_frames(duration_s))
         label = from_spans(spans, count, duration_s)
         like = old if old is not None else next(iter(entries.values()), None)
         return (old or {}) | {"label": label} if isinstance(like, dict) else label
 
     def _load(self) -> dict[str, Any]:
-        """The entries by key; read anew where the file has changed."""
+        """The entries by key; reads the file again if it has changed."""
         stamp = self._stamp()
         if stamp is not None and stamp != self._seen:
             try:
                 data = json.loads(self.path.read_text(encoding="utf-8"))
             except (OSError, ValueError, RecursionError) as error:
                 raise InputError(
-                    f"{quoted(self.path)} is no readable JSON: {reason(error)}. Mend or move it."
+                    f"{quoted(self.path)} is not readable JSON: {reason(error)}. Repair or move it."
                 ) from error
             spans = isinstance(data, dict) and data.get("format") == FORMAT
             entries = data.get("files") if spans else data
@@ -161,7 +161,7 @@ class LabelFile:
             if not isinstance(entries, dict) or not all(isinstance(value, kinds) for value in entries.values()):
                 raise InputError(
                     f"{quoted(self.path)} holds no labels; expected a list of 0 and 1 for each clip, or a file that "
-                    "label_audio.py made."
+                    "`clearmel label` has written."
                 )
             self._data, self._seen = data, stamp
         return self._data["files"] if self._spans else self._data
@@ -176,20 +176,20 @@ class LabelFile:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Keeps other threads out, and other processes where the system can lock a folder."""
+    def _locked(self) -> Iterator[None]:
+        """Locks out other threads, and other processes if the system can lock a folder."""
         with self._lock, contextlib.ExitStack() as stack:
             with contextlib.suppress(ImportError, OSError, ValueError):
                 import fcntl
 
                 handle = os.open(self.path.parent, os.O_RDONLY)
-                stack.callback(os.close, handle)  # lets go of the lock, too
+                stack.callback(os.close, handle)  # also releases the lock
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
 
-def _marks(stored: object) -> object:
-    """What an entry holds; the original's empty list, of a clip that nobody has labelled, is nothing."""
+def _content(stored: object) -> object:
+    """The content of an entry. An empty list of the legacy format means unlabelled."""
     return stored.get("label", stored) if isinstance(stored, dict) else stored
 
 

@@ -1,4 +1,4 @@
-"""Time lines of what stays of a recording, in the formats that editors read, and a summary in words."""
+"""Writes the parts to keep of a recording as a time line in the formats of audio and video editors."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from clearmel.segments.binarize import Parts
 
 @dataclass(frozen=True)
 class Timeline:
-    """What stays of a recording.
+    """The parts to keep of a recording.
 
     Args:
         source: the recording.
         duration_s: its length in seconds.
         sample_rate: in Hz.
         n_channels: of the recording.
-        kept: parts that stay, in order.
+        kept: (start, end) of the parts to keep in seconds, in order.
     """
 
     source: Path
@@ -35,32 +35,32 @@ class Timeline:
     kept: Parts
 
     def cuts(self) -> Parts:
-        """What goes."""
+        """(start, end) of the parts to cut."""
         edges = [0.0, *(edge for part in self.kept for edge in part), self.duration_s]
         pairs = zip(edges[::2], edges[1::2], strict=True)
         return [(start, end) for start, end in pairs if end > start]
 
     def kept_s(self) -> float:
-        """Seconds that stay."""
+        """Total duration of the parts to keep in seconds."""
         return sum(end - start for start, end in self.kept)
 
     def summary(self) -> str:
-        """Such as "kept 21:52 of 30:00, 143 cuts"."""
+        """One line, such as "kept 21:52 of 30:00, 143 cuts"."""
         count = len(self.cuts())
         return f"kept {_clock(self.kept_s())} of {_clock(self.duration_s)}, {count} cut{'' if count == 1 else 's'}"
 
     def row(self) -> dict[str, Any]:
-        """The recording, how much of it stays, and how often it is cut."""
+        """Path, duration, kept duration and number of cuts as a table row."""
         seconds = {"duration_s": round(self.duration_s, 3), "kept_s": round(self.kept_s(), 3)}
         return {"path": str(self.source)} | seconds | {"cuts": len(self.cuts())}
 
     def segments(self) -> list[tuple[float, float, str]]:
-        """Everything in order, as (start, end, "keep" or "cut")."""
+        """All parts in order as (start, end, "keep" or "cut")."""
         return sorted([(*part, "keep") for part in self.kept] + [(*part, "cut") for part in self.cuts()])
 
 
 def as_json(timeline: Timeline, fps: int) -> str:
-    """The recording, its length, and all segments."""
+    """JSON with the recording, its duration, and all segments."""
     segments = [{"start_s": round(a, 4), "end_s": round(b, 4), "label": label} for a, b, label in timeline.segments()]
     head = {"source": str(timeline.source), "duration_s": round(timeline.duration_s, 4)}
     sums = {"kept_s": round(timeline.kept_s(), 4), "cuts": len(timeline.cuts())}
@@ -68,7 +68,7 @@ def as_json(timeline: Timeline, fps: int) -> str:
 
 
 def as_csv(timeline: Timeline, fps: int) -> str:
-    """Rows of start, end and label."""
+    """CSV rows of start, end and label."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["start_s", "end_s", "label"])
@@ -77,12 +77,12 @@ def as_csv(timeline: Timeline, fps: int) -> str:
 
 
 def as_audacity(timeline: Timeline, fps: int) -> str:
-    """Audacity's label track: start, end and label between tabs."""
+    """Audacity label track: start, end and label, separated by tabs."""
     return "".join(f"{a:.6f}\t{b:.6f}\t{label}\n" for a, b, label in timeline.segments())
 
 
 def as_edl(timeline: Timeline, fps: int) -> str:
-    """An edit decision list (CMX 3600) of the parts that stay, one after the other, in frames of 1 / fps."""
+    """Edit decision list (CMX 3600) that joins the parts to keep, in frames of 1 / fps seconds."""
     name = printable(timeline.source.name)
     lines = [f"TITLE: {printable(timeline.source.stem)}"[:70], "FCM: NON-DROP FRAME", ""]
     for number, (first, last, place) in enumerate(_in_frames(timeline, fps), 1):
@@ -93,12 +93,12 @@ def as_edl(timeline: Timeline, fps: int) -> str:
 
 
 def as_fcpxml(timeline: Timeline, fps: int) -> str:
-    """Final Cut's XML 1.9: one asset, and the parts that stay of it one after the other."""
+    """Final Cut Pro XML 1.9 with one asset and its parts to keep in sequence."""
 
     def seconds(frames: int) -> str:
         return f"{frames}/{fps}s"
 
-    whole = max(1, round(timeline.duration_s * fps))
+    total = max(1, round(timeline.duration_s * fps))
     clips = _in_frames(timeline, fps)
     length = seconds(sum(last - first for first, last, _ in clips))
     root = ElementTree.Element("fcpxml", version="1.9")
@@ -112,7 +112,7 @@ def as_fcpxml(timeline: Timeline, fps: int) -> str:
         id="r2",
         name=printable(timeline.source.stem),
         start="0s",
-        duration=seconds(whole),
+        duration=seconds(total),
         hasAudio="1",
         audioSources="1",
         audioChannels=str(timeline.n_channels),
@@ -147,36 +147,36 @@ FORMATS: dict[str, Callable[[Timeline, int], str]] = {
     ".edl": as_edl,
     ".fcpxml": as_fcpxml,
 }
-"""By the suffix of the file."""
+"""Writers by file suffix."""
 
 
 def check(forms: Sequence[str]) -> None:
-    """Raises an InputError if one of the names is no format's suffix (without its dot)."""
+    """Raises an InputError if a name is not the suffix, without its dot, of a known format."""
     wrong = [form for form in forms if f".{form.lower()}" not in FORMATS]
     if wrong:
         known = ", ".join(suffix[1:] for suffix in FORMATS)
-        raise InputError(f"--timelines {','.join(wrong)}: unknown time line; expected some of {known}.")
+        raise InputError(f"--timelines {','.join(wrong)}: unknown time line; expected one or more of {known}.")
 
 
 def write(path: str | Path, timeline: Timeline, fps: int = 25) -> None:
     """Writes a time line in the format of the path's suffix.
 
     Args:
-        path: where to.
-        timeline: what.
-        fps: frames in a second of the formats that count in frames.
+        path: of the new file.
+        timeline: to write.
+        fps: frames per second, for formats that count in frames.
 
     Raises:
-        InputError: the suffix is of no format here.
+        InputError: the suffix is unknown, or the file cannot be written.
     """
-    form = FORMATS.get(Path(path).suffix.lower())
-    if form is None:
+    formatter = FORMATS.get(Path(path).suffix.lower())
+    if formatter is None:
         raise InputError(f"{quoted(path)}: unknown time line; expected a name that ends in {' / '.join(FORMATS)}.")
-    write_text(path, form(timeline, fps))
+    write_text(path, formatter(timeline, fps))
 
 
 def _in_frames(timeline: Timeline, fps: int) -> list[tuple[int, int, int]]:
-    """First frame, the frame behind the last, and the place in the result, of every part of at least a frame."""
+    """First frame, end frame (exclusive) and position in the result for each part of at least one frame."""
     clips, place = [], 0
     for start, end in timeline.kept:
         first, last = round(start * fps), round(end * fps)
@@ -192,6 +192,6 @@ def _timecode(frame: int, fps: int) -> str:
 
 
 def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    clock = f"{whole // 60 % 60:02d}:{whole % 60:02d}"
-    return f"{whole // 3600}:{clock}" if whole >= 3600 else clock
+    total = round(seconds)
+    clock = f"{total // 60 % 60:02d}:{total % 60:02d}"
+    return f"{total // 3600}:{clock}" if total >= 3600 else clock

@@ -1,4 +1,4 @@
-"""A page to listen to an evaluation: one HTML file with players, spectrograms and figures, and nothing from outside."""
+"""Writes one self-contained HTML file with players, spectrograms and scores of an evaluation."""
 
 import base64
 import html
@@ -18,7 +18,7 @@ from clearmel.audio.mel_scale import hz_to_mel
 from clearmel.core.file_io import FloatArray, replacing
 
 RANGE_DB = 80
-"""What the spectrograms show below the loudest point of an item."""
+"""Range of the spectrograms below the loudest point of an item."""
 MAX_COLUMNS = 4000
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 TICKS_S = tuple(digit * 10.0**power for power in range(-2, 6) for digit in (1, 2, 5))
@@ -30,8 +30,8 @@ class Entry:
 
     Args:
         name: any text; it is escaped.
-        waves: (N,) float32 by title, such as noisy, denoised and clean, at the features' rate, all of one length.
-        scores: its figures by name; nan where a figure is not defined.
+        waves: title (such as noisy, denoised, clean): wave (N,) float32 at the features' rate, all of equal length.
+        scores: name: score; nan if a score is undefined.
     """
 
     name: str
@@ -42,22 +42,22 @@ class Entry:
 def write(
     path: Path, title: str, entries: Iterable[Entry], features: MelFeatures, summary: Mapping[str, float] | None = None
 ) -> None:
-    """Writes the page, item by item, so that memory does not grow with their number.
+    """Writes the page item by item, so that memory use does not depend on their number.
 
     Args:
         path: of the HTML file.
-        title: its heading.
+        title: heading of the page.
         entries: the items.
-        features: their sample rate, and what the spectrograms show.
-        summary: figures of the whole set; default: the mean of each figure where it is defined.
+        features: sample rate, and settings of the spectrograms.
+        summary: scores of the complete set; default: the mean of the defined values of each score.
 
     Raises:
-        InputError: the file cannot be written. Nothing is left behind then, nor if `entries` fails.
+        InputError: the file cannot be written. No partial file remains, nor if `entries` raises.
     """
     head, tail = Path(__file__).with_name("page.html").read_text(encoding="utf-8").split("<!-- items -->")
     rows: list[dict[str, object]] = []
-    known: dict[str, list[float]] = {}  # the finite values of each figure
-    # A file name may hold bytes that are no text; they become question marks.
+    known: dict[str, list[float]] = {}  # the finite values of each score
+    # A file name may hold bytes that are not valid text; they become question marks.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
         file.write(head.replace("{{title}}", html.escape(title)))
         for number, entry in enumerate(entries):
@@ -72,24 +72,24 @@ def write(
 
 
 def _defined(scores: Mapping[str, float]) -> dict[str, float | None]:
-    """The figures as JSON has them: None where a figure is not finite."""
+    """The scores for JSON: None if a score is not finite."""
     return {key: float(value) if math.isfinite(value) else None for key, value in scores.items()}
 
 
 def _json(data: object) -> str:
-    """JSON that may stand inside a script element."""
+    """JSON escaped for a script element."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
 
 
 def _item(number: int, entry: Entry, features: MelFeatures) -> str:
-    """The HTML of an item: its sounds and spectrograms by title."""
+    """The HTML of an item with its players and spectrograms."""
     peak = max(float(np.abs(wave).max(initial=0)) for wave in entry.waves.values())
     scale = 1 / peak if peak > 1 else 1.0
     levels = {
         title: (features.mel(torch.from_numpy(wave)) * DECIBELS_PER_UNIT).numpy() for title, wave in entry.waves.items()
     }  # (T, M) in dB
     top_db = max(float(level.max()) for level in levels.values())
-    # A column shows the time from half a hop before its frame's centre to half a hop behind it.
+    # A column covers half a hop on either side of the centre of its frame.
     hop_s = features.hop_length / features.sample_rate
     n_samples = len(next(iter(entry.waves.values())))
     seconds, span_s = n_samples / features.sample_rate, features.n_frames(n_samples) * hop_s
@@ -108,7 +108,7 @@ def _item(number: int, entry: Entry, features: MelFeatures) -> str:
         f'<section class="item" id="item{number}" tabindex="-1" aria-labelledby="name{number}" data-number="{number}"'
         f' data-seconds="{seconds:.6f}" data-span="{span_s:.6f}" data-start="{hop_s / 2:.6f}">',
         f'<h2 id="name{number}">{html.escape(entry.name)}</h2>',
-        f'<p class="note">Played {20 * math.log10(peak):.1f} dB softer, all alike: a wave goes beyond full scale.</p>'
+        f'<p class="note">All players are {20 * math.log10(peak):.1f} dB softer, because a wave exceeds full scale.</p>'
         if scale < 1
         else "",
         '<div class="controls" role="group" aria-label="player"></div><div class="scores"></div>',
@@ -138,9 +138,10 @@ def _tick(side: str, place: float, text: str) -> str:
 
 
 def _png(level: FloatArray, top_db: float) -> str:
-    """Levels (T, M) in dB as a PNG in base64, `top_db` being the brightest, the lowest band at the bottom.
+    """Levels (T, M) in dB as a base64 PNG, with `top_db` brightest and the lowest band at the bottom.
 
-    Of a long sound each column shows the loudest of several frames. Whole dB make the file a quarter smaller.
+    In a long recording each column shows the maximum of several frames. Rounding to 1 dB makes the file a quarter
+    smaller.
     """
     from matplotlib import colormaps
     from matplotlib.image import imsave
