@@ -88,7 +88,7 @@ def test_the_cleaner_cuts_pauses_and_keeps_words_whole(rng: np.random.Generator)
     pause = np.zeros(16000, np.float32)
     wave = np.concatenate([part for prompt in prompts for part in (pause, prompt)])
     sound_file.write("talk.wav", (wave + rng.normal(0, 3e-4, len(wave))).astype(np.float32), 16000)
-    editor = Editor.load("cleaner.pth")
+    editor = Editor.load("cutter.pth")
     timeline = editor.timeline("talk.wav", CutOptions.of_strength(0.5, editor.threshold))
     kept = np.zeros(len(wave), bool)
     for start, end in timeline.kept:

@@ -166,8 +166,8 @@ def test_a_folder_is_shared_and_the_results_are_those_of_one_process(workplace: 
         return ["--input_path", "in", "--output_path", name, *wanted, "attenuate", "--json"]
 
     both, alone = (
-        together(2, ROOT / "inference_cleaning.py", *flags("two")),
-        run_script("inference_cleaning", *flags("one")),
+        together(2, ROOT / "inference_cutting.py", *flags("two")),
+        run_script("inference_cutting", *flags("one")),
     )
     assert both.status == alone.status == 1
     assert told(both) == told(alone)
