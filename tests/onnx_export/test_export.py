@@ -128,7 +128,7 @@ def test_a_classifier_gives_the_probabilities_of_its_labels(exported: Callable[.
     for source in (ROOT / "data/noisy.wav", ROOT / "data/noise/val_harbour.flac"):
         # The whole recording, as inference_classification.py judges it: the temperature is inside.
         [probabilities] = session(exported(weights)).run(None, numbers(heard(judge.network, source)))
-        np.testing.assert_allclose(probabilities, judge.listen(source, window_s=0).probabilities, atol=1e-4)
+        np.testing.assert_allclose(probabilities, judge.predict(source, window_s=0).probabilities, atol=1e-4)
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -58,7 +58,7 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     rows, timeline = list[dict[str, Any]](), list[dict[str, Any]]()
 
     def work(path: Path) -> classify.WindowPredictions:
-        windows = classifier.listen(path, args.window_s, args.hop_s)
+        windows = classifier.predict(path, args.window_s, args.hop_s)
         board.timeline(windows.spans, windows.probabilities, classifier.labels, f"{path.name}_timeline")
         return windows
 

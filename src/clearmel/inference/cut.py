@@ -60,32 +60,38 @@ class Editor:
         assert isinstance(network, Cutter)
         return cls(network)
 
-    @torch.inference_mode()
-    def probabilities(self, path: str | Path, heard: Callable[[float], object] | None = None) -> FloatArray:
-        """The probability (K,) that each decision keeps; decision k is about the sound around k * step_s.
+    def probabilities(self, path: str | Path, progress: Callable[[float], object] | None = None) -> FloatArray:
+        """The probability (K,) of each decision to keep; decision k covers the sound around k * step_s.
 
         Args:
             path: a sound file.
-            heard: called with the seconds that each window has brought further.
+            progress: called with the seconds that each window adds.
 
         Raises:
             InputError: it cannot be read.
         """
+        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress)
+
+    @torch.inference_mode()
+    def probabilities_of_blocks(
+        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None
+    ) -> FloatArray:
+        """As `probabilities`, for a recording in pieces (N,) at the rate of the features."""
         found: list[FloatArray] = []
-        for wave, first, last in self._windows(path):
+        for wave, first, last in self._windows(blocks):
             mel = self.features.mel(torch.from_numpy(wave))[None]
             logits = self.network(mel, torch.tensor([mel.shape[1]]))[0]
             found.append(logits[first:last].sigmoid().numpy())
-            if heard is not None:
-                heard(len(found[-1]) * self.step_s)
+            if progress is not None:
+                progress(len(found[-1]) * self.step_s)
         return np.concatenate(found)
 
     def timeline(
-        self, path: str | Path, options: CutOptions, heard: Callable[[float], object] | None = None
+        self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
     ) -> Timeline:
         """What stays of a recording."""
         info = sound_file.inspect(path)
-        probabilities = self.probabilities(path, heard)
+        probabilities = self.probabilities(path, progress)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
 
@@ -96,11 +102,11 @@ class Editor:
         seconds = np.arange(frames.n_frames(sound_file.inspect(path).duration_s)) * frames.FRAME_S
         return [float(p) for p in np.interp(seconds, np.arange(len(odds)) * self.step_s, odds / (1 + odds))]
 
-    def _windows(self, path: str | Path) -> Iterator[tuple[FloatArray, int, int | None]]:
+    def _windows(self, blocks: Iterator[FloatArray]) -> Iterator[tuple[FloatArray, int, int | None]]:
         """Waves (N,), and which of their decisions, first and last, are not context."""
         length, context = (round(s / self.step_s) * self.step for s in (WINDOW_S, CONTEXT_S))
         held, begun = np.zeros(0, np.float32), False
-        for block in sound_file.mono(path, self.features.sample_rate, BLOCK_S):
+        for block in blocks:
             held = np.concatenate([held, block])
             while len(held) > length:
                 yield held[:length], context // self.step if begun else 0, (length - context) // self.step
