@@ -35,7 +35,7 @@ def browser() -> Iterator["playwright.Browser"]:
     if CHROMIUM is None:
         if "CI" in os.environ:
             pytest.fail("no Chromium: apt-get install chromium")
-        pytest.skip("no Chromium is installed; the page is not tested")
+        pytest.skip("the labelling page needs Chromium: apt-get install chromium")
     with playwright.sync_playwright() as driver:
         # The sandbox cannot be had as root, and the pages are our own.
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--mute-audio"])
