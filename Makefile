@@ -6,16 +6,16 @@ BIN = $(VENV)/bin
 .PHONY: demo test check format
 
 demo: $(VENV)/.installed
-	$(BIN)/python build_dataset.py --val_speakers ru --val_noises val_market,val_harbour,val_jungle --output_path demo/data
+	$(BIN)/clearmel build dataset --val_speakers ru --val_noises val_market,val_harbour,val_jungle --output_path demo/data
 	$(BIN)/python eval_classification.py --dataset_path demo/data/val
 	$(BIN)/python eval_denoising.py --dataset_path demo/data/val --plot_dir demo/plots --max_plots 3
 	$(BIN)/python train_classification.py --epochs 1 --dataset_path demo/data --model_filename demo_classifier.pth --plot_dir demo/plots
 	$(BIN)/python train_denoising.py --epochs 1 --dataset_path demo/data --model_filename demo_denoiser.pth --plot_dir demo/plots
-	$(BIN)/python inference_classification.py --input_path data/noisy.wav
-	$(BIN)/python inference_audio.py --input_path data/noisy.wav --output_path demo/cleaned.wav --plot_dir demo/plots
+	$(BIN)/clearmel classify data/noisy.wav
+	$(BIN)/clearmel denoise data/noisy.wav -o demo/denoised.wav --plot_dir demo/plots
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -26,7 +26,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@

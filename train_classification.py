@@ -1,44 +1,7 @@
-"""Trains a classifier (noisy/clean, or classes of one's own) and saves its weights to models/."""
+"""Trains a classifier: noisy or clean, or classes of your own."""
 
-from collections.abc import Sequence
-
-from clearmel.cli import data_flags
-from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, non_negative, run, take
-from clearmel.options import AugmentOptions, ClassifierOptions, FeatureOptions, FitOptions
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and trains."""
-    parser = Parser(__doc__)
-    data_flags.add_data_flags(parser, "./data", training=True)
-    parser.add_argument("--val_fold", type=non_negative, help="fold of labelled files to validate on, 0 for none")
-    parser.add_argument("--cross_validate", action="store_true", help="train once for each fold, and evaluate there")
-    data_flags.add_mixing_flags(parser, snr_max=18.0, val_fraction=0.2)
-    data_flags.add_list_flags(parser, training=True)
-    add_model_flag(parser, "classifier.pth")
-    add_option_flags(parser, FitOptions, epochs=50)
-    add_plot_flags(parser)
-    add_option_flags(parser.add_argument_group("features"), FeatureOptions)
-    add_option_flags(parser.add_argument_group("changes in training"), AugmentOptions)
-    add_option_flags(parser.add_argument_group("network; sizes not given are as published"), ClassifierOptions)
-    args = parser.parse_args(argv)
-    data_flags.use_lists(args)
-    chosen, features = take(ClassifierOptions, args), take(FeatureOptions, args)
-    augment = take(AugmentOptions, args)
-
-    from clearmel.audio.features import MelFeatures
-    from clearmel.training import run
-
-    run.train_classifier(
-        args,
-        chosen.sizes(),
-        features=MelFeatures(**features.numbers()),
-        network_name=chosen.network,
-        augment=augment,
-        clip_s=args.clip_s,
-    )
-    return 0
-
+from clearmel.cli.parser import run
+from clearmel.cli.train_classification import main
 
 if __name__ == "__main__":
     run(main)

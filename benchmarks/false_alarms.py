@@ -60,7 +60,7 @@ def main() -> None:
             for seed, wave in enumerate(tqdm(waves, desc=title, leave=False, disable=None)):
                 copy = mix.mix(wave, Recipe((), 0.0, seed, chain=chain), _no_noise, RATE)[1]
                 sound_file.write(path, copy, RATE, "FLOAT")
-                alarms += judge.row(judge.listen(path).mean())["label"] == "noisy"
+                alarms += judge.row(judge.predict(path).mean())["label"] == "noisy"
             total += alarms
             print(f"| {title} | {alarms / len(waves):.1%} |")
     print(f"| all | {total / len(waves) / len(CHAINS):.1%} |")

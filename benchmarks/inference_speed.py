@@ -39,7 +39,7 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
     work: dict[str, Callable[[], object]] = {
         "start": lambda: None,
         "features": lambda: mels.mel(name),
-        "classify": lambda: judge.listen(recording),
+        "classify": lambda: judge.predict(recording),
         "clean by gain": lambda: denoise.denoise_file(denoiser, recording, cleaned),
         "clean by griffin_lim": lambda: denoise.denoise_file(
             denoiser, recording, cleaned, DenoiseOptions(reconstruction="griffin_lim")

@@ -17,9 +17,11 @@ from clearmel.audio import sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import weights_file
 from clearmel.cli import parser
+from clearmel.cli.main import VERBS
 from clearmel.networks import LSTMClassifier, LSTMDenoiser, Network
 
 ROOT = Path(__file__).parent.parent
+SCRIPTS = {path.stem for path in ROOT.glob("*.py")}
 torch.set_num_threads(1)
 
 
@@ -29,10 +31,16 @@ class Ran(NamedTuple):
     err: str
 
 
+def main_of(name: str) -> Callable[[list[str]], int]:
+    """The main function of a script, or of a module of the command."""
+    main: Callable[[list[str]], int] = importlib.import_module(name if name in SCRIPTS else f"clearmel.cli.{name}").main
+    return main
+
+
 def run_script(name: str, *flags: object) -> Ran:
     """Runs a script's main as the shell would, in this process."""
     out, err = io.StringIO(), io.StringIO()
-    main = importlib.import_module(name).main
+    main = main_of(name)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             parser.run(lambda _: main([str(flag) for flag in flags]))
@@ -42,8 +50,10 @@ def run_script(name: str, *flags: object) -> Ran:
 
 
 def run_process(name: str, *flags: object, cwd: Path) -> Ran:
-    """Runs a script as its own process."""
-    command = [sys.executable, str(ROOT / f"{name}.py"), *map(str, flags)]
+    """Runs a script, or a verb of the command, as its own process."""
+    verbs = {module: verb for verb, (module, _) in VERBS.items()}
+    start = [str(ROOT / f"{name}.py")] if name in SCRIPTS else ["-m", "clearmel", *verbs[name].split()]
+    command = [sys.executable, *start, *map(str, flags)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
     return Ran(done.returncode, done.stdout, done.stderr)
@@ -161,3 +171,11 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip("needs the right to mount a small file system")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Ends with one line that says what was skipped, and how to run it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
+    if reasons:
+        terminalreporter.write_line(f"skipped {len(skipped)}: {'; '.join(reasons)}")

@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line.startswith("python ")]
+LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+COMMANDS = [line for line in LINES if line.startswith(("python ", "clearmel "))]
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_of_the_readme_runs_as_written(copy: Path) -> None:
     assert len(COMMANDS) >= 9
-    (copy / "bin").mkdir()
-    (copy / "bin" / "python").symlink_to(sys.executable)
     environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment |= {"PATH": f"{copy / 'bin'}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
     for command in COMMANDS:
-        line = command.replace("python ", f"{sys.executable} ", 1)
+        program, _, rest = command.partition(" ")
+        line = f"{sys.executable} {'-m clearmel ' if program == 'clearmel' else ''}{rest}"
         done = subprocess.run(
             ["bash", "-c", line], cwd=copy, env=environment, capture_output=True, text=True, timeout=600, check=False
         )

@@ -51,13 +51,13 @@ def test_noise_is_noticed_and_other_chains_raise_no_alarm(workplace: Path) -> No
     speech, rate = sound_file.read(ROOT / "data/speech/ru/confbridge-pin.flac")
     for gain in (1.0, 0.02):
         sound_file.write("copy.ogg", np.asarray(gain * speech, np.float32), rate)
-        assert judge.row(judge.listen(Path("copy.ogg")).mean())["label"] == "clean"
+        assert judge.row(judge.predict(Path("copy.ogg")).mean())["label"] == "clean"
 
 
 @pytest.mark.parametrize(("name", "label"), [("rain", "rain"), ("fire", "fire_crackling")])
 def test_rain_and_fire_of_another_source_are_heard_as_such(name: str, label: str) -> None:
     judge = WindowClassifier(weights_file.load(ROOT / "models/esc10.pth", "classification"), threshold=0.5)
-    assert judge.row(judge.listen(ROOT / f"data/noise/{name}.flac").mean())["label"] == label
+    assert judge.row(judge.predict(ROOT / f"data/noise/{name}.flac").mean())["label"] == label
 
 
 def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_cleaner_cuts_pauses_and_keeps_words_whole(rng: np.random.Generator)
     pause = np.zeros(16000, np.float32)
     wave = np.concatenate([part for prompt in prompts for part in (pause, prompt)])
     sound_file.write("talk.wav", (wave + rng.normal(0, 3e-4, len(wave))).astype(np.float32), 16000)
-    editor = Editor.load("cleaner.pth")
+    editor = Editor.load("cutter.pth")
     timeline = editor.timeline("talk.wav", CutOptions.of_strength(0.5, editor.threshold))
     kept = np.zeros(len(wave), bool)
     for start, end in timeline.kept:

@@ -24,7 +24,7 @@ def three(save_network: Save) -> list[Network]:
 
 
 def averaged(*flags: object) -> Network:
-    ran = run_script("average_models", "--input_filenames", *flags, "--model_filename", "mean.pth")
+    ran = run_script("average", "--input_filenames", *flags, "--model_filename", "mean.pth")
     assert ran.status == 0, ran
     return weights_file.load(Path("models/mean.pth"), "denoising")
 
@@ -47,12 +47,12 @@ def test_a_file_with_itself_stays_and_a_share_of_0_counts_nothing(three: list[Ne
 
 def test_what_does_not_go_together_is_refused(three: list[Network], classifier: Network, save_network: Save) -> None:
     save_network(LSTMDenoiser(hidden_dim=16), "denoising", "small.pth")
-    refused(run_script("average_models", "--input_filenames", "a.pth", "small.pth"), "different sizes")
-    refused(run_script("average_models", "--input_filenames", "a.pth", "classifier.pth"), "different task")
-    refused(run_script("average_models", "--input_filenames", "a.pth"), "two or more")
-    refused(run_script("average_models", "--input_filenames", "a.pth", "b.pth", "--shares", 1), "a share for each")
-    refused(run_script("average_models", "--input_filenames", "a.pth", "b.pth", "--shares", -1, 2), "0 or more")
-    refused(run_script("average_models", "--input_filenames", "a.pth", "none.pth"), "does not exist")
+    refused(run_script("average", "--input_filenames", "a.pth", "small.pth"), "different sizes")
+    refused(run_script("average", "--input_filenames", "a.pth", "classifier.pth"), "different task")
+    refused(run_script("average", "--input_filenames", "a.pth"), "two or more")
+    refused(run_script("average", "--input_filenames", "a.pth", "b.pth", "--shares", 1), "a share for each")
+    refused(run_script("average", "--input_filenames", "a.pth", "b.pth", "--shares", -1, 2), "0 or more")
+    refused(run_script("average", "--input_filenames", "a.pth", "none.pth"), "does not exist")
     assert not Path("models/averaged.pth").exists()
 
 

@@ -33,7 +33,7 @@ def command(n: int, script: Path, *flags: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 
 
 def together(n: int, script: Path, *flags: object) -> Ran:
@@ -166,8 +166,8 @@ def test_a_folder_is_shared_and_the_results_are_those_of_one_process(workplace: 
         return ["--input_path", "in", "--output_path", name, *wanted, "attenuate", "--json"]
 
     both, alone = (
-        together(2, ROOT / "inference_cleaning.py", *flags("two")),
-        run_script("inference_cleaning", *flags("one")),
+        together(2, ROOT / "inference_cutting.py", *flags("two")),
+        run_script("inference_cutting", *flags("one")),
     )
     assert both.status == alone.status == 1
     assert told(both) == told(alone)

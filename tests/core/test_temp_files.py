@@ -87,7 +87,7 @@ def test_only_one_run_writes_a_name_and_a_killed_one_frees_it(tmp_path: Path) ->
 
 
 def test_a_killed_build_over_another_one_keeps_no_mel_of_it(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "build_dataset.py"), "--workers", "1", "--clip_s", "1"]
+    command = [sys.executable, "-m", "clearmel", "build", "dataset", "--workers", "1", "--clip_s", "1"]
     command += ["--clean_path", str(ROOT / "data/speech"), "--noise_path", str(ROOT / "data/noise"), "--output_path"]
 
     def mels(folder: str) -> dict[str, bytes]:

@@ -63,8 +63,8 @@ def test_noisy_items_always_hold_noise_and_clean_ones_pass_the_same_chains() -> 
     for index in range(60):
         rng = data._generator(index)
         augment = rng.random() < 1.0
-        data._voice(rng, augment)
-        recipes.append(data._recipe(rng, augment))
+        data._draw_speech(rng, augment)
+        recipes.append(data._draw_recipe(rng, augment))
     assert all(recipe.noises and recipe.clip_db is None and not recipe.chain.early for recipe in recipes)
     codecs = [np.mean([recipe.chain.codec is not None for recipe in recipes[kind::2]]) for kind in (0, 1)]
     assert all(0.05 < share < 0.6 for share in codecs)  # what the chain does tells nothing

@@ -54,11 +54,11 @@ def talk(workplace: Path, rng: np.random.Generator) -> Path:
 @pytest.fixture
 def trained(talk: Path) -> Editor:
     ran = run_script(
-        "train_cleaning", "--dataset_path", talk, "--hidden_dim", 12, "--epochs", 12, "--batch_size", 3,
+        "train_cutting", "--dataset_path", talk, "--hidden_dim", 12, "--epochs", 12, "--batch_size", 3,
         "--learning_rate", 0.01, "--dropout", 0, "--no_plots",
     )  # fmt: skip
     assert ran.status == 0, ran
-    return Editor.load("cleaner.pth")
+    return Editor.load("cutter.pth")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def untrained(workplace: Path) -> Callable[..., Editor]:
         torch.manual_seed(0)
         network = RecurrentCutter(**{"hidden_dim": 8, "num_layers": 1} | sizes).eval()
         network.card = weights_file.make_card(network, "cleaning", FEATURES, ["cut", "keep"])
-        weights_file.save(Path("models/cleaner.pth"), network.state_dict())
+        weights_file.save(Path("models/cutter.pth"), network.state_dict())
         return Editor(network)
 
     return make
@@ -212,13 +212,13 @@ def test_pieces_of_a_long_recording_carry_their_own_labels(workplace: Path, rng:
 )
 def test_labels_that_are_none_are_one_line(talk: Path, labels: str, words: tuple[str, ...]) -> None:
     (talk / "labels.json").write_text(labels)
-    refused(run_script("train_cleaning", "--dataset_path", talk, "--epochs", 1, "--no_plots"), *words)
+    refused(run_script("train_cutting", "--dataset_path", talk, "--epochs", 1, "--no_plots"), *words)
 
 
 def test_a_mask_of_another_shape_is_one_line(talk: Path) -> None:
     (talk / "labels.json").unlink()
     np.save(talk / "talk_03.npy", np.zeros((61, 2)))
-    refused(run_script("train_cleaning", "--dataset_path", talk), "talk_03.npy", "shape (61, 2)")
+    refused(run_script("train_cutting", "--dataset_path", talk), "talk_03.npy", "shape (61, 2)")
 
 
 # Figures
@@ -287,7 +287,7 @@ def test_it_learns_what_is_speech_and_keeps_words_whole(trained: Editor, talk: P
 
 def test_the_card_decides_and_json_says_all(trained: Editor, talk: Path) -> None:
     ran = run_script(
-        "eval_cleaning", "--dataset_path", talk, "--json", "--csv_path", "t.csv", "--plot_dir", "p", "--no_peers"
+        "eval_cutting", "--dataset_path", talk, "--json", "--csv_path", "t.csv", "--plot_dir", "p", "--no_peers"
     )
     report = json.loads(ran.out)
     for key in ("cut_recall", "cut_precision", "keep_recall", "keep_precision", "roc_auc"):
@@ -299,8 +299,8 @@ def test_the_card_decides_and_json_says_all(trained: Editor, talk: Path) -> None
         "threshold", "cut_recall", "keep_recall", "cut_recall_collar", "keep_recall_collar",
     }  # fmt: skip
     assert len(Path("t.csv").read_text().splitlines()) == 13
-    assert Path("p/cleaner_curve.png").stat().st_size > 10000
-    text = run_script("eval_cleaning", "--dataset_path", talk).out
+    assert Path("p/cutter_curve.png").stat().st_size > 10000
+    text = run_script("eval_cutting", "--dataset_path", talk).out
     assert "keep everything" in text
     assert "smoothed energy" in text
 
@@ -322,7 +322,7 @@ def test_rate_channels_and_lengths_stay(
 ) -> None:
     wave = speech("00011100011100000", rng, rate)
     sound_file.write(f"in{suffix}", np.stack([wave] * n_channels), rate)
-    ran = run_script("inference_cleaning", "--input_path", f"in{suffix}", "--output_path", f"out{suffix}", "--json")
+    ran = run_script("inference_cutting", "--input_path", f"in{suffix}", "--output_path", f"out{suffix}", "--json")
     (row,) = json.loads(ran.out)
     info = sf.info(f"out{suffix}")
     assert (info.samplerate, info.channels) == (rate, n_channels)
@@ -330,7 +330,7 @@ def test_rate_channels_and_lengths_stay(
     assert 1.2 <= row["kept_s"] < 2.2
     assert row["cuts"] == 3
     softer = run_script(
-        "inference_cleaning", "--input_path", f"in{suffix}", "--output_path", f"soft{suffix}", "--mode", "attenuate"
+        "inference_cutting", "--input_path", f"in{suffix}", "--output_path", f"soft{suffix}", "--mode", "attenuate"
     )
     assert "kept 00:0" in softer.out
     assert sf.info(f"soft{suffix}").frames == len(wave)
@@ -342,7 +342,7 @@ def test_a_join_does_not_click(trained: Editor) -> None:
     buzz = sum(np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 12))
     room = 0.02 * np.sin(2 * np.pi * 50 * time)  # a hum under the pause, cut anywhere in its period
     sound_file.write("in.wav", (0.1 * buzz * voiced + room).astype(np.float32), RATE, "FLOAT")
-    run_script("inference_cleaning", "--input_path", "in.wav", "--output_path", "out.wav")
+    run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "out.wav")
     wave, _ = sf.read("out.wav")
     assert 1.9 < len(wave) / RATE < 2.6
     power = np.abs(librosa.stft(wave, n_fft=256, hop_length=64)) ** 2
@@ -355,7 +355,7 @@ def test_strength_goes_from_gentle_to_tight(trained: Editor, rng: np.random.Gene
     kept = []
     for strength in (0, 0.25, 0.5, 0.75, 1):
         ran = run_script(
-            "inference_cleaning", "--input_path", "in.wav", "--timeline_only", "--output_path", "t.wav", "--strength",
+            "inference_cutting", "--input_path", "in.wav", "--timeline_only", "--output_path", "t.wav", "--strength",
             strength, "--json",
         )  # fmt: skip
         kept.append(json.loads(ran.out)[0]["kept_s"])
@@ -370,7 +370,7 @@ def test_a_folder_goes_on_after_a_bad_file(trained: Editor, rng: np.random.Gener
     sound_file.write("many/two.wav", speech("0111000", rng), RATE)
     Path("many/bad.wav").write_bytes(b"RIFF")
     ran = run_script(
-        "inference_cleaning", "--input_path", "many", "--output_path", "done", "--timelines", "csv,edl", "--plot_dir",
+        "inference_cutting", "--input_path", "many", "--output_path", "done", "--timelines", "csv,edl", "--plot_dir",
         "p", "--labels_path", "labels.json",
     )  # fmt: skip
     refused(ran, "bad.wav", status=1)
@@ -401,15 +401,15 @@ def test_marks_for_the_labelling_page_cut_what_the_command_would(trained: Editor
 def test_mistakes_are_one_line(untrained: Callable[..., Editor], rng, flags: tuple[str, ...], words) -> None:
     untrained()
     sound_file.write("in.wav", speech("0110", rng), RATE)
-    refused(run_script("inference_cleaning", "--input_path", "in.wav", "--threshold", "0.0001", *flags), *words)
+    refused(run_script("inference_cutting", "--input_path", "in.wav", "--threshold", "0.0001", *flags), *words)
     assert sf.info("in.wav").frames == len(speech("0110", rng))
 
 
 def test_a_recording_of_nothing_but_pause(trained: Editor, rng: np.random.Generator) -> None:
     sound_file.write("in.wav", speech("000000", rng), RATE)
-    refused(run_script("inference_cleaning", "--input_path", "in.wav", "--output_path", "o.wav"), "in.wav", "nothing")
+    refused(run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "o.wav"), "in.wav", "nothing")
     assert not Path("o.wav").exists()
-    only = run_script("inference_cleaning", "--input_path", "in.wav", "--output_path", "o.wav", "--timeline_only")
+    only = run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "o.wav", "--timeline_only")
     assert only.status == 0
     assert "kept 00:00 of 00:01, 1 cut" in only.out
 
@@ -417,6 +417,6 @@ def test_a_recording_of_nothing_but_pause(trained: Editor, rng: np.random.Genera
 def test_weights_of_another_task_are_refused(classifier, rng) -> None:
     sound_file.write("in.wav", speech("0110", rng), RATE)
     refused(
-        run_script("inference_cleaning", "--input_path", "in.wav", "--model_filename", "classifier.pth"),
+        run_script("inference_cutting", "--input_path", "in.wav", "--model_filename", "classifier.pth"),
         "classification", "expected cleaning",
     )  # fmt: skip

@@ -20,7 +20,6 @@ from clearmel.audio import sound_file
 from clearmel.labeler.routes import create_app
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
-from tests.conftest import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api") if "CI" not in os.environ else None
 if playwright is None:
@@ -36,7 +35,7 @@ def browser() -> Iterator["playwright.Browser"]:
     if CHROMIUM is None:
         if "CI" in os.environ:
             pytest.fail("no Chromium: apt-get install chromium")
-        pytest.skip("no Chromium is installed; the page is not tested")
+        pytest.skip("the labelling page needs Chromium: apt-get install chromium")
     with playwright.sync_playwright() as driver:
         # The sandbox cannot be had as root, and the pages are our own.
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--mute-audio"])
@@ -390,7 +389,7 @@ def test_it_is_readable_and_fits_the_screen(tab: Tab, scheme: str, width: int, h
 def test_the_script_serves_the_page_until_ctrl_c_and_a_kill_loses_nothing_saved(
     clips: Path, workplace: Path, open_tab: Callable[[str], Tab]
 ) -> None:
-    command = [sys.executable, str(ROOT / "label_audio.py"), "--input_path=clips", "--port=0", "--no_browser"]
+    command = [sys.executable, "-m", "clearmel", "label", "clips", "--port=0", "--no_browser"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for number, stop, status in ((1, signal.SIGINT, 0), (2, signal.SIGKILL, -9)):
         # A job that a shell puts into the background ignores Ctrl-C, and so would its children.

@@ -261,24 +261,24 @@ def test_a_preview_is_what_splicing_makes(clips: Path, page: Page) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 3}', '{"format": "clearmel spans 1"}', "[" * 100000])
 def test_a_file_that_holds_no_labels_is_named_and_left_alone(clips: Path, workplace: Path, text: str) -> None:
     Path("labels.json").write_text(text)
-    refused(run_script("label_audio", "--input_path", clips, "--labels_path", "labels.json"), "labels.json")
+    refused(run_script("label", clips, "--labels_path", "labels.json"), "labels.json")
     assert Path("labels.json").read_text() == text
 
 
 def test_the_script_names_what_it_cannot_use(clips: Path, workplace: Path) -> None:
     (workplace / "empty").mkdir()
     (workplace / "a.txt").write_text("a")
-    refused(run_script("label_audio", "--input_path", "nowhere"), "nowhere", "does not exist")
-    refused(run_script("label_audio", "--input_path", "empty"), "empty")
-    refused(run_script("label_audio", "--input_path", "a.txt"), "a.txt", "not a readable sound file")
-    refused(run_script("label_audio", "--input_path", clips, "--labels_path", clips), "it is a folder")
-    refused(run_script("label_audio", "--input_path", clips, "--model_filename", "x.pth"), "models/x.pth")
-    refused(run_script("label_audio", "--input_path", clips, "--port", 70000, "--no_browser"), "70000")
+    refused(run_script("label", "nowhere"), "nowhere", "does not exist")
+    refused(run_script("label", "empty"), "empty")
+    refused(run_script("label", "a.txt"), "a.txt", "not a readable sound file")
+    refused(run_script("label", clips, "--labels_path", clips), "it is a folder")
+    refused(run_script("label", clips, "--model_filename", "x.pth"), "models/x.pth")
+    refused(run_script("label", clips, "--port", 70000, "--no_browser"), "70000")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(run_script("label_audio", "--input_path", clips, "--port", port, "--no_browser"), str(port))
+        refused(run_script("label", clips, "--port", port, "--no_browser"), str(port))
 
 
 # The original's calls ---------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def path(weights: str, *flags: str) -> Path:
         target = folder / f"{weights}{''.join(flags)}.onnx"
         ran = run_script(
-            "export_model", "--model_filename", ROOT / "models" / f"{weights}.pth", "--output_path", target, *flags
+            "export", "--model_filename", ROOT / "models" / f"{weights}.pth", "--output_path", target, *flags
         )
         assert ran.status == 0, ran
         assert ran.out.startswith(f"saved {target}: {target.stat().st_size:,} bytes, at most ")
@@ -128,16 +128,16 @@ def test_a_classifier_gives_the_probabilities_of_its_labels(exported: Callable[.
     for source in (ROOT / "data/noisy.wav", ROOT / "data/noise/val_harbour.flac"):
         # The whole recording, as inference_classification.py judges it: the temperature is inside.
         [probabilities] = session(exported(weights)).run(None, numbers(heard(judge.network, source)))
-        np.testing.assert_allclose(probabilities, judge.listen(source, window_s=0).probabilities, atol=1e-4)
+        np.testing.assert_allclose(probabilities, judge.predict(source, window_s=0).probabilities, atol=1e-4)
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_cutter_gives_what_is_kept(exported: Callable[..., Path]) -> None:
-    network = load("cleaner")
-    editor, found = Editor(network), card(exported("cleaner"))  # type: ignore[arg-type]
+    network = load("cutter")
+    editor, found = Editor(network), card(exported("cutter"))  # type: ignore[arg-type]
     assert found["threshold"] == editor.threshold
     assert found["stride"] * found["features"]["hop_length"] / found["features"]["sample_rate"] == editor.step_s
-    [keep] = session(exported("cleaner")).run(["keep"], numbers(heard(network)))
+    [keep] = session(exported("cutter")).run(["keep"], numbers(heard(network)))
     np.testing.assert_allclose(keep[0], editor.probabilities(ROOT / "data/noisy.wav"), atol=1e-4)
 
 
@@ -202,32 +202,32 @@ def test_networks_of_other_families_are_exported(task: str, network: Network) ->
 def test_weights_that_cannot_be_exported_are_named(
     workplace: Path, save_network: Callable[[Network, str, str], Network]
 ) -> None:
-    refused(run_script("export_model", "--model_filename", "absent.pth"), "absent.pth", "does not exist")
+    refused(run_script("export", "--model_filename", "absent.pth"), "absent.pth", "does not exist")
     Path("models").mkdir()
     torch.save({"layer.weight": torch.zeros(2, 2)}, "models/odd.pth")
-    refused(run_script("export_model", "--model_filename", "odd.pth"), "odd.pth", "no known network")
+    refused(run_script("export", "--model_filename", "odd.pth"), "odd.pth", "no known network")
     save_network(BandSplitSeparator(n_bins=513), "separation", "voices.pth")
-    refused(run_script("export_model", "--model_filename", "voices.pth"), "separation", "complex")
+    refused(run_script("export", "--model_filename", "voices.pth"), "separation", "complex")
     save_network(GainDenoiser(look_ahead=2), "denoising", "ahead.pth")
-    refused(run_script("export_model", "--model_filename", "ahead.pth", "--streaming"), "--streaming", "2 frames ahead")
-    ran = run_script("export_model", "--model_filename", ROOT / "models/classifier.pth", "--streaming")
+    refused(run_script("export", "--model_filename", "ahead.pth", "--streaming"), "--streaming", "2 frames ahead")
+    ran = run_script("export", "--model_filename", ROOT / "models/classifier.pth", "--streaming")
     refused(ran, "--streaming", "classification")
     assert list(workplace.glob("*.onnx")) == []
 
 
 def test_an_output_that_cannot_be_written_is_named(workplace: Path, denoiser: Network) -> None:
     Path("file").touch()
-    refused(run_script("export_model", "--output_path", "file/denoiser.onnx"), "cannot write file/denoiser.onnx")
-    refused(run_script("export_model", "--output_path", workplace), "it is a folder")
+    refused(run_script("export", "--output_path", "file/denoiser.onnx"), "cannot write file/denoiser.onnx")
+    refused(run_script("export", "--output_path", workplace), "it is a folder")
     before = Path("models/denoiser.pth").read_bytes()
-    refused(run_script("export_model", "--output_path", "models/denoiser.pth"), "both input and output")
+    refused(run_script("export", "--output_path", "models/denoiser.pth"), "both input and output")
     assert Path("models/denoiser.pth").read_bytes() == before
 
 
 @pytest.mark.parametrize("package", export.PACKAGES)
 def test_a_missing_package_is_named(denoiser: Network, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as Python marks what is not there
-    refused(run_script("export_model"), f"needs {package}.", "pip install 'clearmel[onnx]'")
+    refused(run_script("export"), f"needs {package}.", "pip install 'clearmel[onnx]'")
 
 
 class Other(Network):

@@ -21,7 +21,7 @@ import soundfile as sf
 
 from clearmel.core.errors import InputError
 from clearmel.prepare.download import clip_lists, programs
-from tests.conftest import ROOT, Ran, refused, run_script
+from tests.conftest import Ran, refused, run_script
 
 ADDRESS = "https://example.org/a.mp4"
 
@@ -106,7 +106,7 @@ def server(media: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def fetch(*rows: str, flags: tuple[object, ...] = ()) -> Ran:
     Path("list.csv").write_text("\n".join(rows) + "\n")
-    return run_script("download_clips", "--csv_path", "list.csv", "--output_path", "out", *flags)
+    return run_script("download", "--csv_path", "list.csv", "--output_path", "out", *flags)
 
 
 def report() -> list[dict[str, str]]:
@@ -233,7 +233,7 @@ def test_a_stopped_run_keeps_whole_clips_only(server: Server, stop: signal.Signa
     # A job that a shell puts into the background ignores Ctrl-C, and so would its children.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "download_clips.py"), *flags],
+        [sys.executable, "-m", "clearmel", "download", *flags],
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True, preexec_fn=heed,
     ) as process:  # fmt: skip
         for _ in range(1500):
@@ -254,7 +254,7 @@ def test_a_stopped_run_keeps_whole_clips_only(server: Server, stop: signal.Signa
     else:
         server.closing.set()  # its ffmpegs end
         time.sleep(0.1)
-    ran = run_script("download_clips", *flags, "--last", "1")
+    ran = run_script("download", *flags, "--last", "1")
     assert "1 already there" in ran.out
     assert len(wavs()) == 2
 
@@ -305,7 +305,7 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(fetch(f"{ADDRESS},0,1"), "ffmpeg is not installed", "pip install imageio-ffmpeg")
     (folder / "ffmpeg").write_text("")
     (folder / "ffmpeg").chmod(0o755)
-    refused(fetch("--4gqARaEJE,0,10"), "yt-dlp is not installed", "requirements-video.txt")
+    refused(fetch("--4gqARaEJE,0,10"), "yt-dlp is not installed", "clearmel[video]")
 
 
 @pytest.mark.parametrize(
@@ -334,14 +334,14 @@ def test_wrong_rows_are_refused_by_line_before_anything_is_fetched(row: str, wor
 
 
 def test_wrong_lists_and_flags() -> None:
-    refused(run_script("download_clips", "--csv_path", "none.csv"), "none.csv does not exist")
-    refused(run_script("download_clips", "--csv_path", "."), "is a folder")
+    refused(run_script("download", "--csv_path", "none.csv"), "none.csv does not exist")
+    refused(run_script("download", "--csv_path", "."), "is a folder")
     refused(fetch(""), "lists no clip")
     refused(fetch("# only a comment", "id,start,end"), "lists no clip")
     refused(fetch(f"{ADDRESS},0,1", flags=("--sample_rate", 1)), "--sample_rate 1")
     refused(fetch(f"{ADDRESS},0,1", flags=("--first", 3, "--last", 2)), "--last 2")
     Path("list.csv").write_bytes(b"\xff\xfe\x00")
-    refused(run_script("download_clips", "--csv_path", "list.csv"), "is not a CSV file")
+    refused(run_script("download", "--csv_path", "list.csv"), "is not a CSV file")
 
 
 def test_an_output_that_cannot_be_written() -> None:
@@ -383,14 +383,3 @@ def test_stems_are_legal_on_every_system() -> None:
     assert stem.startswith("000012_")
     assert len(stem) <= 70
     assert all(char.isascii() and (char.isalnum() or char in "_-") for char in stem)
-
-
-def test_the_tests_run_what_users_install() -> None:
-    def pins(name: str) -> dict[str, str]:
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        parts = [line.split("#")[0].strip().split("==") for line in lines]
-        return {part[0]: part[1] for part in parts if len(part) == 2}
-
-    users, tests = pins("requirements-video.txt"), pins("requirements-dev.txt") | pins("requirements-audio.txt")
-    assert {name for name in users if name in tests} == {"yt-dlp", "imageio-ffmpeg", "onnxruntime"}
-    assert all(tests[name] == version for name, version in users.items() if name in tests)

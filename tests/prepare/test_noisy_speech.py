@@ -79,7 +79,7 @@ def test_seed_and_not_workers_or_order_decide_the_bytes(workplace: Path) -> None
 def test_an_interrupted_build_is_finished_by_the_next_run(workplace: Path) -> None:
     flags = ["--clean_path", str(SPEECH), "--noise_path", str(NOISE), "--val_speakers", "ru", "--workers", "2",
              "--n_mixtures", "6"]  # fmt: skip
-    command = [sys.executable, str(ROOT / "build_dataset.py"), *flags]
+    command = [sys.executable, "-m", "clearmel", "build", "dataset", *flags]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     running = subprocess.Popen([*command, "--output_path", "d"], env=environment, start_new_session=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip

@@ -131,7 +131,7 @@ def test_a_process_killed_while_it_saves_leaves_whole_labels_of_one_save(workpla
         "    print(k, flush=True)\n"
     )
     for number in range(4):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
         with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
             for _ in range(3 + number):
                 process.stdout.readline()

@@ -138,7 +138,7 @@ def read_weights(path: Path) -> None:
         denoise.denoise_file(denoiser, short, Path("out.wav"))
     elif task == "classification":
         judge = WindowClassifier.load(file)
-        heard = judge.listen(short)
+        heard = judge.predict(short)
         row = judge.row(heard.mean())
         assert 0 <= row["probability"] <= 1
         judge.others(row, 3)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "inference_audio": "--input_path in --output_path {out}",
     "inference_classification": "--input_path in",
-    "inference_cleaning": "--input_path in --output_path {out}",
+    "inference_cutting": "--input_path in --output_path {out}",
 }
 NAMES = ("plain", "with space", "quote'\"", "слово", "声音", "emoji🎧", "x" * 200)
 

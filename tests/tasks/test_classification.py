@@ -39,7 +39,7 @@ def test_tones_are_told_apart_at_any_length_rate_and_level(trained: WindowClassi
         for number, (seconds, rate, level) in enumerate([(0.3, 16000, 0.01), (3.7, 48000, 0.9), (0.6, 8000, 0.2)]):
             path = workplace / f"new/{label}{number}.wav"
             tone(path, frequency, seconds, rate, level)
-            heard = trained.listen(path)
+            heard = trained.predict(path)
             assert trained.row(heard.mean())["label"] == label
             assert heard.spans[-1, 1] == pytest.approx(seconds, abs=0.01)
             np.testing.assert_allclose(heard.probabilities.sum(axis=1), 1, atol=1e-5)

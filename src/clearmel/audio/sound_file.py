@@ -8,7 +8,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,13 +153,20 @@ def resampled(
     info = inspect(path)
     rate, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
     pieces = (block.mean(axis=0, keepdims=True) if one_channel else block for block in blocks(path, block_s))
-    if rate == sample_rate:
+    yield from resample_blocks(pieces, rate, sample_rate, n_channels)
+
+
+def resample_blocks(
+    pieces: Iterable[FloatArray], from_rate: int, to_rate: int, n_channels: int
+) -> Iterator[FloatArray]:
+    """Resamples consecutive pieces (C, N) of a recording without seams."""
+    if from_rate == to_rate:
         yield from pieces
         return
-    stream, missing = soxr.ResampleStream(rate, sample_rate, n_channels, dtype="float32"), 0.0
+    stream, missing = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32"), 0.0
     for block in pieces:
         piece = stream.resample_chunk(np.ascontiguousarray(block.T), last=False).reshape(-1, n_channels).T
-        missing += block.shape[1] * sample_rate / rate - piece.shape[1]
+        missing += block.shape[1] * to_rate / from_rate - piece.shape[1]
         yield piece
     tail = stream.resample_chunk(np.zeros((0, n_channels), np.float32), last=True).reshape(-1, n_channels).T
     yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # rounding may lose a sample

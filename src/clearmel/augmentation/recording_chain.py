@@ -7,6 +7,7 @@ import numpy as np
 import soundfile as sf
 
 from clearmel.audio.sound_file import resample
+from clearmel.augmentation.policy import DATASET, AugmentationPolicy, draw_optional
 from clearmel.augmentation.reverb import Room, draw_room
 from clearmel.augmentation.synthetic_noise import Rng
 from clearmel.core.file_io import FloatArray
@@ -40,18 +41,23 @@ class Chain:
     early: bool = False
 
 
-def draw_chain(rng: Rng, augment: bool, reverb: float) -> Chain:
-    """Draws a chain. Without `augment` only the room is drawn, with probability `reverb`."""
+def draw_codec(rng: Rng) -> str:
+    """One of `CODECS`, all equally likely."""
+    return str(rng.choice(list(CODECS)))
+
+
+def draw_chain(rng: Rng, augment: bool, reverb: float, policy: AugmentationPolicy = DATASET) -> Chain:
+    """Draws a chain by a policy. Without `augment` only the room is drawn, with probability `reverb`."""
     room = draw_room(rng) if rng.random() < reverb else None
     if not augment:
         return Chain(room=room)
-    codec = str(rng.choice(list(CODECS))) if rng.random() < 0.2 else None
+    codec = draw_codec(rng) if rng.random() < policy.codec_probability else None
     return Chain(
-        floor_db=round(rng.uniform(34.0, 60.0), 2) if rng.random() < 0.4 else None,
-        level_db=round(rng.uniform(-42.0, -14.0), 2) if rng.random() < 0.8 else None,
-        tilt_db=round(rng.uniform(-9.0, 9.0), 2) if rng.random() < 0.6 else None,
-        highpass_hz=round(rng.uniform(40.0, 350.0), 1) if rng.random() < 0.3 else None,
-        lowpass_hz=round(rng.uniform(2800.0, 7800.0), 1) if rng.random() < 0.35 else None,
+        floor_db=draw_optional(rng, policy.hiss_probability, policy.hiss_range_db, 2),
+        level_db=draw_optional(rng, policy.level_probability, policy.level_range_db, 2),
+        tilt_db=draw_optional(rng, policy.tilt_probability, policy.tilt_range_db, 2),
+        highpass_hz=draw_optional(rng, policy.highpass_probability, policy.highpass_range_hz, 1),
+        lowpass_hz=draw_optional(rng, policy.lowpass_probability, policy.lowpass_range_hz, 1),
         codec=codec,
         room=room,
     )

@@ -1,10 +1,11 @@
-"""The resume file: where a run stands, saved so that it goes on as if it had never been stopped.
+"""The resume file: the state of a training run between two steps.
 
-torch takes almost anything for the state of an optimizer or a schedule, and trips over it steps later; so what a file
-holds is checked before a run goes on with it.
+torch accepts almost any state for an optimizer or a schedule and fails steps later, or trains on with wrong numbers.
+The checks here cover that; everything else is left to `torch.load` and to strict loading of the network.
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,12 +21,17 @@ from clearmel.core import distributed
 from clearmel.core.errors import InputError, shortened
 from clearmel.core.file_io import quoted
 
+SCHEDULE_COUNTERS = {"last_epoch", "num_bad_epochs", "cooldown_counter", "_step_count"}
+SCHEDULE_STATE = SCHEDULE_COUNTERS | {"best", "_last_lr"}
+"""The fields of a schedule that change during a run; all others are settings."""
+
 
 @dataclass
 class Progress:
-    """Where a run stands: `step` batches of `epoch` are done, with the sum of their losses over `items` items.
+    """The position of a run: `step` batches of `epoch` are done.
 
-    Of several processes each has the sums of its own share.
+    loss_sum, items: of this epoch so far; with several processes, of this process's share. best, best_epoch: the best
+    validation score and its epoch.
     """
 
     epoch: int = 0
@@ -37,13 +43,13 @@ class Progress:
 
 
 class ResumeFile:
-    """The file of one run.
+    """The resume file of one run.
 
     Args:
         path: of the file.
-        run: what must be equal for a run to be the same run; plain values.
-        network: on its own, not wrapped for several processes.
-        optimizer: of the network's weights that are moved.
+        run: plain values that a resumed run must share with the interrupted one.
+        network: the bare network, not wrapped for several processes.
+        optimizer: of the network's trainable parameters.
         schedule: of its learning rate.
         accelerator: of this process.
     """
@@ -61,11 +67,11 @@ class ResumeFile:
         self.optimizer, self.schedule, self.accelerator = optimizer, schedule, accelerator
 
     def sums(self, progress: Progress) -> tuple[float, int]:
-        """The sum of losses and the number of items of all processes; all must come here."""
+        """The sum of losses and the number of items over all processes; a collective call."""
         return _total(self._shares(progress))
 
     def save(self, progress: Progress, history: Sequence[Mapping[str, float]]) -> None:
-        """Saves where the run stands; all processes come here at the same step."""
+        """Writes the state of the run; a collective call, all processes at the same step."""
         shares = self._shares(progress)
         if self.accelerator.is_main_process:
             loss_sum, items = _total(shares)
@@ -83,56 +89,57 @@ class ResumeFile:
             )
 
     def load(self, n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
-        """Gives network, optimizer and schedule the states that were saved.
+        """Restores network, optimizer and schedule.
 
         Args:
             n_batches: of an epoch.
 
         Returns:
-            Where the run stood, and a row for each epoch that is done.
+            The position of the run, and a row for each finished epoch.
 
         Raises:
             InputError: the file is missing, damaged, or of another run.
         """
         saved = distributed.broadcast(weights_file.load_dict(self.path) if distributed.is_rank_zero() else None)
         try:
-            before = saved["run"]
-            differing = [
-                f"{key} {shortened(str(before.get(key)), 120)} (now {self.run.get(key)})"
-                for key in self.run | before
-                if before.get(key) != self.run.get(key)
-            ]
-            if differing:
-                raise InputError(
-                    f"{quoted(self.path)} is of another run: {', '.join(differing[:5])}. Leave out --resume."
-                )
-            return self._take(saved, n_batches)
-        except InputError:
-            raise
-        except Exception as error:  # torch raises what it likes for a state that is none
+            differences = self._differences(saved["run"])
+            if not differences:
+                return self._restore(saved, n_batches)
+        except Exception as error:  # the only place that turns any failure of loading into one line
             raise InputError(f"{quoted(self.path)} is damaged or of another version. Leave out --resume.") from error
+        raise InputError(f"{quoted(self.path)} is of another run: {', '.join(differences[:5])}. Leave out --resume.")
 
-    def _take(self, saved: dict[str, Any], n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
-        """Takes a run's state over; an exception of any kind where it is none of this run."""
-        check_progress(saved["progress"], saved["history"], n_batches)
-        moved = [weight for weight in self.network.parameters() if weight.requires_grad]
-        check_state(saved["optimizer"], moved, self.optimizer.state_dict())
-        check_alike(saved["schedule"], self.schedule.state_dict())
-        check_weights(saved["network"])
-        self.network.load_state_dict(saved["network"])
+    def _differences(self, before: dict[str, Any]) -> list[str]:
+        return [
+            f"{key} {shortened(str(before.get(key)), 120)} (now {self.run.get(key)})"
+            for key in self.run | before
+            if before.get(key) != self.run.get(key)
+        ]
+
+    def _restore(self, saved: dict[str, Any], n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
+        """Loads a state that `load` has read; any exception means that it does not fit this run."""
+        progress, history, shares = Progress(**saved["progress"]), list(saved["history"]), saved.get("shares", [])
+        _check_progress(progress, history, shares, n_batches)
+        _check_schedule(saved["schedule"], self.schedule.state_dict())
+        trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
+        _check_optimizer(saved["optimizer"], self.optimizer.state_dict(), trainable)
+        with warnings.catch_warnings():  # torch warns of odd tensors before it refuses them
+            warnings.simplefilter("ignore")
+            self.network.load_state_dict(saved["network"])
+        tensors = [*self.network.parameters(), *self.network.buffers()]
+        _expect(all(bool(torch.isfinite(tensor).all()) for tensor in tensors))
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
-        progress, shares = Progress(**saved["progress"]), saved.get("shares", [])
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         if len(shares) == world:
             loss_sum, items = shares[rank]
             progress = replace(progress, loss_sum=float(loss_sum), items=int(items))
-        elif rank:  # of another number of processes: the main one goes on with the sums of all
+        elif rank:  # the number of processes has changed: rank 0 continues with the sums of all
             progress = replace(progress, loss_sum=0.0, items=0)
-        return progress, list(saved["history"])
+        return progress, history
 
     def _shares(self, progress: Progress) -> list[list[float]]:
-        """Each process's sum of losses and number of items in this epoch so far."""
+        """The sum of losses and the number of items of each process in this epoch so far."""
         ours = [[progress.loss_sum, progress.items]]
         all_: Tensor = self.accelerator.gather(torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device))
         return all_.tolist()
@@ -142,91 +149,56 @@ def _total(shares: Sequence[Sequence[float]]) -> tuple[float, int]:
     return sum(share[0] for share in shares), int(sum(share[1] for share in shares))
 
 
-def check_progress(progress: Mapping[str, Any], history: Sequence[Any], n_batches: int) -> None:
-    """Where the run stood.
-
-    Args:
-        progress: fields of `Progress`.
-        history: a row for each epoch that is done.
-        n_batches: of an epoch.
-
-    Raises:
-        ValueError: it is nowhere that a run can stand.
-    """
-    counts = [progress[key] for key in ("epoch", "step", "items", "best_epoch")]
+def _check_progress(progress: Progress, history: list[Any], shares: list[Any], n_batches: int) -> None:
+    """Positions and histories that no run has would go unnoticed."""
+    counts = (progress.epoch, progress.step, progress.items, progress.best_epoch)
     _expect(all(type(count) is int for count in counts))
-    epoch, step, items, best_epoch = counts
-    _expect(0 <= epoch == len(history) and 0 <= step <= n_batches and -1 <= best_epoch < max(1, epoch))
-    _expect((items > 0) == (step > 0) and _is_number(progress["loss_sum"]) and math.isfinite(progress["loss_sum"]))
-    _expect(progress["best"] is None or _is_number(progress["best"]))
+    _expect(0 <= progress.epoch == len(history) and 0 <= progress.step <= n_batches)
+    _expect(-1 <= progress.best_epoch < max(1, progress.epoch))
+    _expect((progress.items > 0) == (progress.step > 0) and math.isfinite(progress.loss_sum))
+    _expect(progress.best is None or _is_number(progress.best))
+    _expect(not shares or _total(shares) == (progress.loss_sum, progress.items))
     for number, row in enumerate(history, 1):
-        _expect(isinstance(row, dict) and row["epoch"] == number and math.isfinite(row["train_loss"]))
-        _expect(all(isinstance(key, str) and _is_number(value) for key, value in row.items()))
+        _expect(row["epoch"] == number and math.isfinite(row["train_loss"]))
+        _expect(all(isinstance(key, str) and isinstance(value, int | float) for key, value in row.items()))
 
 
-def check_state(optimizer: Mapping[str, Any], parameters: Sequence[Tensor], own: Mapping[str, Any]) -> None:
-    """An optimizer's state.
+def _check_optimizer(saved: Mapping[str, Any], own: Mapping[str, Any], trainable: Sequence[Tensor]) -> None:
+    """Torch checks neither settings nor moments.
 
     Args:
-        optimizer: the saved one.
-        parameters: what it moves, in order.
-        own: of the same optimizer before its first step.
-
-    Raises:
-        ValueError: it is not of this optimizer and these parameters.
+        saved: the state to load.
+        own: the state of the same optimizer before its first step.
+        trainable: the parameters, in the optimizer's order.
     """
-    check_alike(optimizer["param_groups"], own["param_groups"])
-    for theirs, ours in zip(optimizer["param_groups"], own["param_groups"], strict=True):
-        _expect(theirs["params"] == ours["params"])
-    _expect(set(optimizer["state"]) in (set(), set(range(len(parameters)))))
-    for index, moments in optimizer["state"].items():
-        _expect(set(moments) == {"step", "exp_avg", "exp_avg_sq"})
-        shapes = {"step": torch.Size()}
-        for key, value in moments.items():
-            _expect(isinstance(value, Tensor) and value.shape == shapes.get(key, parameters[index].shape))
-            _expect(is_sound(value))
+    _expect(all(_is_number(group["lr"]) and 0 <= group["lr"] < math.inf for group in saved["param_groups"]))
+    settings, expected = ([{**group, "lr": 0.0} for group in state["param_groups"]] for state in (saved, own))
+    _expect(settings == expected)
+    _expect(set(saved["state"]) in (set(), set(range(len(trainable)))))
+    for index, moments in saved["state"].items():
+        shape = trainable[index].shape
+        _expect({key: value.shape for key, value in moments.items()} == _moment_shapes(shape))
+        _expect(all(is_plain(value) and bool(torch.isfinite(value).all()) for value in moments.values()))
         _expect(bool(moments["step"] >= 0) and bool((moments["exp_avg_sq"] >= 0).all()))
 
 
-def check_weights(state: Mapping[str, Any]) -> None:
-    """Raises a ValueError where a state dict holds what no training leaves behind: NaN, infinity, odd tensors."""
-    _expect(all(is_sound(value) for value in state.values() if isinstance(value, Tensor)))
+def _moment_shapes(shape: torch.Size) -> dict[str, torch.Size]:
+    return {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
 
 
-def check_alike(saved: Any, own: Any) -> None:
-    """Plain values: dicts of the same keys, lists of the same length, and the same kinds of values in them.
-
-    What torch adds to a schedule with its first step, `_last_lr`, may be there besides.
-
-    Raises:
-        ValueError: they are not alike.
-    """
-    if isinstance(own, dict):
-        _expect(isinstance(saved, dict) and set(saved) - {"_last_lr"} == set(own) - {"_last_lr"})
-        for key in own:
-            if key in saved:
-                check_alike(saved[key], own[key])
-        if "_last_lr" in saved:
-            _expect(isinstance(saved["_last_lr"], list) and all(map(_is_number, saved["_last_lr"])))
-    elif isinstance(own, list | tuple):
-        _expect(isinstance(saved, list | tuple) and len(saved) == len(own))
-        for theirs, ours in zip(saved, own, strict=True):
-            check_alike(theirs, ours)
-    elif isinstance(own, bool) or not isinstance(own, int | float):
-        _expect(type(saved) is type(own))
-    else:
-        _expect(_is_number(saved) and (isinstance(saved, int) or not isinstance(own, int)))
-
-
-def is_sound(tensor: Tensor) -> bool:
-    """Whether a tensor is a plain one of finite numbers."""
-    return is_plain(tensor) and bool(torch.isfinite(tensor).all())
+def _check_schedule(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Torch takes any fields for a schedule's own."""
+    settings, expected = (
+        {key: value for key, value in state.items() if key not in SCHEDULE_STATE} for state in (saved, own)
+    )
+    _expect(settings == expected and set(own) <= set(saved) | {"_last_lr"})
+    _expect(all(type(saved[key]) is int and saved[key] >= 0 for key in SCHEDULE_COUNTERS & set(saved)))
+    _expect(_is_number(saved.get("best", 0.0)))
+    _expect(isinstance(saved.get("_last_lr", []), list) and all(map(_is_number, saved.get("_last_lr", []))))
 
 
 def _is_number(value: object) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return abs(value) < 1 << 63
-    return isinstance(value, float)
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 def _expect(holds: bool) -> None:

@@ -22,13 +22,20 @@ FORMAT = 1
 
 
 def models_path(model_filename: str, *, saved: bool) -> Path:
-    """Where weights lie: `models/<model_filename>` below the current folder.
+    """Path of a weights file: `models/<model_filename>` below the current folder.
 
-    For reading (`saved`), the project's own models/ is the second choice, so that the scripts run from anywhere.
+    Args:
+        model_filename: such as "denoiser.pth".
+        saved: the file is to be read. Then the weights that ship with the package are the second choice, so that they
+            are found from any folder.
     """
     here = Path("models", model_filename)
-    shipped = Path(__file__).parent.parent / "models" / model_filename
-    return shipped if saved and not here.exists() and shipped.exists() else here
+    if saved and not here.exists():
+        package = Path(__file__).parents[1]
+        for folder in (package / "models", package.parents[1] / "models"):  # an installed wheel; a clone
+            if (folder / model_filename).exists():
+                return folder / model_filename
+    return here
 
 
 def make_card(

@@ -1,4 +1,4 @@
-"""Flags that say what to learn from: folders of pairs, recordings to mix, lists, labelled clips."""
+"""Flags that name the data: folders of pairs, recordings to mix, lists, labelled clips."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, cast
 from clearmel.cli.parser import Parser, add_option_flags, fraction, seconds, take
 from clearmel.core.errors import InputError
 from clearmel.options import MixOptions
+from clearmel.options.source import Source
 
 
 def add_data_flags(parser: Parser, dataset_path: str, *, training: bool) -> None:
@@ -99,3 +100,16 @@ def use_lists(args: argparse.Namespace) -> None:
                 raise InputError(f"--{prefix}{kind}_csv stands in place of --{prefix}{folder}; give one of them.")
             if listed:
                 setattr(args, prefix + folder, listed)
+
+
+def source(args: argparse.Namespace, split: str, seed: int) -> Source:
+    """The source of data that the flags of this module name.
+
+    Args:
+        args: the parsed flags.
+        split: "train", or "." to evaluate on the folder itself.
+        seed: of the mixtures.
+    """
+    mixed = mixing(args) if hasattr(args, "noise_path") else None
+    held = {name: getattr(args, name) for name in ("val_fold", "val_fraction") if hasattr(args, name)}
+    return Source(args.dataset_path, flat_pairs(args, split), args.cache_path, mixed, seed, **held)

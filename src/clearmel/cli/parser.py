@@ -1,4 +1,4 @@
-"""Flags that the scripts share, and how a script runs: a user's mistake is one line on stderr and exit status 2."""
+"""Flags that the commands share, and how a command runs: a user's mistake is one line on stderr and exit status 2."""
 
 import argparse
 import dataclasses
@@ -29,8 +29,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """argparse with defaults in the help and no abbreviated flags."""
 
-    def __init__(self, description: str | None) -> None:
+    def __init__(self, description: str | None, prog: str | None = None) -> None:
         super().__init__(
+            prog=prog,
             description=(description or "").split("\n\n")[0],
             formatter_class=_HelpFormatter,
             allow_abbrev=False,
@@ -38,9 +39,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
-    """Runs a script's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C.
+    """Runs a command's main and exits: 0 done, 1 some files failed, 2 the user's mistake, 130 Ctrl-C.
 
-    Of several processes only the main one speaks, and what is wrong is told once.
+    Of several processes only rank 0 prints; each error is reported once.
     """
     line = ""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -95,6 +96,12 @@ def add_plot_flags(parser: Parser) -> None:
     parser.add_argument("--no_plots", action="store_true", help="make no pictures")
 
 
+def add_drawing_flags(parser: Parser, text: str) -> None:
+    """--plot_dir and --no_plots of a command that draws only where a folder is named."""
+    parser.add_argument("--plot_dir", help=text)
+    parser.add_argument("--no_plots", action="store_true", help="make no pictures")
+
+
 def add_result_flags(parser: Parser) -> None:
     """--json and --csv_path."""
     parser.add_argument("--json", action="store_true", help="print one JSON value on stdout and nothing else there")
@@ -112,7 +119,7 @@ def add_eval_flags(parser: Parser) -> None:
 def add_option_flags(
     parser: Parser | argparse._ArgumentGroup, options: type[Any], leave_out: Sequence[str] = (), **defaults: Any
 ) -> None:
-    """One flag for each field of a dataclass of `src.options`.
+    """One flag for each field of a dataclass of `clearmel.options`.
 
     Args:
         parser: takes the flags.

@@ -10,6 +10,7 @@ from clearmel.audio import levels
 from clearmel.audio.features import MelFeatures
 from clearmel.augmentation import mix, reverb
 from clearmel.augmentation.formants import shift_formants
+from clearmel.augmentation.policy import MULTI_SPEAKER, AugmentationPolicy
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.data.batching import Item
@@ -57,6 +58,8 @@ class MultiSpeakerMixtures(MelDataset):
         InputError: a recording cannot be read, or there are fewer speakers than voices.
     """
 
+    policy: AugmentationPolicy = MULTI_SPEAKER
+
     def __init__(
         self,
         split: str,
@@ -95,16 +98,16 @@ class MultiSpeakerMixtures(MelDataset):
         """The mixture of an item."""
         training = self.split == "train"
         rng = np.random.default_rng([self.seed, 2 if training else 3, self.epoch if training else 0, index])
-        options = self.options
+        options, policy = self.options, self.policy
         room = self.rooms[rng.integers(N_ROOMS)][0] if rng.random() < options.reverb else None
         voices, speakers, names = list[FloatArray](), list[str](), list[str]()
-        base_db = LEVEL_DB + (rng.uniform(-8, 8) if training else 0.0)
+        base_db = LEVEL_DB + (rng.uniform(*policy.mixture_level_range_db) if training else 0.0)
         for number in range(options.n_voices):
             wave, first = self._voice(rng, speakers)
             if number:
                 wave = self._shortened(wave, rng)
             if room is not None:  # each at a distance of its own
-                place = (*room[:4], round(rng.uniform(0.4, 2.0), 2))
+                place = (*room[:4], round(rng.uniform(*policy.microphone_distance_range_m), 2))
                 wave = reverb.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
             level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
             own = levels.active_level_db(wave, self.rate)
@@ -119,17 +122,17 @@ class MultiSpeakerMixtures(MelDataset):
         if self.whole_start:
             return self.speech.head(rng, taken)
         augment = self.options.augment if self.split == "train" else 0.0
-        speed = rng.uniform(0.9, 1.12) if rng.random() < augment else 1.0
+        speed = rng.uniform(*self.policy.speech_speed_range) if rng.random() < augment else 1.0
         wave, first = self.speech.piece(rng, speed, taken)
         if rng.random() < augment:
-            wave = shift_formants(wave, rng.uniform(0.85, 1.18), self.rate)
+            wave = shift_formants(wave, rng.uniform(*self.policy.formant_ratio_range), self.rate)
         return wave, first
 
     def _shortened(self, wave: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Beginning later or ending earlier, in half of the mixtures, with a fade of 20 ms."""
         share = rng.uniform(self.options.overlap, 1.0)
-        late = rng.random() < 0.5
-        if rng.random() < 0.5:
+        late = rng.random() < self.policy.late_start_probability
+        if rng.random() < 1 - self.policy.partial_speech_probability:
             return wave
         length, fade = int(share * len(wave)), int(0.02 * self.rate)
         gain = np.zeros(len(wave), np.float32)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from clearmel.augmentation import recording_chain
 from clearmel.augmentation.mix import Recipe
+from clearmel.augmentation.policy import NOISE_PRESENCE
+from clearmel.augmentation.recording_chain import draw_codec
 from clearmel.data.batching import Item
-from clearmel.data.noisy_speech import NoisySpeech
+from clearmel.data.noisy_speech import SYNTHETIC, NoisySpeech
 
 
 class NoisePresence(NoisySpeech):
@@ -19,6 +20,8 @@ class NoisePresence(NoisySpeech):
     alike, so that only the noise tells them apart. Items with odd numbers are clean. Unlike other mixtures, those to
     validate on are augmented too, from their own seed: every run sees the same ones.
     """
+
+    policy = NOISE_PRESENCE
 
     def __getitem__(self, index: int) -> Item:
         rng = self._generator(index)
@@ -32,22 +35,24 @@ class NoisePresence(NoisySpeech):
             return {"noise": "", "snr_db": float("nan")}
         rng = self._generator(index)
         augment = rng.random() < self.options.augment
-        self._voice(rng, augment)
-        recipe = self._recipe(rng, augment)
+        self._draw_speech(rng, augment)
+        recipe = self._draw_recipe(rng, augment)
         kinds = [self._noise_type(name) for name in recipe.noises]
         return {"noise": " + ".join(sorted(set(kinds))), "snr_db": recipe.snr_db}
 
-    def _recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
-        recipe = super()._recipe(rng, augment)
+    def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
+        recipe = super()._draw_recipe(rng, augment)
         chain = replace(recipe.chain, early=False)  # a room is no noise: both kinds keep all of it
         if augment:
-            kind = rng.random()
-            if kind < 0.2:
-                chain = replace(chain, codec=str(rng.choice(list(recording_chain.CODECS))))
-            elif kind < 0.4:  # a telephone's band
-                chain = replace(chain, highpass_hz=rng.uniform(150, 400), lowpass_hz=rng.uniform(2800, 4200))
+            line = self.policy.telephone(rng.random())
+            if line == "codec":
+                chain = replace(chain, codec=draw_codec(rng))
+            elif line == "band":
+                highpass_hz = rng.uniform(*self.policy.telephone_highpass_range_hz)
+                lowpass_hz = rng.uniform(*self.policy.telephone_lowpass_range_hz)
+                chain = replace(chain, highpass_hz=highpass_hz, lowpass_hz=lowpass_hz)
         snr_db = rng.uniform(self.options.snr_min, self.options.snr_max)
-        return replace(recipe, noises=recipe.noises or ("made",), snr_db=snr_db, chain=chain, clip_db=None)
+        return replace(recipe, noises=recipe.noises or (SYNTHETIC,), snr_db=snr_db, chain=chain, clip_db=None)
 
     def _noise_type(self, name: str) -> str:
         if not name.startswith("noise/"):

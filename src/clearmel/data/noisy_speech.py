@@ -8,10 +8,11 @@ import torch
 
 from clearmel.audio import levels
 from clearmel.audio.features import MelFeatures
-from clearmel.augmentation import mix, recording_chain, reverb
+from clearmel.augmentation import mix, reverb
 from clearmel.augmentation.formants import shift_formants
 from clearmel.augmentation.mix import Recipe
-from clearmel.augmentation.recording_chain import Chain
+from clearmel.augmentation.policy import TRAINING, AugmentationPolicy, draw_optional
+from clearmel.augmentation.recording_chain import Chain, draw_codec
 from clearmel.augmentation.synthetic_noise import synthetic_noise
 from clearmel.core.file_io import FloatArray
 from clearmel.data.batching import Item
@@ -22,7 +23,9 @@ from clearmel.data.waveform_cache import WaveformCache
 from clearmel.options import MixOptions
 
 N_ROOMS = 128
-"""Rooms are made once; a mixture takes one of them."""
+"""Room impulse responses are computed once; each reverberant mixture uses one of them."""
+SYNTHETIC = "made"
+"""Name of synthetic noise in recipes and reports."""
 
 
 class NoisySpeech(MelDataset):
@@ -42,8 +45,10 @@ class NoisySpeech(MelDataset):
         cache: see `WaveformCache`.
 
     Raises:
-        InputError: a recording cannot be read, or no clean one is clean enough.
+        InputError: a recording cannot be read, or no clean recording has quiet enough pauses.
     """
+
+    policy: AugmentationPolicy = TRAINING
 
     def __init__(
         self, split: str, pool: Pool, options: MixOptions, features: MelFeatures, seed: int, cache: Path | None = None
@@ -76,68 +81,80 @@ class NoisySpeech(MelDataset):
         return np.random.default_rng([self.seed, 0 if training else 1, self.epoch if training else 0, index])
 
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
-        speech = self._voice(rng, augment)
-        recipe = self._recipe(rng, augment)
-        return mix.mix(speech, recipe, lambda name: self._sound(name, rng, augment), self.rate)
+        speech = self._draw_speech(rng, augment)
+        recipe = self._draw_recipe(rng, augment)
+        return mix.mix(speech, recipe, lambda name: self._load_noise(name, rng, augment), self.rate)
 
-    def _voice(self, rng: np.random.Generator, augment: bool) -> FloatArray:
-        speech, _ = self.speech.piece(rng, rng.uniform(0.86, 1.16) if augment and rng.random() < 0.5 else 1.0)
+    def _draw_speech(self, rng: np.random.Generator, augment: bool) -> FloatArray:
+        policy, speed = self.policy, 1.0
+        if augment and rng.random() < policy.speech_speed_probability:
+            speed = rng.uniform(*policy.speech_speed_range)
+        speech, _ = self.speech.piece(rng, speed)
         share = self.options.other_voices if self.split == "train" else 0
         if share and rng.random() < share:
-            speech = shift_formants(speech, rng.uniform(0.82, 1.2), self.rate)
+            speech = shift_formants(speech, rng.uniform(*policy.formant_ratio_range), self.rate)
         return speech
 
-    def _recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
-        options = self.options
-        noises = [f"noise/{rng.integers(len(self.noise))}"]
-        kind = rng.random() if augment else 1.0
-        if kind < 0.06:
-            noises = []
-        elif kind < 0.22:
-            noises = ["coloured" if kind < 0.1 else "made"]
-        elif kind < 0.3:
-            noises = ["babble"]
-        elif kind < 0.6:
-            others = ("coloured", "made", "babble", f"noise/{rng.integers(len(self.noise))}")
-            noises.append(str(rng.choice(others, p=(0.2, 0.25, 0.15, 0.4))))
-            if rng.random() < 0.2:
-                noises.append(f"noise/{rng.integers(len(self.noise))}")
+    def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
+        options, policy = self.options, self.policy
+        noises = self._draw_noises(rng, augment)
         chain, clip_db = Chain(), None
-        snr_db = options.snr_min + (options.snr_max - options.snr_min) * rng.beta(1.5, 2.0)
+        snr_db = policy.draw_snr_db(rng, options.snr_min, options.snr_max)
         if augment:
-            clip_db = rng.uniform(3, 12) if rng.random() < 0.05 else None
+            clip_db = draw_optional(rng, policy.clipping_probability, policy.clipping_range_db)
             chain = Chain(
-                level_db=rng.uniform(-45, -12) if rng.random() < 0.8 else None,
-                tilt_db=rng.uniform(-9, 9) if rng.random() < 0.5 else None,
-                highpass_hz=rng.uniform(40, 350) if rng.random() < 0.3 else None,
-                lowpass_hz=rng.uniform(2800, 7800) if rng.random() < 0.2 else None,
-                codec=str(rng.choice(list(recording_chain.CODECS))) if rng.random() < 0.06 else None,
+                level_db=draw_optional(rng, policy.level_probability, policy.level_range_db),
+                tilt_db=draw_optional(rng, policy.tilt_probability, policy.tilt_range_db),
+                highpass_hz=draw_optional(rng, policy.highpass_probability, policy.highpass_range_hz),
+                lowpass_hz=draw_optional(rng, policy.lowpass_probability, policy.lowpass_range_hz),
+                codec=draw_codec(rng) if rng.random() < policy.codec_probability else None,
             )
-        if self.split == "train" and rng.random() < 0.7:  # or it would learn that clean pauses are digital silence
-            chain = replace(chain, floor_db=rng.uniform(36, 70))
+        if self.split == "train":  # without hiss, the network would learn that clean pauses are digital silence
+            chain = replace(chain, floor_db=draw_optional(rng, policy.hiss_probability, policy.hiss_range_db))
         seed = int(rng.integers(2**31))
         if rng.random() < options.reverb:
             room, seed = self.rooms[rng.integers(N_ROOMS)]
             chain = replace(chain, room=room, early=True)
-        tilt = rng.uniform(-12, 12) if augment and rng.random() < 0.5 else None
+        tilt = draw_optional(rng, policy.noise_tilt_probability, policy.noise_tilt_range_db) if augment else None
         return Recipe(tuple(noises), float(snr_db), seed, tilt, chain, clip_db)
 
-    def _sound(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
+    def _draw_noises(self, rng: np.random.Generator, augment: bool) -> list[str]:
+        """Names of the noises of a mixture, as `_load_noise` takes them."""
+        policy, recorded = self.policy, f"noise/{rng.integers(len(self.noise))}"
+        kind = policy.noise_kind(rng.random()) if augment else "recorded"
+        if kind == "recorded":
+            return [recorded]
+        if kind != "several":
+            return {"none": [], "coloured": ["coloured"], "synthetic": [SYNTHETIC], "babble": ["babble"]}[kind]
+        kinds = ("coloured", SYNTHETIC, "babble", f"noise/{rng.integers(len(self.noise))}")
+        noises = [recorded, str(rng.choice(kinds, p=policy.second_noise_probabilities()))]
+        if rng.random() < policy.third_noise_probability:
+            noises.append(f"noise/{rng.integers(len(self.noise))}")
+        return noises
+
+    def _load_noise(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
+        """The wave of a noise: babble and synthetic noise are made, recorded noise may be augmented."""
+        policy = self.policy
         if name == "babble":
-            voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(5, 12))]
-            loud = [levels.active_level_db(voice, self.rate) + rng.uniform(0, 9) for voice in voices]
-            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, loud, strict=True))
+            low, high = policy.babble_voices
+            voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(low, high + 1))]
+            attenuation_db = [
+                levels.active_level_db(voice, self.rate) + rng.uniform(*policy.babble_attenuation_range_db)
+                for voice in voices
+            ]
+            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, attenuation_db, strict=True))
             return np.asarray(wave, dtype=np.float32)
-        if name == "made":
+        if name == SYNTHETIC:
             return synthetic_noise(self.n_samples, self.rate, rng)
         wave = self.noise[int(name.split("/")[1])]
-        if augment and rng.random() < 0.4:
+        if augment and rng.random() < policy.noise_speed_probability:
             longest = self.n_samples * 2
             if len(wave) > longest:
                 wave = mix.audible_segment(wave, longest, rng)
-            wave = change_speed(wave, rng.uniform(0.7, 1.4))
-        if augment and rng.random() < 0.3:
-            knots = np.arange(0, len(wave) + self.rate, self.rate // 2)  # a new level every half second
-            gain = np.interp(np.arange(len(wave)), knots, 10 ** (rng.uniform(-12, 6, len(knots)) / 20))
+            wave = change_speed(wave, rng.uniform(*policy.noise_speed_range))
+        if augment and rng.random() < policy.noise_gain_probability:
+            knots = np.arange(0, len(wave) + self.rate, int(policy.noise_gain_step_s * self.rate))
+            gain_db = rng.uniform(*policy.noise_gain_range_db, len(knots))
+            gain = np.interp(np.arange(len(wave)), knots, 10 ** (gain_db / 20))
             wave = np.asarray(wave * gain, dtype=np.float32)
         return wave

@@ -1,25 +1,25 @@
-"""A whole run over speech to be cut, once its flags are parsed: evaluating weights, or editing recordings."""
+"""Evaluates a cutter on labelled clips, beside other systems on the same frames."""
 
-import argparse
 from typing import Any, NamedTuple
 
 from clearmel.checkpoints import weights_file
 from clearmel.core import distributed
+from clearmel.data.cut_clips import CutClips
 from clearmel.evaluation import cutting_baselines
+from clearmel.evaluation.base import evaluate_task
 from clearmel.inference import cut
 from clearmel.metrics import cutting
 from clearmel.options import CutOptions
+from clearmel.options.evaluation import EvalOptions, OutputOptions
 from clearmel.options.source import Source
 from clearmel.reporting import tables
 from clearmel.tasks import CuttingTask
-from clearmel.training import evaluate as training_evaluate
-from clearmel.training.evaluate import make_accelerator
 
 
-class Evaluated(NamedTuple):
-    """What came of evaluating a cutter.
+class EvaluatedCutter(NamedTuple):
+    """The figures of a cutter.
 
-    report: figures, see `cut_report`. table: a row for each system where it keeps as much. curves: by system.
+    report: see `metrics.cutting`. table: a row for each system at one keep recall. curves: by system.
     """
 
     report: dict[str, Any]
@@ -27,34 +27,50 @@ class Evaluated(NamedTuple):
     curves: dict[str, list[dict[str, float]]]
 
 
-def evaluate(args: argparse.Namespace) -> Evaluated:
-    """Evaluates a cutter on labelled clips, beside others; prints JSON and writes CSV where asked for.
+def evaluate_cutter(
+    model_filename: str,
+    source: Source,
+    options: EvalOptions,
+    output: OutputOptions,
+    *,
+    labels_path: str | None = None,
+    collar_s: float = 0.08,
+    strength: float = 0.5,
+    peers: bool = True,
+) -> EvaluatedCutter:
+    """Evaluates a cutter on labelled clips; prints JSON and writes CSV where asked for.
 
     Args:
-        args: the flags of `data_flags.add_clip_flags`, `add_model_flag`, `add_eval_flags`, and `collar_ms`, `strength`,
-            `no_peers`.
+        model_filename: weights in models/.
+        source: the folder of the clips.
+        options: how to run.
+        output: where the figures go.
+        labels_path: labels that lie elsewhere than in the folder.
+        collar_s: frames so near to a change of the labels are left out of the figures with a collar.
+        strength: of the cuts that are counted as events.
+        peers: run the other systems, too.
     """
-    editor = cut.Editor.load(args.model_filename)
+    editor = cut.Editor.load(model_filename)
     task = CuttingTask(
-        Source(args.dataset_path, cache_path=args.cache_path),
+        source,
         editor.features,
         network_name=weights_file.flag_name(editor.network),
-        labels_path=args.labels_path,
-        collar_s=args.collar_ms / 1000,
+        labels_path=labels_path,
+        collar_s=collar_s,
         threshold=editor.threshold,
     )
-    data, accelerator = task.dataset("."), make_accelerator(args.device)
-    records = training_evaluate.evaluate(task, editor.network, data, args.batch_size, accelerator, args.workers)
+    data, records, figures = evaluate_task(task, editor.network, options)
     distributed.leave_to_rank_zero()
-    options = CutOptions.of_strength(args.strength, editor.threshold)
-    rows = cutting.rows_of(records, editor.threshold, options)
-    edits = cutting.summed([cutting.edited(record["judged"], options) for record in records])
-    systems = {args.model_filename: [record["judged"] for record in records]}
-    if not args.no_peers:
-        systems |= cutting_baselines.predict_peers(data, systems[args.model_filename])
-    whole = {name: cutting.concatenate(parts) for name, parts in systems.items()}
-    table = [{"system": name} | cutting.at_keep_recall(judged) for name, judged in whole.items()]
-    curves = {name: cutting.curve(judged) for name, judged in whole.items()}
-    report = task.report(records) | edits | {"curve": curves[args.model_filename], "systems": table}
-    tables.write(report, rows, args)
-    return Evaluated(report, table, curves)
+    chosen = CutOptions.of_strength(strength, editor.threshold)
+    rows = cutting.rows_of(records, editor.threshold, chosen)
+    edits = cutting.summed([cutting.edited(record["judged"], chosen) for record in records])
+    systems = {model_filename: [record["judged"] for record in records]}
+    if peers:
+        assert isinstance(data, CutClips)
+        systems |= cutting_baselines.predict_peers(data, systems[model_filename])
+    joined = {name: cutting.concatenate(parts) for name, parts in systems.items()}
+    table = [{"system": name} | cutting.at_keep_recall(decisions) for name, decisions in joined.items()]
+    curves = {name: cutting.curve(decisions) for name, decisions in joined.items()}
+    report = figures | edits | {"curve": curves[model_filename], "systems": table}
+    tables.write(report, rows, output.csv_path, as_json=output.json)
+    return EvaluatedCutter(report, table, curves)

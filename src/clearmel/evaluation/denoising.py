@@ -1,18 +1,32 @@
-"""Denoises pairs of recordings and scores them as sound."""
+"""Evaluates a denoiser: errors of mels, and pairs of recordings denoised and scored as sound."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from clearmel.audio import sound_file
+from clearmel.audio.features import MelFeatures
+from clearmel.checkpoints import weights_file
+from clearmel.core import distributed
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.file_io import FloatArray, ensure_writable, quoted
 from clearmel.data.mel_datasets import MelDataset, PairedMels
+from clearmel.evaluation.base import evaluate_task
 from clearmel.inference import denoise
+from clearmel.metrics import speech_quality
 from clearmel.metrics.speech_quality import RATE, figures
 from clearmel.networks import Denoiser
 from clearmel.options import DenoiseOptions
+from clearmel.options.evaluation import EvalOptions, OutputOptions
+from clearmel.options.source import Source
+from clearmel.reporting import html_report, tables
+from clearmel.tasks import DenoisingTask
+from clearmel.tasks.base import Record
 
 SIDES = ("noisy", "denoised", "clean")
 
@@ -67,3 +81,74 @@ def denoise_pairs(
             for key, value in figures(waves[side], waves["clean"]).items()
         }
         yield DenoisedPair(ours.as_posix(), waves, scores)
+
+
+class EvaluatedDenoiser(NamedTuple):
+    """The network, its task and data, a record for each item, and the figures of all."""
+
+    network: Denoiser
+    task: DenoisingTask
+    data: MelDataset
+    records: list[Record]
+    report: dict[str, float]
+
+
+def evaluate_denoiser(
+    model_filename: str,
+    source: Source,
+    denoising: DenoiseOptions,
+    options: EvalOptions,
+    output: OutputOptions,
+    *,
+    audio_metrics: bool = False,
+    report_path: str | None = None,
+) -> EvaluatedDenoiser:
+    """Evaluates a denoiser, also as sound, and writes the page to listen to, where asked for.
+
+    Args:
+        model_filename: weights in models/.
+        source: the data.
+        denoising: how strongly to denoise the sound.
+        options: how to run.
+        output: where the figures go.
+        audio_metrics: score the recordings as sound, too.
+        report_path: an HTML page with players and spectrograms of all items.
+
+    Raises:
+        InputError: the packages of the figures are missing, or an item cannot be read.
+    """
+    if audio_metrics:
+        speech_quality.require()
+        if not speech_quality.has_dnsmos():
+            print("speechmos is not installed: no DNSMOS", file=sys.stderr)
+    if report_path:
+        ensure_writable(report_path)
+    network = weights_file.load_denoiser(model_filename)
+    task = DenoisingTask(
+        source, MelFeatures(**network.card["features"]), warm_up_s=denoise.priming_s(network, denoising)
+    )
+    data, records, report = evaluate_task(task, network, options)
+    by_name = {str(record["name"]): record for record in records}
+    numbers = range(len(data)) if report_path else distributed.share(len(data))
+
+    def entries() -> Iterator[html_report.Entry]:
+        pairs = denoise_pairs(network, data, denoising, audio_metrics, numbers)
+        for item in tqdm(pairs, total=len(numbers), unit="item", leave=False, disable=None):
+            by_name[item.name] |= item.scores
+            scores = {key: float(value) for key, value in by_name[item.name].items() if key != "name"}
+            yield html_report.Entry(item.name, item.waves, scores)
+
+    if report_path:
+        distributed.leave_to_rank_zero()  # one process writes the page, and needs every sound for it
+        html_report.write(Path(report_path), f"{model_filename}: noisy, denoised, clean", entries(), MelFeatures())
+        print(f"saved {report_path}", file=sys.stderr)
+    elif audio_metrics:
+        for _ in entries():
+            pass
+        records = distributed.gather([(number, records[number]) for number in numbers])
+    distributed.leave_to_rank_zero()
+    if audio_metrics:
+        sound = [{key: float(value) for key, value in r.items() if key not in ("name", *report)} for r in records]
+        report |= speech_quality.mean(sound)
+    tables.write(report, records, output.csv_path, as_json=output.json)
+    return EvaluatedDenoiser(network, task, data, records, report)

@@ -1,4 +1,4 @@
-"""What a classifier hears in a recording of any length, window by window."""
+"""Predicts the class of a recording of any length, window by window."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from clearmel.metrics import classification
 from clearmel.networks import Network
 
 BATCH = 16
-"""Windows judged at once."""
+"""Windows in one forward pass."""
 SHORTEST_S = 0.05
-"""A window with less sound than that is not judged."""
+"""A window with less sound than that is skipped."""
 
 
 class WindowPredictions(NamedTuple):
@@ -46,7 +46,7 @@ NONE = "none"
 
 
 class WindowClassifier:
-    """Weights that are asked about one recording after the other.
+    """Trained weights, applied to one recording after the other.
 
     Args:
         network: a classifier with its card.
@@ -67,11 +67,10 @@ class WindowClassifier:
         path = weights_file.models_path(model_filename, saved=True)
         return cls(weights_file.load(path, "classification"), threshold)
 
-    @torch.inference_mode()
-    def listen(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
-        """Judges a recording, or a .npy mel, in overlapping windows.
+    def predict(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
+        """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
-        Digital silence at the ends of a window is left out, as in training; a silent window is passed over.
+        Digital silence at the ends of a window is left out, as in training; a silent window is skipped.
 
         Args:
             path: a sound file or .npy mel.
@@ -81,8 +80,32 @@ class WindowClassifier:
         Raises:
             InputError: the file cannot be read, or is silent throughout.
         """
+        if path.suffix.lower() == ".npy":
+            windows = _mel_windows(read_mel(path, self.features.n_mels), self.features, *self._lengths(window_s, hop_s))
+        else:
+            windows = self._sound_windows(sound_file.mono(path, self.features.sample_rate), window_s, hop_s)
+        found = self._predict(windows)
+        if found is None:
+            raise InputError(f"{quoted(path)} is silent; expected sound.")
+        return found
+
+    def predict_blocks(
+        self, blocks: Iterator[FloatArray], window_s: float | None = None, hop_s: float | None = None
+    ) -> WindowPredictions | None:
+        """As `predict`, for a recording in pieces (N,) at the rate of the features; None where it is silent."""
+        return self._predict(self._sound_windows(blocks, window_s, hop_s))
+
+    def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
-        windows = _windows(path, self.features, window_s, window_s / 2 if hop_s is None else hop_s, self.window_s > 0)
+        return window_s, window_s / 2 if hop_s is None else hop_s
+
+    def _sound_windows(
+        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None
+    ) -> Iterator["Window"]:
+        return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
+
+    @torch.inference_mode()
+    def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
         spans, seconds, found = list[tuple[float, float]](), list[float](), list[Tensor]()
         while chunk := list(itertools.islice(windows, BATCH)):
             spans += [window.span for window in chunk]
@@ -90,7 +113,7 @@ class WindowClassifier:
             batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk])
             found.append(classification.probabilities(self.network(batch.mels["mel"], batch.lengths), self.temperature))
         if not found:
-            raise InputError(f"{quoted(path)} is silent; expected sound.")
+            return None
         return WindowPredictions(np.array(spans, np.float32), torch.cat(found).numpy(), np.array(seconds, np.float32))
 
     def row(self, probabilities: FloatArray) -> dict[str, Any]:
@@ -100,11 +123,11 @@ class WindowClassifier:
         each = {f"p_{label}": round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
         return {"label": self.labels[best] if sure >= self.threshold else NONE, "probability": sure} | each
 
-    def timeline(self, heard: WindowPredictions) -> list[dict[str, Any]]:
+    def timeline(self, windows: WindowPredictions) -> list[dict[str, Any]]:
         """A row for each window: "start_s", "end_s", and what `row` gives."""
         return [
             {"start_s": round(start, 3), "end_s": round(end, 3)} | self.row(probabilities)
-            for (start, end), probabilities in zip(heard.spans.tolist(), heard.probabilities, strict=True)
+            for (start, end), probabilities in zip(windows.spans.tolist(), windows.probabilities, strict=True)
         ]
 
     def others(self, row: dict[str, Any], top_k: int) -> str:
@@ -121,16 +144,18 @@ class Window(NamedTuple):
     sound_s: float
 
 
-def _windows(path: Path, features: MelFeatures, window_s: float, hop_s: float, cut: bool) -> Iterator[Window]:
-    if path.suffix.lower() == ".npy":
-        mel = read_mel(path, features.n_mels)
-        per_s = features.sample_rate / features.hop_length
-        for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
-            seen = features.relative(torch.from_numpy(piece))
-            yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
-        return
+def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:
+    per_s = features.sample_rate / features.hop_length
+    for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
+        seen = features.relative(torch.from_numpy(piece))
+        yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
+
+
+def _sound_windows(
+    blocks: Iterator[FloatArray], features: MelFeatures, window_s: float, hop_s: float, cut: bool
+) -> Iterator[Window]:
     rate = features.sample_rate
-    for start, wave in _pieces(sound_file.mono(path, rate), round(window_s * rate), round(hop_s * rate)):
+    for start, wave in _pieces(blocks, round(window_s * rate), round(hop_s * rate)):
         sound = trim_digital_silence(wave) if cut else wave
         if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
             continue

@@ -3,9 +3,9 @@
 Shapes: K decisions, C channels, N samples. The recording is heard in overlapping windows, and so may last for hours.
 """
 
-import argparse
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.networks import Cutter
 from clearmel.options import CutOptions
-from clearmel.reporting import plots, tables
+from clearmel.reporting import plots
 from clearmel.segments import binarize, frames, timelines
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
@@ -60,32 +60,38 @@ class Editor:
         assert isinstance(network, Cutter)
         return cls(network)
 
-    @torch.inference_mode()
-    def probabilities(self, path: str | Path, heard: Callable[[float], object] | None = None) -> FloatArray:
-        """The probability (K,) that each decision keeps; decision k is about the sound around k * step_s.
+    def probabilities(self, path: str | Path, progress: Callable[[float], object] | None = None) -> FloatArray:
+        """The probability (K,) of each decision to keep; decision k covers the sound around k * step_s.
 
         Args:
             path: a sound file.
-            heard: called with the seconds that each window has brought further.
+            progress: called with the seconds that each window adds.
 
         Raises:
             InputError: it cannot be read.
         """
+        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress)
+
+    @torch.inference_mode()
+    def probabilities_of_blocks(
+        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None
+    ) -> FloatArray:
+        """As `probabilities`, for a recording in pieces (N,) at the rate of the features."""
         found: list[FloatArray] = []
-        for wave, first, last in self._windows(path):
+        for wave, first, last in self._windows(blocks):
             mel = self.features.mel(torch.from_numpy(wave))[None]
             logits = self.network(mel, torch.tensor([mel.shape[1]]))[0]
             found.append(logits[first:last].sigmoid().numpy())
-            if heard is not None:
-                heard(len(found[-1]) * self.step_s)
+            if progress is not None:
+                progress(len(found[-1]) * self.step_s)
         return np.concatenate(found)
 
     def timeline(
-        self, path: str | Path, options: CutOptions, heard: Callable[[float], object] | None = None
+        self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
     ) -> Timeline:
         """What stays of a recording."""
         info = sound_file.inspect(path)
-        probabilities = self.probabilities(path, heard)
+        probabilities = self.probabilities(path, progress)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
 
@@ -96,11 +102,11 @@ class Editor:
         seconds = np.arange(frames.n_frames(sound_file.inspect(path).duration_s)) * frames.FRAME_S
         return [float(p) for p in np.interp(seconds, np.arange(len(odds)) * self.step_s, odds / (1 + odds))]
 
-    def _windows(self, path: str | Path) -> Iterator[tuple[FloatArray, int, int | None]]:
+    def _windows(self, blocks: Iterator[FloatArray]) -> Iterator[tuple[FloatArray, int, int | None]]:
         """Waves (N,), and which of their decisions, first and last, are not context."""
         length, context = (round(s / self.step_s) * self.step for s in (WINDOW_S, CONTEXT_S))
         held, begun = np.zeros(0, np.float32), False
-        for block in sound_file.mono(path, self.features.sample_rate, BLOCK_S):
+        for block in blocks:
             held = np.concatenate([held, block])
             while len(held) > length:
                 yield held[:length], context // self.step if begun else 0, (length - context) // self.step
@@ -141,33 +147,62 @@ def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(before[1], after[0]) for before, after in itertools.pairwise(parts)]
 
 
-def cut_files(args: argparse.Namespace, given: Mapping[str, Any]) -> int:
+@dataclass(frozen=True)
+class CutOutput:
+    """What is written beside the edited recording.
+
+    timelines: suffixes of `timelines.FORMATS`. timeline_only: no sound; then JSON where nothing else is asked for.
+    fps: frames a second of EDL and FCPXML. labels_path: a labels file that receives the cuts.
+    """
+
+    timelines: tuple[str, ...] = ()
+    timeline_only: bool = False
+    fps: int = 25
+    labels_path: str | None = None
+
+    def __post_init__(self) -> None:
+        timelines.check(self.forms())
+
+    def forms(self) -> tuple[str, ...]:
+        """The formats of the time lines."""
+        return self.timelines or (("json",) if self.timeline_only and not self.labels_path else ())
+
+
+def cut_files(
+    editor: Editor,
+    source: Path,
+    target: Path,
+    options: CutOptions,
+    output: CutOutput,
+    board: plots.Board,
+    report: Callable[[str], object],
+) -> tuple[list[dict[str, Any]], int]:
     """Edits a recording, or all of a folder, and writes time lines, labels and pictures where asked for.
 
     Args:
-        args: the flags of `inference_cleaning.py`.
-        given: fields of `CutOptions` that the user has set, None where not.
+        editor: a trained cutter.
+        source: a recording or a folder.
+        target: the edited recording, or a folder.
+        options: which parts stay.
+        output: what else is written.
+        board: draws the cuts.
+        report: called with a line for each recording.
 
     Returns:
-        How many files of a folder failed.
+        A row for each recording, and how many files of a folder failed.
     """
-    forms = args.timelines or (("json",) if args.timeline_only and not args.labels_path else ())
-    timelines.check(forms)
-    editor = Editor.load(args.model_filename)
-    options = CutOptions.of_strength(args.strength, editor.threshold, given)
-    source, target = file_io.existing(args.input_path), Path(args.output_path)
-    store = LabelFile(args.labels_path, Folder(source).names) if args.labels_path else None
-    board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=not args.plot_dir))
+    file_io.existing(source)
+    store = LabelFile(output.labels_path, Folder(source).names) if output.labels_path else None
     rows = list[dict[str, Any]]()
 
     def work(path: Path) -> timelines.Timeline:
         out, length_s = target / path.relative_to(source), round(sound_file.inspect(path).duration_s)
         with tqdm(total=length_s, unit="s", disable=True if source.is_dir() else None, leave=False) as bar:
             timeline = editor.timeline(path, options, bar.update)
-        if not args.timeline_only:
+        if not output.timeline_only:
             render(timeline, out, options)
-        for form in forms:
-            timelines.write(out.with_suffix(f".{form}"), timeline, args.fps)
+        for form in output.forms():
+            timelines.write(out.with_suffix(f".{form}"), timeline, output.fps)
         board.cuts(timeline, f"{out.stem}_cuts")
         return timeline
 
@@ -176,10 +211,7 @@ def cut_files(args: argparse.Namespace, given: Mapping[str, Any]) -> int:
         if store is not None:
             name = path.relative_to(source if source.is_dir() else source.parent)
             store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
-        rows.append(timeline.row() | {"output": "" if args.timeline_only else str(out)})
-        if not args.json:
-            print(f"{timeline.summary()}  {path if args.timeline_only else out}")
+        rows.append(timeline.row() | {"output": "" if output.timeline_only else str(out)})
+        report(f"{timeline.summary()}  {path if output.timeline_only else out}")
 
-    failed = batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
-    tables.write(rows, rows, args)
-    return failed
+    return rows, batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)

@@ -144,7 +144,7 @@ def separate_file(
     source: Path,
     folder: Path,
     suffix: str = ".wav",
-    heard: Callable[[float], object] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, at its rate, with its channels and length.
 
@@ -153,7 +153,7 @@ def separate_file(
         source: a sound file.
         folder: gets the tracks; made if it is not there.
         suffix: decides their format.
-        heard: called with the seconds that are done since the last call.
+        progress: called with the seconds that are done since the last call.
 
     Raises:
         InputError: the recording cannot be read or is silent, or a track cannot be written.
@@ -166,14 +166,15 @@ def separate_file(
             for path in targets
         ]
         written, loudest = 0, 0.0
-        for piece in _at_rate(voices, source, info):
+        blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
+        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels):
             piece = piece[..., : info.n_samples - written]
             loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
             for write, track in zip(writers, piece, strict=True):
                 write(track)
             written += piece.shape[2]
-            if heard is not None:
-                heard(piece.shape[2] / info.sample_rate)
+            if progress is not None:
+                progress(piece.shape[2] / info.sample_rate)
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
@@ -182,20 +183,29 @@ def separate_file(
     return targets
 
 
-def _at_rate(voices: VoiceSeparator, source: Path, info: sound_file.AudioInfo) -> Iterator[FloatArray]:
-    """The tracks in pieces (S, C, N) at the recording's own rate."""
-    if info.sample_rate == voices.rate:
-        yield from voices.tracks(sound_file.blocks(source, BLOCK_S))
+def tracks_at_rate(
+    voices: VoiceSeparator, blocks: Iterator[FloatArray], sample_rate: int, n_channels: int
+) -> Iterator[FloatArray]:
+    """The tracks in pieces (S, C, N) at the recording's own rate.
+
+    Args:
+        voices: a trained separator.
+        blocks: the recording in pieces (C, N), at the network's rate.
+        sample_rate: of the recording in Hz.
+        n_channels: C.
+    """
+    pieces = voices.tracks(blocks)
+    if sample_rate == voices.rate:
+        yield from pieces
         return
     back = [
-        soxr.ResampleStream(voices.rate, info.sample_rate, info.n_channels, dtype="float32")
+        soxr.ResampleStream(voices.rate, sample_rate, n_channels, dtype="float32")
         for _ in range(voices.network.n_voices)
     ]
-    nothing = np.zeros((voices.network.n_voices, info.n_channels, 0), np.float32)
-    pieces = voices.tracks(sound_file.resampled(source, voices.rate, BLOCK_S))
+    nothing = np.zeros((voices.network.n_voices, n_channels, 0), np.float32)
     for piece, last in itertools.chain(((piece, False) for piece in pieces), [(nothing, True)]):
         chunks = [
-            stream.resample_chunk(np.ascontiguousarray(track.T), last=last).reshape(-1, info.n_channels).T
+            stream.resample_chunk(np.ascontiguousarray(track.T), last=last).reshape(-1, n_channels).T
             for stream, track in zip(back, piece, strict=True)
         ]
         yield np.stack(chunks)

@@ -37,7 +37,7 @@ class Network(nn.Module):
             raise ValueError(f"holds a {type(other).__name__}; expected a {type(self).__name__}")
         return other
 
-    def move_only(self, words: str) -> None:
+    def train_only(self, words: str) -> None:
         """Has training leave all weights as they are but those whose names begin with one of some words.
 
         Args:

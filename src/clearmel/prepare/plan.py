@@ -13,6 +13,7 @@ import numpy as np
 
 from clearmel.audio import sound_file
 from clearmel.augmentation import mix, recording_chain
+from clearmel.augmentation.policy import DATASET, AugmentationPolicy, draw_optional
 from clearmel.core.errors import InputError
 from clearmel.data.splits import Pool
 from clearmel.options import BuildOptions
@@ -44,13 +45,15 @@ class Job:
         return self.target("noisy", index).relative_to(Path(self.split, "noisy")).as_posix().removesuffix(".npy")
 
 
-def draw_jobs(split: str, pool: Pool, options: BuildOptions) -> list[Job]:
+def draw_jobs(split: str, pool: Pool, options: BuildOptions, policy: AugmentationPolicy = DATASET) -> list[Job]:
     """Draws every recipe of a split; each clean file has its own generator."""
     count = options.n_mixtures if split == "train" else options.val_mixtures or options.n_mixtures
     jobs = []
     for name in pool.clean:
         rng = np.random.default_rng([options.seed, zlib.crc32(f"{split}/{name}".encode())])
-        recipes = tuple(_draw(rng, split, pool, options) for _ in range(count * _n_pieces(pool, name, options)))
+        recipes = tuple(
+            _draw_recipe(rng, split, pool, options, policy) for _ in range(count * _n_pieces(pool, name, options))
+        )
         jobs.append(Job(split, name, recipes))
     return jobs
 
@@ -66,26 +69,32 @@ def _n_pieces(pool: Pool, name: str, options: BuildOptions) -> int:
     return max(1, round(info.n_samples / info.sample_rate / options.clip_s))
 
 
-def _draw(rng: np.random.Generator, split: str, pool: Pool, options: BuildOptions) -> mix.Recipe:
+def _draw_recipe(
+    rng: np.random.Generator, split: str, pool: Pool, options: BuildOptions, policy: AugmentationPolicy
+) -> mix.Recipe:
     augment = rng.random() < (options.augment if split == "train" else 0.0)
     noises = [f"noise/{rng.choice(pool.noise)}"]
-    kind = rng.random() if augment else 1.0
-    if kind < 0.08:
+    kind = policy.noise_kind(rng.random()) if augment else "recorded"
+    if kind == "coloured":
         noises = ["coloured"]
-    elif kind < 0.16:
-        noises = [f"clean/{name}" for name in rng.choice(pool.clean, size=8)]
-    elif kind < 0.4:
-        noises.append("coloured" if rng.random() < 0.3 else f"noise/{rng.choice(pool.noise)}")
+    elif kind == "babble":
+        low, high = policy.babble_voices
+        noises = [f"clean/{name}" for name in rng.choice(pool.clean, size=rng.integers(low, high + 1))]
+    elif kind == "several":
+        coloured = rng.random() < policy.second_coloured_probability
+        noises.append("coloured" if coloured else f"noise/{rng.choice(pool.noise)}")
     recipe = mix.Recipe(
         noises=tuple(noises),
-        snr_db=round(rng.uniform(options.snr_min, options.snr_max), 2),
+        snr_db=round(policy.draw_snr_db(rng, options.snr_min, options.snr_max), 2),
         seed=int(rng.integers(2**31)),
-        noise_tilt_db=round(rng.uniform(-12.0, 12.0), 2) if augment and rng.random() < 0.6 else None,
-        chain=recording_chain.draw_chain(rng, augment, options.reverb),
+        noise_tilt_db=draw_optional(rng, policy.noise_tilt_probability, policy.noise_tilt_range_db, 2)
+        if augment
+        else None,
+        chain=recording_chain.draw_chain(rng, augment, options.reverb, policy),
     )
     # A clean recording has a floor of its own, below the noise that the mixtures are made with.
     if split == "train" and options.floor > 0 and rng.random() < options.floor:
-        chain = replace(recipe.chain, floor_db=round(rng.uniform(26.0, 50.0), 2))
+        chain = replace(recipe.chain, floor_db=round(rng.uniform(*policy.floor_option_range_db), 2))
         recipe = replace(recipe, chain=chain)
     return recipe
 

@@ -3,7 +3,6 @@
 matplotlib is imported only when a picture is made.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,13 +28,14 @@ class Board:
     """Where pictures go: to the screen if there is one, else to a folder.
 
     Args:
-        args: has `plot_dir` (None: plots/) and `no_plots`.
+        folder: gets PNG files; None: the screen, or plots/ where there is none.
+        enabled: False makes no picture.
         features: of the mels to be shown.
     """
 
-    def __init__(self, args: argparse.Namespace, features: MelFeatures | None = None) -> None:
-        self.off: bool = args.no_plots
-        self.folder: Path | None = Path(args.plot_dir) if args.plot_dir else None
+    def __init__(self, folder: str | None, *, enabled: bool, features: MelFeatures | None = None) -> None:
+        self.off = not enabled
+        self.folder: Path | None = Path(folder) if folder else None
         if self.folder is None and not _has_screen():
             self.folder = Path("plots")
         self.features = features or MelFeatures()

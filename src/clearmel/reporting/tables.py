@@ -1,6 +1,5 @@
 """Figures out of an evaluation or a batch run: as JSON on stdout, and as CSV."""
 
-import argparse
 import csv
 import io
 import json
@@ -69,9 +68,9 @@ def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
     write_text(path, json_text(list(rows)) if path.lower().endswith(".json") else csv_table(rows))
 
 
-def write(report: Any, records: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
-    """The report as JSON with --json, one row per item with --csv_path."""
-    if args.csv_path:
-        write_text(args.csv_path, csv_table(records))
-    if args.json:
+def write(report: Any, records: Sequence[dict[str, Any]], csv_path: str | None, *, as_json: bool) -> None:
+    """Prints the report as one JSON value, and writes one row per item to a CSV file, where asked for."""
+    if csv_path:
+        write_text(csv_path, csv_table(records))
+    if as_json:
         print_json(report)

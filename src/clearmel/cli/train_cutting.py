@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from clearmel.cli import data_flags
-from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, run, take
+from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, take
 from clearmel.options import AugmentOptions, CutterOptions, FeatureOptions, FitOptions
 
 
@@ -11,7 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains."""
     parser = Parser(__doc__)
     data_flags.add_clip_flags(parser, training=True)
-    add_model_flag(parser, "cleaner.pth")
+    add_model_flag(parser, "cutter.pth")
     add_option_flags(parser, FitOptions, epochs=40, batch_size=24, learning_rate=2e-3, weight_decay=0.01,
                          clip_norm=1.0, schedule="cosine")  # fmt: skip
     add_plot_flags(parser)
@@ -22,24 +22,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_option_flags(parser.add_argument_group("network"), CutterOptions)
     args = parser.parse_args(argv)
     chosen, features = take(CutterOptions, args), take(FeatureOptions, args)
-    augment = take(AugmentOptions, args)
+    augment, options = take(AugmentOptions, args), take(FitOptions, args)
 
     from clearmel.audio.features import MelFeatures
+    from clearmel.reporting import plots
     from clearmel.tasks import CuttingTask
     from clearmel.training import run
 
-    run.train(
-        CuttingTask,
-        args,
-        chosen.sizes(),
+    task = CuttingTask(
+        data_flags.source(args, "train", options.seed),
+        sizes=chosen.sizes(),
         features=MelFeatures(**features.numbers()),
         network_name=chosen.network,
         augment=augment,
         clip_s=args.clip_s,
         labels_path=args.labels_path,
     )
+    run.train(task, options, args.model_filename, plots.Board(args.plot_dir, enabled=not args.no_plots))
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, non_negative, positive, run
+from clearmel.cli.parser import Parser, non_negative, positive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(f"{seconds / 60:.1f} minutes of speech made in {args.output_path}")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, positive, run, seconds
+from clearmel.cli.parser import Parser, positive, seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.dataset_path}: {made.made} made, {made.there} already there, {len(made.failed)} failed")
     return 1 if made.failed else 0
-
-
-if __name__ == "__main__":
-    run(main)

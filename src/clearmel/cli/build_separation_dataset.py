@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_option_flags, non_negative, run, take
+from clearmel.cli.parser import Parser, add_option_flags, non_negative, take
 from clearmel.options import MultiSpeakerOptions
 
 
@@ -31,7 +31,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(f"{', '.join(f'{count} {split}' for split, count in counts.items())} mixtures in {args.output_path}")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

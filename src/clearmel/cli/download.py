@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, add_option_flags, run, take
+from clearmel.cli.parser import Parser, add_option_flags, take
 from clearmel.options import ClipOptions
 
 
@@ -23,7 +23,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.output_path}: {done.summary()}")
     return 1 if done.failed else 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, non_negative, run
+from clearmel.cli.parser import Parser, non_negative
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and serves the page until Ctrl-C."""
     parser = Parser(__doc__)
-    parser.add_argument("--input_path", default="./data/speech", help="recording, or folder of recordings")
+    parser.add_argument("path", nargs="?", default=".", help="recording, or folder of recordings")
     parser.add_argument("--labels_path", default="./labels.json", help="what is marked; made with the first mark")
     parser.add_argument("--model_filename", help="weights file in models/ that marks unlabelled files to begin with")
     parser.add_argument("--port", type=non_negative, default=8765, help="of the page on this computer; 0: any free one")
@@ -25,11 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from clearmel.inference.cut import Editor
 
         predict = Editor.load(args.model_filename).marks
-    folder = Folder(args.input_path)
+    folder = Folder(args.path)
     ensure_writable(args.labels_path)  # before an hour of work
     serve.serve(folder, LabelFile(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, add_model_flag, run
+from clearmel.cli.parser import Parser, add_model_flag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights_file.save(target, mean.state_dict())
     print(f"saved {target}: the mean of {', '.join(args.input_filenames)}")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

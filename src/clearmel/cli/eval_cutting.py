@@ -1,30 +1,40 @@
 """Prints how well speech is kept and pauses, breaths and knocks are cut, beside simple rules and another's detector."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from clearmel.cli import data_flags
-from clearmel.cli.parser import Parser, add_eval_flags, add_model_flag, fraction, milliseconds, run
+from clearmel.cli.parser import Parser, add_drawing_flags, add_eval_flags, add_model_flag, fraction, milliseconds, take
+from clearmel.options.evaluation import EvalOptions, OutputOptions
+from clearmel.options.source import Source
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
     parser = Parser(__doc__)
     data_flags.add_clip_flags(parser, training=False)
-    add_model_flag(parser, "cleaner.pth")
+    add_model_flag(parser, "cutter.pth")
     text = "frames so near to a change of the labels are left out of the figures with a collar"
     parser.add_argument("--collar_ms", type=milliseconds, default=80.0, help=text)
     parser.add_argument("--strength", type=fraction, default=0.5, help="of the cuts that are counted as events")
     add_eval_flags(parser)
     parser.add_argument("--no_peers", action="store_true", help="do not run the other systems")
-    parser.add_argument("--plot_dir", help="draw the curve over thresholds there")
+    add_drawing_flags(parser, "draw the curve over thresholds there")
     args = parser.parse_args(argv)
 
     from clearmel.evaluation import cutting
     from clearmel.reporting import plots, tables
 
-    found = cutting.evaluate(args)
+    found = cutting.evaluate_cutter(
+        args.model_filename,
+        Source(args.dataset_path, cache_path=args.cache_path),
+        take(EvalOptions, args),
+        take(OutputOptions, args),
+        labels_path=args.labels_path,
+        collar_s=args.collar_ms / 1000,
+        strength=args.strength,
+        peers=not args.no_peers,
+    )
     report = found.report
     if not args.json:
         for suffix, text in (("", "all frames"), ("_collar", f"without {args.collar_ms:g} ms around changes")):
@@ -42,10 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print(f"\nat the threshold that keeps 99 % of these frames\n{tables.text_table(found.table)}")
     if args.plot_dir:
-        board = plots.Board(argparse.Namespace(plot_dir=args.plot_dir, no_plots=False))
+        board = plots.Board(args.plot_dir, enabled=not args.no_plots)
         board.cut_curve(found.curves, report["threshold"], f"{Path(args.model_filename).stem}_curve")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_option_flags, positive, run, take
+from clearmel.cli.parser import Parser, add_option_flags, positive, take
 from clearmel.options import BuildOptions
 
 
@@ -30,7 +30,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.output_path}" + (f"; {len(built.failed)} clips failed" if built.failed else ""))
     return 1 if built.failed else 0
-
-
-if __name__ == "__main__":
-    run(main)

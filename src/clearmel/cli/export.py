@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_model_flag, run
+from clearmel.cli.parser import Parser, add_model_flag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     size = Path(args.output_path).stat().st_size
     print(f"saved {args.output_path}: {size:,} bytes, at most {differs:.1e} from torch")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

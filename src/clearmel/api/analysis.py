@@ -1,0 +1,104 @@
+"""Classes, cuts and voices of waves."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from clearmel.api.models import load
+from clearmel.api.waves import Wave, as_given, channels_first
+from clearmel.audio.sound_file import resample_blocks
+from clearmel.inference.classify import WindowClassifier
+from clearmel.inference.cut import Editor
+from clearmel.inference.separate import VoiceSeparator, tracks_at_rate
+from clearmel.networks import Cutter, Separator
+from clearmel.options import CutOptions
+from clearmel.segments.binarize import parts_to_keep
+
+
+@functools.lru_cache(maxsize=4)
+def _classifier(model: str) -> WindowClassifier:
+    return WindowClassifier(load(model, "classification"))
+
+
+def classify(wave: Wave, sample_rate: int, *, model: str = "classifier") -> dict[str, Any]:
+    """Predicts the class of a recording; by default whether it is noisy or clean.
+
+    Args:
+        wave: (N,) or (N, C), see `clearmel.denoise`; the channels are averaged.
+        sample_rate: in Hz, 1000 to 384000.
+        model: name of the weights, see `clearmel.load`.
+
+    Returns:
+        "label", its "probability", and "p_<label>" of every class, each 0 to 1.
+
+    Raises:
+        ValueError: as `clearmel.denoise`, or the recording is silent.
+        clearmel.InputError: there are no such weights.
+    """
+    classifier = _classifier(model)
+    sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
+    blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
+    windows = classifier.predict_blocks(block[0] for block in blocks) if sound.any() else None
+    if windows is None:
+        raise ValueError("wave is silent; expected sound.")
+    return classifier.row(windows.mean())
+
+
+def cut(wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float = 0.5) -> list[tuple[float, float]]:
+    """Finds the parts of a recording of speech that stay when pauses, breaths and knocks are cut.
+
+    Args:
+        wave: (N,) or (N, C), see `clearmel.denoise`; the channels are averaged.
+        sample_rate: in Hz, 1000 to 384000.
+        model: name of the weights, see `clearmel.load`.
+        strength: 0 keeps breath and rhythm, 1 cuts whatever is no word.
+
+    Returns:
+        Start and end in seconds of each part that stays, in order.
+
+    Raises:
+        ValueError: as `clearmel.denoise`, or a strength outside 0 to 1.
+        clearmel.InputError: there are no such weights.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}; expected 0 to 1.")
+    network = load(model, "cutting")
+    assert isinstance(network, Cutter)
+    editor = Editor(network)
+    sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
+    blocks = resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1)
+    probabilities = editor.probabilities_of_blocks(block[0] for block in blocks)
+    options = CutOptions.of_strength(strength, editor.threshold)
+    duration_s = sound.shape[1] / sample_rate
+    parts = parts_to_keep(probabilities, editor.step_s, duration_s, options, -editor.step_s / 2)
+    return [(float(start), float(end)) for start, end in parts]
+
+
+def separate(wave: Wave, sample_rate: int, *, model: str = "separator", passes: int = 2) -> list[Wave]:
+    """Separates the voices of a recording.
+
+    Args:
+        wave: (N,) or (N, C), see `clearmel.denoise`.
+        sample_rate: in Hz, 1000 to 384000.
+        model: name of the weights, see `clearmel.load`.
+        passes: times that the recording is processed, each a part of a frame apart; 1 to 16.
+
+    Returns:
+        One wave for each voice, of the same shape and type as the input.
+
+    Raises:
+        ValueError: as `clearmel.denoise`, or a number of passes outside 1 to 16.
+        clearmel.InputError: there are no such weights.
+    """
+    if not 1 <= passes <= 16:
+        raise ValueError(f"passes is {passes}; expected 1 to 16.")
+    network = load(model, "separation")
+    assert isinstance(network, Separator)
+    voices = VoiceSeparator(network, passes=passes)
+    sound = channels_first(wave, sample_rate)
+    blocks = resample_blocks(iter([sound]), sample_rate, voices.rate, len(sound))
+    pieces = np.concatenate(list(tracks_at_rate(voices, blocks, sample_rate, len(sound))), axis=2)
+    missing = max(0, sound.shape[1] - pieces.shape[2])
+    pieces = np.pad(pieces[..., : sound.shape[1]], ((0, 0), (0, 0), (0, missing)))
+    return [as_given(track, wave) for track in pieces]

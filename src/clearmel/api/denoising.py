@@ -1,0 +1,139 @@
+"""Denoising of waves, files and streams."""
+
+from pathlib import Path
+
+import numpy as np
+
+from clearmel.api.models import load
+from clearmel.api.waves import Wave, as_given, channels_first, check_rate
+from clearmel.core.file_io import FloatArray
+from clearmel.inference import denoise as recordings
+from clearmel.inference.denoise_stream import DenoiseStream
+from clearmel.networks import Denoiser as DenoiserNetwork
+from clearmel.options import DenoiseOptions
+
+
+class Stream:
+    """A recording that is denoised while it comes in; see `Denoiser.stream`."""
+
+    def __init__(self, stream: DenoiseStream, sample_rate: int, channels: int) -> None:
+        self._stream, self._sample_rate, self._channels = stream, sample_rate, channels
+        self._given: Wave | None = None
+
+    def push(self, wave: Wave) -> Wave:
+        """Takes the next samples and returns those that are ready, possibly none, in the same layout and type.
+
+        Args:
+            wave: (N,) for one channel, or (N, C).
+
+        Raises:
+            ValueError: as `denoise`, or another number of channels than the stream has.
+        """
+        sound = channels_first(wave, self._sample_rate)
+        if len(sound) != self._channels:
+            raise ValueError(f"wave has {len(sound)} channel(s); expected {self._channels}, as the stream has.")
+        self._given = np.asarray(wave)
+        return as_given(self._stream.push(sound), self._given)
+
+    def finish(self) -> Wave:
+        """Returns the remaining samples. All results together are as long as the input."""
+        rest: FloatArray = self._stream.finish()
+        if self._given is None:
+            return rest[0] if self._channels == 1 else rest.T
+        return as_given(rest, self._given)
+
+
+class Denoiser:
+    """A trained denoiser.
+
+    Args:
+        model: name of the weights, see `clearmel.load`.
+        strength: share of the attenuation in dB, 0 to 1.
+        max_suppression_db: no bin is attenuated by more; None for no limit.
+
+    Raises:
+        clearmel.InputError: there are no such weights, or an option is out of range.
+    """
+
+    def __init__(
+        self, model: str = "denoiser", *, strength: float = 1.0, max_suppression_db: float | None = None
+    ) -> None:
+        network = load(model, "denoising")
+        assert isinstance(network, DenoiserNetwork)
+        self.network = network
+        self.options = DenoiseOptions(strength=strength, max_suppression_db=max_suppression_db)
+
+    def denoise(self, wave: Wave, sample_rate: int) -> Wave:
+        """See `clearmel.denoise`."""
+        sound = channels_first(wave, sample_rate)
+        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options)
+        return as_given(np.concatenate(list(pieces), axis=1), wave)
+
+    def denoise_file(self, source: str | Path, target: str | Path) -> None:
+        """See `clearmel.denoise_file`."""
+        recordings.denoise_file(self.network, Path(source), Path(target), self.options)
+
+    def stream(self, sample_rate: int, channels: int = 1) -> Stream:
+        """Begins a stream, which has no opening seconds to initialise its state from.
+
+        Args:
+            sample_rate: in Hz, 1000 to 384000.
+            channels: 1 or more.
+
+        Raises:
+            ValueError: a rate or a number of channels that cannot be.
+        """
+        check_rate(sample_rate)
+        if channels < 1:
+            raise ValueError(f"channels is {channels}; expected 1 or more.")
+        return Stream(DenoiseStream(self.network, sample_rate, channels, self.options), sample_rate, channels)
+
+
+def denoise(
+    wave: Wave,
+    sample_rate: int,
+    *,
+    model: str = "denoiser",
+    strength: float = 1.0,
+    max_suppression_db: float | None = None,
+) -> Wave:
+    """Removes the noise from a recording.
+
+    Args:
+        wave: (N,) or (N, C), floats in about [-1, 1], or int16 / int32, as `soundfile.read` gives it.
+        sample_rate: in Hz, 1000 to 384000.
+        model: name of the weights, see `clearmel.load`.
+        strength: share of the attenuation in dB, 0 to 1.
+        max_suppression_db: no bin is attenuated by more; None for no limit.
+
+    Returns:
+        The denoised wave, of the same shape and type.
+
+    Raises:
+        ValueError: the wave is empty, not finite, or of a wrong shape or type.
+        clearmel.InputError: there are no such weights, or an option is out of range.
+    """
+    return Denoiser(model, strength=strength, max_suppression_db=max_suppression_db).denoise(wave, sample_rate)
+
+
+def denoise_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    model: str = "denoiser",
+    strength: float = 1.0,
+    max_suppression_db: float | None = None,
+) -> None:
+    """Denoises a sound file of any length into another, in blocks; rate, channels, length and level stay.
+
+    Args:
+        source: a sound file.
+        target: the denoised file; its suffix decides the format.
+        model: name of the weights, see `clearmel.load`.
+        strength: share of the attenuation in dB, 0 to 1.
+        max_suppression_db: no bin is attenuated by more; None for no limit.
+
+    Raises:
+        clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
+    """
+    Denoiser(model, strength=strength, max_suppression_db=max_suppression_db).denoise_file(source, target)

@@ -1,0 +1,25 @@
+"""Trained networks by name, loaded once."""
+
+import functools
+
+from clearmel.checkpoints import weights_file
+from clearmel.networks import Network
+
+
+@functools.lru_cache(maxsize=8)
+def load(model: str, task: str | None = None) -> Network:
+    """Loads trained weights, in evaluation mode; the same name gives the same network.
+
+    Args:
+        model: "denoiser", "cutter", "separator", "classifier" ... , or the file name of weights in models/ of the
+            current folder, which go before those that ship with the package.
+        task: refuses weights of another task than "classification", "denoising", "cutting" or "separation".
+
+    Returns:
+        A `torch.nn.Module` whose `card` says what it is, which features it receives, and how it was trained.
+
+    Raises:
+        clearmel.InputError: there are no such weights, or they are damaged or of another task.
+    """
+    name = model if model.endswith(".pth") else f"{model}.pth"
+    return weights_file.load(weights_file.models_path(name, saved=True), task)

@@ -1,0 +1,79 @@
+"""Prints the class of each recording or mel with its probability; noisy or clean by default."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clearmel.cli.parser import (
+    Parser,
+    add_drawing_flags,
+    add_model_flag,
+    add_result_flags,
+    fraction,
+    positive,
+    seconds,
+)
+from clearmel.cli.paths import Job, add_path_arguments, each
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`clearmel classify`; 1 if some files failed."""
+    parser = Parser(__doc__)
+    add_path_arguments(parser, "recordings, .npy mels, or folders of them")
+    args = _parsed(parser, argv)
+    return _classify(args.paths, args)
+
+
+def inference_classification(argv: Sequence[str] | None = None) -> int:
+    """`inference_classification.py`; 1 if some files of a folder failed."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input_path", default="./data/noisy.wav", help="recording or .npy mel, or a folder of them")
+    args = _parsed(parser, argv)
+    return _classify([args.input_path], args)
+
+
+def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
+    add_model_flag(parser, "classifier.pth")
+    add_result_flags(parser)
+    parser.add_argument("--top_k", type=positive, default=1, help="print so many of the most probable classes")
+    parser.add_argument("--threshold", type=fraction, default=0.0, help='a less probable class becomes "none"')
+    parser.add_argument("--window_s", type=seconds, help="length of a window, 0: all at once (default: as trained)")
+    parser.add_argument("--hop_s", type=seconds, help="from window to window (default: half a window)")
+    parser.add_argument("--timeline_path", help="write every window's probabilities to this .csv or .json")
+    add_drawing_flags(parser, "draw a time line of each recording there")
+    return parser.parse_args(argv)
+
+
+def _classify(paths: list[str], args: argparse.Namespace) -> int:
+    from clearmel.core import batch_files, file_io
+    from clearmel.data.labels import SUFFIXES
+    from clearmel.inference import classify
+    from clearmel.reporting import plots, tables
+
+    classifier = classify.WindowClassifier.load(args.model_filename, args.threshold)
+    if args.timeline_path:
+        tables.check_table_path(args.timeline_path)
+    board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
+    rows, timeline = list[dict[str, Any]](), list[dict[str, Any]]()
+
+    def work(path: Path) -> classify.WindowPredictions:
+        windows = classifier.predict(path, args.window_s, args.hop_s)
+        board.timeline(windows.spans, windows.probabilities, classifier.labels, f"{path.name}_timeline")
+        return windows
+
+    def done(path: Path, windows: classify.WindowPredictions) -> None:
+        rows.append({"path": str(path)} | classifier.row(windows.mean()))
+        timeline.extend({"path": str(path)} | row for row in classifier.timeline(windows))
+
+    def classified(job: Job) -> int:
+        return batch_files.for_each_file(file_io.existing(job.source), SUFFIXES, work, done)
+
+    status = each([Job(path, "") for path in paths], classified)
+    if args.timeline_path:
+        tables.write_rows(args.timeline_path, timeline)
+    tables.write(rows, rows, args.csv_path, as_json=args.json)
+    if not args.json:
+        for row in rows:
+            print(f"{row['label']:6}{row['probability']:8.1%}  {row['path']}{classifier.others(row, args.top_k)}")
+    return status

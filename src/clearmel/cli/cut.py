@@ -1,0 +1,81 @@
+"""Cuts pauses, breaths and knocks out of recordings of speech, or only writes where it would cut."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from clearmel.cli.parser import (
+    Parser,
+    add_drawing_flags,
+    add_model_flag,
+    add_option_flags,
+    add_result_flags,
+    fraction,
+    name_list,
+    positive,
+)
+from clearmel.cli.paths import Job, add_path_arguments, each, jobs
+from clearmel.options import CutOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`clearmel cut`; 1 if some files failed."""
+    parser = Parser(__doc__)
+    add_path_arguments(
+        parser, "recordings or folders", "edited recording or folder (default: FILE_cut.ext beside the input)"
+    )
+    args = _parsed(parser, argv)
+    return _cut(jobs(args.paths, args.output_path, "cut"), args)
+
+
+def inference_cutting(argv: Sequence[str] | None = None) -> int:
+    """`inference_cutting.py`; 1 if some files of a folder failed."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input_path", default="./data/noisy.wav", help="recording or folder")
+    parser.add_argument("--output_path", default="./data/cleaned.wav", help="edited recording or folder")
+    args = _parsed(parser, argv)
+    return _cut([Job(args.input_path, args.output_path)], args)
+
+
+def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
+    add_model_flag(parser, "cutter.pth")
+    parser.add_argument("--strength", type=fraction, default=0.5, help="0 gentle, keeps breath and rhythm; 1 tight")
+    parser.add_argument("--timelines", type=name_list, default=(), metavar="A,B",
+                        help="write the cuts beside the output: json, csv, txt (Audacity), edl, fcpxml")  # fmt: skip
+    parser.add_argument("--timeline_only", action="store_true", help="write no sound, only --timelines (default: json)")
+    parser.add_argument("--fps", type=positive, default=25, help="frames in a second of edl and fcpxml")
+    add_option_flags(parser.add_argument_group("cuts"), CutOptions, threshold=None, min_keep_s=None,
+                     min_cut_s=None, margin_before_s=None, margin_after_s=None)  # fmt: skip
+    parser.add_argument(
+        "--labels_path", help="write the cuts as labels for `clearmel label` and `clearmel train cutting`"
+    )
+    add_result_flags(parser)
+    add_drawing_flags(parser, "draw each recording with its cuts there")
+    return parser.parse_args(argv)
+
+
+def _cut(found: list[Job], args: argparse.Namespace) -> int:
+    given = {key: getattr(args, key) for key in vars(CutOptions())}
+    CutOptions.of_strength(args.strength, 0.5, given)  # a wrong number is reported before anything is loaded
+
+    from clearmel.inference import cut
+    from clearmel.reporting import plots, tables
+
+    editor = cut.Editor.load(args.model_filename)
+    options = CutOptions.of_strength(args.strength, editor.threshold, given)
+    board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
+    output = cut.CutOutput(args.timelines, args.timeline_only, args.fps, args.labels_path)
+    rows = []
+
+    def work(job: Job) -> int:
+        edited, failed = cut.cut_files(editor, Path(job.source), Path(job.target), options, output, board, print_lines)
+        rows.extend(edited)
+        return failed
+
+    def print_lines(line: str) -> None:
+        if not args.json:
+            print(line)
+
+    status = each(found, work)
+    tables.write(rows, rows, args.csv_path, as_json=args.json)
+    return status

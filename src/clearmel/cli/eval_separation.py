@@ -1,0 +1,48 @@
+"""Prints how well voices are told apart, beside the untouched mixture and ideal masks."""
+
+from collections.abc import Sequence
+
+from clearmel.cli.parser import (
+    Parser,
+    add_model_flag,
+    add_option_flags,
+    add_passes_flag,
+    add_result_flags,
+    non_negative,
+    take,
+)
+from clearmel.options import MultiSpeakerOptions
+from clearmel.options.evaluation import OutputOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the flags, evaluates and prints."""
+    parser = Parser(__doc__)
+    parser.add_argument("--dataset_path", help="mixtures on disk: LibriMix's folders, or build_separation_dataset.py's")
+    add_option_flags(
+        parser.add_argument_group("mixtures made here, where --dataset_path is not given"), MultiSpeakerOptions,
+        ("val_clean_path", "val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "augment"),
+        val_items=50,
+    )  # fmt: skip
+    parser.add_argument("--seed", type=non_negative, default=0, help="of the mixtures")
+    parser.add_argument("--audio_metrics", action="store_true", help="PESQ and ESTOI, too (clearmel[metrics])")
+    add_model_flag(parser, "separator.pth")
+    add_passes_flag(parser)
+    add_result_flags(parser)
+    args = parser.parse_args(argv)
+
+    from clearmel.evaluation import separation
+    from clearmel.reporting import tables
+
+    table = separation.evaluate_separator(
+        args.model_filename,
+        args.dataset_path,
+        None if args.dataset_path else take(MultiSpeakerOptions, args, val_fraction=0.0),
+        take(OutputOptions, args),
+        seed=args.seed,
+        passes=args.passes,
+        audio_metrics=args.audio_metrics,
+    )
+    if not args.json:
+        print(tables.text_table(table))
+    return 0

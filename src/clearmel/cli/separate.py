@@ -1,0 +1,66 @@
+"""Separates the voices of recordings, each into a file of its own: voice_1.wav, voice_2.wav ..."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from clearmel.cli.parser import Parser, add_drawing_flags, add_model_flag, add_passes_flag
+from clearmel.cli.paths import Job, add_path_arguments, each, jobs
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`clearmel separate`; 1 if some files failed."""
+    parser = Parser(__doc__)
+    add_path_arguments(
+        parser, "recordings or folders", "folder for the voices (default: FILE_voices/ beside the input)"
+    )
+    args = _parsed(parser, argv)
+    return _separate(jobs(args.paths, args.output_path, "voices", folder=True), args)
+
+
+def inference_separation(argv: Sequence[str] | None = None) -> int:
+    """`inference_separation.py`; 1 if some files of a folder failed."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input_path", default="./data/mix.wav", help="recording, or folder of recordings")
+    parser.add_argument(
+        "--output_path", default="./data/voices", help="folder for the voices; for a folder, one folder a recording"
+    )
+    args = _parsed(parser, argv)
+    return _separate([Job(args.input_path, args.output_path)], args)
+
+
+def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
+    add_model_flag(parser, "separator.pth")
+    add_passes_flag(parser)
+    parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
+    add_drawing_flags(parser, "draw the mixture and the voices there")
+    return parser.parse_args(argv)
+
+
+def _separate(found: list[Job], args: argparse.Namespace) -> int:
+    from clearmel.audio import sound_file
+    from clearmel.core import batch_files, file_io
+    from clearmel.data import separation_folder
+    from clearmel.inference import separate
+    from clearmel.reporting import plots
+
+    faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
+    voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes)
+    board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
+
+    def separated(job: Job) -> int:
+        source, output = file_io.existing(job.source), Path(job.target)
+
+        def work(path: Path) -> list[Path]:
+            folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
+            tracks = separate.separate_file(voices, path, folder)
+            shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
+            board.recordings(shown, f"{path.stem}_voices")
+            return tracks
+
+        def done(path: Path, tracks: list[Path]) -> None:
+            print("saved " + " ".join(str(track) for track in tracks))
+
+        return batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
+
+    return each(found, separated)
