@@ -310,7 +310,7 @@ def test_of_two_tabs_the_stale_one_is_told_and_loses_nothing(
 def test_marks_made_while_the_server_is_away_are_saved_when_it_is_back(tab: Tab) -> None:
     tab.page.route("**/api/labels", lambda route: route.abort())
     tab.drag(1, 2)
-    tab.wait("document.querySelector('#saved').textContent.includes('does not answer')")
+    tab.wait("document.querySelector('#saved').textContent.includes('does not respond')")
     tab.page.unroute("**/api/labels")
     tab.saved()
     assert stored() == near((1, 2))

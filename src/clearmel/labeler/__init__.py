@@ -1,1 +1,1 @@
-"""The web page on which people mark what to cut out of recordings."""
+"""The web page on which people label the parts of recordings to cut."""

@@ -1,7 +1,7 @@
-"""The three JSON calls of the original labelling page: /fetchLabels, /saveLabels, /previewLabels.
+"""The JSON calls of the original labelling page: /fetchLabels, /saveLabels, /previewLabels.
 
-The payloads are the original's; as all writes, they also need the page's token. /fetchLabels answers besides with a
-`version`, and /saveLabels refuses labels made from another one, if it is given one.
+The payloads are unchanged. Like all writes, the calls also require the token of the page. /fetchLabels additionally
+returns a `version`; if /saveLabels receives one, it refuses labels that were made from another version.
 """
 
 from collections.abc import Callable
@@ -29,17 +29,17 @@ def add_legacy_routes(
         app: the server.
         folder: the recordings.
         store: their labels.
-        preview: makes a recording's preview without some spans; its first answer is the path to it.
+        preview: creates the preview of a recording without the given spans; its first result is the URL path.
     """
 
-    def asked() -> tuple[dict[str, Any], str, Path, float]:
+    def requested() -> tuple[dict[str, Any], str, Path, float]:
         body = request.get_json(silent=True)
         if not isinstance(body, dict):
-            abort(400, "The request holds no JSON object.")
+            abort(400, "The request must be a JSON object.")
         name = folder.numbered(body.get("input"))
         path = folder.open(name)
         if name is None or path is None:
-            abort(404, f"{str(body.get('input'))[:200]!r} is no recording of this folder.")
+            abort(404, f"{str(body.get('input'))[:200]!r} is not a recording in this folder.")
         return body, name, path, sound_file.inspect(path).duration_s
 
     def label(body: dict[str, Any], name: str, duration_s: float) -> list[int]:
@@ -53,19 +53,19 @@ def add_legacy_routes(
 
     @app.post("/fetchLabels")
     def fetch_labels() -> Response:
-        _, name, path, duration_s = asked()
+        _, name, path, duration_s = requested()
         if duration_s > LONGEST_S:
-            abort(413, f"{name} lasts {duration_s:.0f} s; this call is for clips of at most {LONGEST_S:.0f} s.")
+            abort(413, f"{name} lasts {duration_s:.0f} s; this call supports clips of at most {LONGEST_S:.0f} s.")
         found = store.frames(name, duration_s)
         return jsonify(ar=_mel(path, len(found)), label=found, id=name, version=store.get(name, duration_s).version)
 
     @app.post("/saveLabels")
     def save_labels() -> Response:
-        body, name, _, duration_s = asked()
+        body, name, _, duration_s = requested()
         found = label(body, name, duration_s)
         version = body.get("version")
         if version is not None and not isinstance(version, str):
-            abort(400, "version is no text; expected that of /fetchLabels, or none.")
+            abort(400, "version is not a string; expected that of /fetchLabels, or none.")
         spans = frames.to_spans(found, duration_s)
         saved, _ = store.save(name, spans, duration_s, version, len(found))
         if not saved:
@@ -74,7 +74,7 @@ def add_legacy_routes(
 
     @app.post("/previewLabels")
     def preview_labels() -> Response:
-        body, name, path, duration_s = asked()
+        body, name, path, duration_s = requested()
         found = label(body, name, duration_s)
         return jsonify(msg=preview(path, frames.to_spans(found, duration_s))[0])
 

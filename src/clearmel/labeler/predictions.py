@@ -1,4 +1,4 @@
-"""What a model thinks of the unlabelled recordings, found out in the background."""
+"""Predicts the labels of unlabelled recordings in a background thread."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ Predict = Callable[[Path], Sequence[float]]
 
 
 class Predictions:
-    """The probabilities of keeping each frame, by recording.
+    """The keep probabilities of each frame, by recording.
 
     Attributes:
-        failure: the first recording that the model could not judge, and why; "" if there is none.
+        failure: error message of the first recording that the model could not process; "" if there is none.
 
     Args:
         folder: the recordings.
-        store: their labels; only unlabelled recordings are judged.
-        predict: see `src.labeler.server.create_app`; None guesses nothing.
+        store: their labels; only unlabelled recordings are processed.
+        predict: see `clearmel.labeler.routes.create_app`; None disables predictions.
     """
 
     def __init__(self, folder: Folder, store: LabelFile, predict: Predict | None) -> None:
@@ -36,15 +36,15 @@ class Predictions:
 
     @property
     def running(self) -> bool:
-        """Whether recordings are still being judged."""
+        """Whether recordings are still being processed."""
         return self._thread is not None and self._thread.is_alive()
 
     def get(self, name: str) -> list[float] | None:
-        """The probabilities of a recording, None if there are none yet."""
+        """The probabilities of a recording, None if not available yet."""
         return self._found.get(name)
 
     def doubt(self, name: str) -> float | None:
-        """How unsure the model is, from 0 to 1: the mean of 1 - |2p - 1|."""
+        """The uncertainty of the model from 0 to 1, the mean of 1 - |2p - 1|; None if not available yet."""
         found = self._found.get(name)
         return None if not found else float(np.mean(1 - np.abs(2 * np.asarray(found) - 1)))
 

@@ -1,4 +1,4 @@
-"""Who may ask the page's server, and what a browser may do with its answers."""
+"""Access checks of the labelling server, and the security headers of its responses."""
 
 import hmac
 import re
@@ -23,30 +23,30 @@ HEADERS = {
 
 
 def add_security(app: Flask, token: str) -> None:
-    """Refuses other hosts and origins (403), writes without the token (403), and requests that are too large (413).
+    """Refuses foreign hosts and origins (403), writes without the token (403), and requests that are too large (413).
 
     Args:
         app: the server.
-        token: what the page sends with every POST.
+        token: the page sends it with every POST.
     """
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
 
     @app.before_request
     def check() -> None:
-        # A name of someone else's that leads here (DNS rebinding) shows in the Host header.
+        # With DNS rebinding the Host header shows a foreign name that resolves to this computer.
         if not HOST.fullmatch(request.headers.get("Host", "")):
             abort(403, "This server answers only to 127.0.0.1 and localhost.")
         origin = request.headers.get("Origin")
         if origin is not None and origin != f"http://{request.headers['Host']}":
-            abort(403, "A page of another origin may not ask this server.")
-        # A link elsewhere may lead to the page, and to nothing else.
+            abort(403, "Pages of another origin may not access this server.")
+        # Other sites may link to the page, but to nothing else.
         site = request.headers.get("Sec-Fetch-Site", "none")
         if site not in ("none", "same-origin") and not (request.method == "GET" and request.path == "/"):
-            abort(403, "A page of another site may not ask this server.")
+            abort(403, "Pages of another site may not access this server.")
         if request.method not in ("GET", "HEAD", "OPTIONS") and not hmac.compare_digest(
             request.headers.get("X-Clearmel-Token", "").encode(), token.encode()
         ):
-            abort(403, "The token is missing or that of an earlier start. Reload the page.")
+            abort(403, "The token is missing or outdated. Reload the page.")
 
     @app.after_request
     def secure(response: Response) -> Response:

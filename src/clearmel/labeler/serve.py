@@ -1,4 +1,4 @@
-"""Serves the page on this computer alone."""
+"""Serves the labelling page, reachable only from this computer."""
 
 import socket
 import webbrowser
@@ -15,8 +15,8 @@ from clearmel.segments.label_file import LabelFile
 ADDRESS = "127.0.0.1"
 
 
-class _Quiet(WSGIRequestHandler):
-    """Keeps a line for every request off the terminal."""
+class _QuietHandler(WSGIRequestHandler):
+    """Does not log requests to the terminal."""
 
     protocol_version = "HTTP/1.1"
 
@@ -37,24 +37,24 @@ def serve(
     Args:
         folder: the recordings.
         store: their labels.
-        port: 0 takes any free one.
+        port: 0 selects a free one.
         predict: see `create_app`.
-        browser: whether to open the page.
+        browser: whether to open the page in the browser.
 
     Raises:
-        InputError: the port is taken or none.
+        InputError: the port is in use or invalid.
     """
-    with socket.socket() as place:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            place.bind((ADDRESS, port))
-            place.listen(128)
+            listener.bind((ADDRESS, port))
+            listener.listen(128)
         except (OSError, OverflowError) as error:
             raise InputError(f"port {port} cannot be used: {reason(error)}. Give another --port, or 0.") from error
-        port = place.getsockname()[1]
+        port = listener.getsockname()[1]
         address = f"http://{ADDRESS}:{port}/"
         app = create_app(folder, store, predict)
-        server = make_server(ADDRESS, port, app, threaded=True, request_handler=_Quiet, fd=place.fileno())
+        server = make_server(ADDRESS, port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno())
         print(f"labelling {len(folder.names)} recordings at {address}  (Ctrl-C ends)", flush=True)
         if browser:
             webbrowser.open(address)

@@ -1,7 +1,8 @@
-"""Pictures of a recording of any length, in tiles: lowest and highest sample, and mel spectrogram, at every zoom.
+"""Tiles of the waveform and the mel spectrogram of a recording of any length, at every zoom level.
 
-One pass over the recording in blocks fills arrays on disk, finest first and each next one 16 times as coarse; tiles are
-made from the nearest array. Memory does not grow with the recording; a three-hour one takes about 110 MB of disk.
+One pass over the recording in blocks fills a pyramid of arrays on disk, each 16 times coarser than the last. Tiles
+are made from the nearest array. Memory use does not depend on the duration; a three-hour recording takes about 110 MB
+of disk.
 """
 
 import shutil
@@ -28,35 +29,35 @@ if TYPE_CHECKING:
 
 N_MELS = 64
 BINS = 10
-"""Bins of the waveform for one column of the spectrogram."""
+"""Bins of the waveform per column of the spectrogram."""
 TILE_COLUMNS = 512
 TILE_BINS = 2048
 RANGE_DB = 70
-"""What the spectrogram shows below the loudest point."""
+"""Range of the spectrogram below its loudest point."""
 COARSER = 16
 N_CACHED = 4
-"""Recordings whose pictures are kept."""
+"""Recordings whose tiles stay on disk."""
 BLOCK_S = 20.0
 LOUDEST_DB = 30.0
-"""A mel level of 255; each step below is half a dB."""
+"""Mel level of the value 255; each step below is half a dB."""
 
 
 class Tiles:
-    """The pictures of one recording, which grow while a thread reads it.
+    """The tiles of one recording, which become available while a thread reads it.
 
     Attributes:
         bin_s: seconds of one bin of the waveform, about a millisecond.
-        column_s: seconds of one column of the spectrogram, about ten.
-        share: of the recording read so far, 0 to 1.
+        column_s: seconds of one column of the spectrogram, about ten milliseconds.
+        share: fraction of the recording read so far, 0 to 1.
         peak: largest magnitude of a sample so far.
-        failure: why reading stopped, in one line; "" if it did not.
+        failure: error message if reading failed, else "".
 
     Args:
         path: the recording.
-        folder: for the arrays; empty.
+        folder: an empty folder for the arrays.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the recording cannot be read.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
@@ -80,15 +81,15 @@ class Tiles:
         self._thread.start()
 
     def wait(self) -> None:
-        """Returns when the whole recording has been read."""
+        """Waits until the complete recording has been read."""
         self._thread.join()
 
     def stop(self) -> None:
-        """Ends the reading."""
+        """Stops reading."""
         self._stop.set()
 
     def mel(self, level: int, index: int) -> bytes | None:
-        """Tile `index` of 2**level columns in one, as PNG, the lowest band at the bottom; None if none is there yet."""
+        """PNG of tile `index`, one pixel per 2**level columns, lowest band at the bottom; None if not available yet."""
         made = self._tile(self._levels, level, index, TILE_COLUMNS, 1)
         if made is None:
             return None
@@ -98,7 +99,7 @@ class Tiles:
         return _png(shade.astype(np.uint8).T[::-1])
 
     def wave(self, level: int, index: int) -> bytes | None:
-        """Tile `index` of 2**level bins in one: pairs of lowest and highest sample, int16 little-endian."""
+        """Tile `index`: (lowest, highest) sample per 2**level bins, int16 little-endian; None if not available yet."""
         made = self._tile(self._waves, level, index, TILE_BINS, BINS)
         if made is None:
             return None
@@ -109,7 +110,7 @@ class Tiles:
     def _tile(
         self, arrays: Sequence[npt.NDArray[np.integer]], level: int, index: int, size: int, per_column: int
     ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.int64]] | None:
-        """The part of the nearest array for a tile, and where in it each column begins."""
+        """The section of the nearest array for a tile, and the start of each column in it."""
         nearest = min(level // 4, len(arrays) - 1)
         step = 1 << (level - 4 * nearest)
         array, done = arrays[nearest], -(-self._done // COARSER**nearest) * per_column
@@ -124,42 +125,42 @@ class Tiles:
         except InputError as error:
             self.failure = error.line()
         except OSError as error:
-            self.failure = f"the pictures cannot be kept: {error.strerror}. Make room in the temporary folder."
+            self.failure = f"the tiles cannot be stored: {error.strerror}. Free space in the temporary folder."
 
     def _read(self) -> None:
-        from clearmel.audio.features import MelFeatures  # torch takes a second, and the page is there without it
+        from clearmel.audio.features import MelFeatures  # importing torch takes a second
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
         features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, min(40.0, rate / 8), min(8000.0, rate / 2))
-        beside = -(-n_fft // (2 * hop))  # columns that a window reaches to each side
-        # The buffer begins so that a frame's window is centred on the middle of its column.
-        buffer = np.zeros(beside * hop - hop // 2, np.float32)
+        context = -(-n_fft // (2 * hop))  # columns that a window covers on each side
+        # This offset centres the window of a frame on the middle of its column.
+        buffer = np.zeros(context * hop - hop // 2, np.float32)
         for block in sound_file.blocks(self.path, BLOCK_S):
             mono = block.mean(axis=0)
             self.peak = max(self.peak, float(np.abs(mono).max()))
-            buffer = self._columns(np.concatenate([buffer, mono]), features, beside)
+            buffer = self._columns(np.concatenate([buffer, mono]), features, context)
             self.share = min(0.999, self._done / len(self._levels[0]))
             if self._stop.is_set():
                 return
         left = len(self._levels[0]) - self._done
         if left:
-            silence = np.zeros(max(0, (left + 2 * beside) * hop - len(buffer)), np.float32)
-            self._columns(np.concatenate([buffer, silence]), features, beside)
+            silence = np.zeros(max(0, (left + 2 * context) * hop - len(buffer)), np.float32)
+            self._columns(np.concatenate([buffer, silence]), features, context)
         self.share = 1.0
 
-    def _columns(self, buffer: FloatArray, features: "MelFeatures", beside: int) -> FloatArray:
-        """Fills the columns whose windows lie in the buffer; returns what the next ones need."""
+    def _columns(self, buffer: FloatArray, features: "MelFeatures", context: int) -> FloatArray:
+        """Fills the columns whose windows lie in the buffer; returns the samples that the next ones need."""
         import torch
 
         hop = BINS * self._step
-        count = (len(buffer) - features.n_fft // 2) // hop - beside + 1
+        count = (len(buffer) - features.n_fft // 2) // hop - context + 1
         count = min(count, len(self._levels[0]) - self._done)
         if count < 1:
             return buffer
-        mel = features.mel(torch.from_numpy(buffer[: (2 * beside + count) * hop]))[beside : beside + count]
+        mel = features.mel(torch.from_numpy(buffer[: (2 * context + count) * hop]))[context : context + count]
         level = (2 * ((mel.numpy() - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
-        start = beside * hop - hop // 2
+        start = context * hop - hop // 2
         bins = buffer[start : start + count * hop].reshape(count * BINS, self._step)
         pairs = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).clip(-1, 1) * 32767
         first, end = self._done, self._done + count
@@ -181,16 +182,16 @@ class Tiles:
 
 
 class TileCache:
-    """The pyramids of the recordings used last, in a temporary folder that goes with the shelf."""
+    """The tiles of the recordings used last, in a temporary folder that is removed with the cache."""
 
     def __init__(self) -> None:
         self._folder = temp_files.temporary_folder()
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at the latest at exit
-        self._kept: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
+        self._cached: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, path: Path) -> Tiles:
-        """The pyramid of a recording as it is now on disk.
+        """The tiles of a recording in its present version on disk.
 
         Raises:
             InputError: it cannot be read.
@@ -198,26 +199,26 @@ class TileCache:
         found = path.stat()
         key = path, found.st_mtime_ns, found.st_size
         with self._lock:
-            if key not in self._kept:
+            if key not in self._cached:
                 place = Path(tempfile.mkdtemp(dir=self._folder))
-                self._kept[key] = Tiles(path, place), place
-                while len(self._kept) > N_CACHED:
-                    old, place = self._kept.popitem(last=False)[1]
+                self._cached[key] = Tiles(path, place), place
+                while len(self._cached) > N_CACHED:
+                    old, place = self._cached.popitem(last=False)[1]
                     old.stop()
-                    shutil.rmtree(place, ignore_errors=True)  # what is mapped stays readable until nobody uses it
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
+                    shutil.rmtree(place, ignore_errors=True)  # mapped files stay readable until they are closed
+            self._cached.move_to_end(key)
+            return self._cached[key][0]
 
 
 def _png(shade: npt.NDArray[np.uint8]) -> bytes:
-    """(H, W) numbers of colours, as a PNG with a palette.
+    """Colour indices (H, W) as a PNG with a palette.
 
     Source: Portable Network Graphics, W3C Recommendation, third edition, sections 5 and 11.
     """
     from matplotlib import colormaps
 
     colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
-    rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # each begins with its filter, none
+    rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # column 0: filter type none
     header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
     chunks = (
         (b"IHDR", header),

@@ -1,6 +1,6 @@
-"""A recording, or what is left of it after the cuts, as a .wav of 16 bits that is made while it is sent.
+"""A recording, with or without cuts, as a 16-bit .wav that is computed while it is sent.
 
-A browser asks for ranges of it, so it can jump anywhere in an hours-long recording of any format that libsndfile reads.
+Browsers request byte ranges, so they can seek in long recordings of any format that libsndfile reads.
 """
 
 import re
@@ -12,16 +12,16 @@ from clearmel.audio.splice import Spliced
 
 HEADER = 44
 BLOCK = 1 << 16
-"""Samples made at once."""
+"""Samples computed at once."""
 LARGEST = (1 << 32) - 1024
 
 
 class WavStream:
-    """The bytes of a .wav; at most two channels, one where two would not fit into its 4 GB.
+    """The bytes of a .wav with one or two channels; stereo that exceeds the 4 GB of a .wav becomes mono.
 
     Args:
         path: the recording.
-        remove: spans [start_s, end_s] to leave out.
+        remove: spans [start_s, end_s] to cut.
     """
 
     def __init__(self, path: Path, remove: Sequence[tuple[float, float]] = ()) -> None:
@@ -35,7 +35,7 @@ class WavStream:
         self.size = HEADER + self._frame * self._n_samples
 
     def range(self, text: str | None) -> tuple[int, int] | None:
-        """First byte and the one behind the last of a Range header's value; None if there is no such range."""
+        """Start and end (exclusive) of the value of a Range header; None if the range is not satisfiable."""
         found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", text or "bytes=0-")
         if not found or not any(found.groups()):
             return None

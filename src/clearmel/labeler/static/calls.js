@@ -1,11 +1,11 @@
-// Calls to the server. A refused one throws an error with `status` and the server's answer as `body`.
+// Calls to the server. A refused call throws an error with the `status` and the `body` of the response.
 
 const token = document.querySelector("meta[name=clearmel-token]").content;
 
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
-  throw Object.assign(new Error(body.error ?? `the server answers ${response.status}`), {
+  throw Object.assign(new Error(body.error ?? `the server responded with status ${response.status}`), {
     status: response.status,
     body,
   });

@@ -1,9 +1,9 @@
-// The list of files and how far one has come.
+// The list of files and the labelling progress.
 
 const element = (id) => document.getElementById(id);
 
 export class FileList {
-  /** open: called with the name of a file that is chosen. */
+  /** open: called with the name of the selected file. */
   constructor(open) {
     this.files = [];
     this.rows = new Map();
@@ -30,7 +30,7 @@ export class FileList {
     button.dataset.name = name;
     for (const kind of ["state", "text", "doubt"])
       button.append(Object.assign(document.createElement("span"), { className: kind }));
-    const text = document.createElement("bdi"); // a long path is cut on the left; its name is what counts
+    const text = document.createElement("bdi"); // a long path is truncated on the left, so that the name stays visible
     text.textContent = name;
     button.children[1].append(text);
     button.children[0].setAttribute("aria-hidden", "true");

@@ -1,8 +1,8 @@
-// The keyboard: every key, what it does, and the help that says so.
+// Keyboard shortcuts and their help dialog.
 
 const SPEEDS = [1, 1.25, 1.5, 1.75, 2];
 
-/** page: what the keys act on; see page.js. */
+/** page: the object that the keys act on; see page.js. */
 export function listen(page) {
   const element = (id) => document.getElementById(id),
     { state, player } = page;
@@ -11,20 +11,20 @@ export function listen(page) {
   const move = (by) => (event) =>
     page.seek(state.position + by * (event.altKey || event.ctrlKey ? large() : small()), event.shiftKey);
   const keys = [
-    ["Playing"],
+    ["Playback"],
     ["Space", "play, pause", { " ": () => page.toggle() }],
     ["A", "play the selection", { a: () => page.playSelection() }],
     ["V", "preview the result", { v: () => page.preview() }],
     ["1 … 5", "speed 1× to 2×", Object.fromEntries(SPEEDS.map((speed, k) => [String(k + 1), () => page.speed(speed)]))],
-    ["Moving"],
-    ["← →", "playhead by a hundredth of the view", { ArrowLeft: move(-1), ArrowRight: move(1) }],
-    ["Alt ← →", "by a tenth", {}],
+    ["Navigation"],
+    ["← →", "move the playhead by 1/100 of the view", { ArrowLeft: move(-1), ArrowRight: move(1) }],
+    ["Alt ← →", "move by 1/10 of the view", {}],
     [
       "Home End",
-      "to the start, the end",
+      "move to the start, the end",
       { Home: (e) => page.seek(0, e.shiftKey), End: (e) => page.seek(page.view.duration, e.shiftKey) },
     ],
-    [", .", "select the cut before, behind", { ",": () => page.cut(-1), ".": () => page.cut(1) }],
+    [", .", "select the previous, next cut", { ",": () => page.cut(-1), ".": () => page.cut(1) }],
     [
       "+ −",
       "zoom in, out",
@@ -32,14 +32,14 @@ export function listen(page) {
     ],
     ["↑ ↓", "zoom in, out", { ArrowUp: () => page.zoom(0.5), ArrowDown: () => page.zoom(2) }],
     ["0", "show all", { 0: () => page.fit() }],
-    ["Marking"],
-    ["Shift ← →", "select from the playhead on", {}],
-    ["I O", "start, end the selection here", { i: () => page.setEdge(0), o: () => page.setEdge(1) }],
+    ["Editing"],
+    ["Shift ← →", "extend the selection from the playhead", {}],
+    ["I O", "set the start, the end of the selection", { i: () => page.setEdge(0), o: () => page.setEdge(1) }],
     ["R", "remove the selection", { r: () => page.markSelection("remove") }],
-    ["K", "keep the selection, or the cut here", { k: () => page.markSelection("keep") }],
+    ["K", "keep the selection, or the cut at the playhead", { k: () => page.markSelection("keep") }],
     ["Z, Shift Z", "undo, redo", { z: (event) => page.step(event.shiftKey ? 1 : -1) }],
-    ["Esc", "select nothing", { Escape: () => page.escape() }],
-    ["Enter", "save as labelled, also without cuts", { Enter: () => page.accept() }],
+    ["Esc", "clear the selection", { Escape: () => page.escape() }],
+    ["Enter", "save as labelled, even without cuts", { Enter: () => page.accept() }],
     ["Files"],
     ["N P", "next, previous file", { n: () => page.go(1), p: () => page.go(-1) }],
     ["U", "next unlabelled file", { u: () => page.unlabelled() }],
@@ -68,7 +68,7 @@ export function listen(page) {
       ((event.ctrlKey || event.metaKey || event.altKey) && !undo && !key.startsWith("Arrow"))
     )
       return;
-    if ((key === "Enter" || key === " ") && event.target.closest("button")) return; // they press it
+    if ((key === "Enter" || key === " ") && event.target.closest("button")) return; // the keys press the button
     event.preventDefault();
     if (event.repeat && !/^Arrow|^[+=_-]$/.test(key)) return;
     actions[key](event);

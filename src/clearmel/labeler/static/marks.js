@@ -1,8 +1,8 @@
-// Marks: spans [start, end] in seconds of what is removed, in order and without overlap. All functions give new lists.
+// Spans [start, end] to remove in seconds, in order and without overlap. All functions return new lists.
 
 const SHORTEST = 0.001;
 
-/** Spans in order; those that touch are made one. */
+/** Sorts spans and merges those that touch. */
 export function tidy(spans, duration) {
   const found = [];
   for (const [a, b] of spans.map(([a, b]) => [Math.max(0, a), Math.min(duration, b)]).sort((x, y) => x[0] - y[0])) {
@@ -28,7 +28,7 @@ export function keep(spans, a, b, duration) {
   );
 }
 
-/** Moves one edge; across the other one it turns round, and spans that it reaches are swallowed. */
+/** Moves one edge. It may pass the other edge; spans that it reaches are merged. */
 export function move(spans, { index, side }, time, duration) {
   const moved = [...spans[index]];
   moved[side] = time;
@@ -43,11 +43,11 @@ export const total = (spans) => spans.reduce((sum, [a, b]) => sum + b - a, 0);
 export const at = (spans, time) => spans.find(([a, b]) => a <= time && time < b);
 export const same = (x, y) => JSON.stringify(x) === JSON.stringify(y);
 
-/** Place in the result of a time of the recording; a removed time lies at its join. */
+/** Position in the result of a time in the recording; removed times map to their join. */
 export const toResult = (spans, time) =>
   time - spans.reduce((sum, [a, b]) => sum + Math.min(b, Math.max(a, time)) - a, 0);
 
-/** Time of the recording of a place in the result. */
+/** Time in the recording of a position in the result. */
 export function fromResult(spans, place) {
   for (const [a, b] of spans) {
     if (place < a) break;
@@ -56,7 +56,7 @@ export function fromResult(spans, place) {
   return place;
 }
 
-/** What was done, to be undone. */
+/** The states for undo and redo. */
 export class History {
   constructor(spans) {
     this.states = [spans];

@@ -1,4 +1,4 @@
-// The page: what is open, and what its buttons and keys do.
+// The page: its state, and the actions of its buttons and keys.
 
 import * as marks from "./marks.js";
 import { get } from "./calls.js";
@@ -13,7 +13,7 @@ import { listen as listenToPointer } from "./pointer.js";
 
 const element = (id) => document.getElementById(id);
 const state = { document: null, tiles: null, selection: null, drag: null, position: 0 };
-const documents = new Map(); // by name: the marks not saved yet, and what can be undone
+const documents = new Map(); // by name: unsaved labels and the undo history
 const view = new View(state);
 const player = new Player(element("audio"), moved, trouble);
 const list = new FileList((name) => page.open(name));
@@ -36,7 +36,7 @@ function moved() {
   element("play").textContent = player.playing ? "Pause" : "Play";
   element("preview").setAttribute("aria-pressed", String(player.playing && player.preview !== null));
   if (!player.playing) {
-    // a screen reader would never come to an end
+    // updates during playback would flood a screen reader
     line.setAttribute("aria-valuenow", state.position.toFixed(2));
     line.setAttribute(
       "aria-valuetext",
@@ -54,7 +54,7 @@ function changed() {
   const [text, kind] = failing?.theirs
     ? [`Not saved: ${failing.file.name} was changed elsewhere`, "bad"]
     : failing
-      ? [`Not saved, trying again: ${failing.failure}`, "bad"]
+      ? [`Not saved, retrying: ${failing.failure}`, "bad"]
       : now.saving || now.dirty || unsaved.length
         ? ["Saving…", "busy"]
         : now.labelled
@@ -65,7 +65,7 @@ function changed() {
   element("conflict").hidden = !now.theirs;
   if (now.theirs) {
     element("conflict-text").textContent =
-      `Not saved: ${now.theirs.error} The strip shows your marks above and the stored ones below ` +
+      `Not saved: ${now.theirs.error} The strip shows your labels above and the stored labels below ` +
       `(${counted(now.theirs.remove)}, ${clock(marks.total(now.theirs.remove))} removed).`;
   }
   element("strip").classList.toggle("two", Boolean(now.theirs));
@@ -140,11 +140,11 @@ const page = {
     page.apply(marks[kind](state.document.spans, a, b, view.duration), kind === "keep" ? "Kept" : "Removed", a, b);
     changed();
   },
-  /** What K and R act on: the selection, else, for K, the cut at the playhead. */
+  /** K and R act on the selection; without one, K acts on the cut at the playhead. */
   markSelection(kind) {
     const range = state.selection ?? (kind === "keep" ? marks.at(state.document.spans, state.position) : null);
     if (range) page.mark(kind, ...range);
-    else say("Select something first: Shift with the arrows, I and O, or Shift and drag");
+    else say("Select a section first: with Shift and the arrow keys, I and O, or Shift and drag");
   },
   select(a, b) {
     state.selection =
@@ -178,7 +178,7 @@ const page = {
     player.rate(Number(value));
     say(`Speed ${value}`);
   },
-  /** Moves the playhead; with `extend` the selection goes along with it. */
+  /** Moves the playhead; `extend` also extends the selection. */
   seek(time, extend = false) {
     const from = state.position,
       to = Math.min(view.duration, Math.max(0, time));
@@ -195,7 +195,7 @@ const page = {
     const other = side ? Math.min(range[0], state.position) : Math.max(range[1], state.position);
     page.select(other, state.position);
   },
-  /** Selects the cut before or behind the playhead. */
+  /** Selects the previous or next cut. */
   cut(by) {
     const { spans } = state.document,
       here = state.selection?.[0] ?? state.position;
@@ -246,7 +246,7 @@ for (const [id, action] of Object.entries({
   overwrite: () => state.document.overwrite(),
 }))
   element(id).addEventListener("click", action);
-// After the mouse the keys belong to the time line again, so that Space plays; who goes by keys stays where they are.
+// A mouse click returns the focus to the time line, so that Space plays. Keyboard users keep their focus.
 for (const part of ["nav", ".tools", ".title", ".banner"]) {
   for (const one of document.querySelectorAll(part)) {
     one.addEventListener("click", (event) => {
@@ -269,11 +269,11 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) state.document?.refresh().then(moved, () => {});
 });
 
-/** The file list, now and while the model still judges files. */
+/** Loads the file list, repeatedly while the model still processes files. */
 async function load() {
   const answer = await get("/api/files");
   list.show(answer.files);
-  if (answer.failure) trouble(`The model could not judge a file: ${answer.failure}`);
+  if (answer.failure) trouble(`The model could not process a file: ${answer.failure}`);
   const now = state.document;
   if (
     now &&

@@ -1,4 +1,4 @@
-// How times and cuts are written, and removed parts painted.
+// Formats times and cuts, and draws removed parts.
 
 export function clock(time, digits = 2) {
   const rounded = Math.max(0, Number(time.toFixed(digits))),
@@ -10,7 +10,7 @@ export function clock(time, digits = 2) {
 
 export const counted = (spans) => `${spans.length} ${spans.length === 1 ? "cut" : "cuts"}`;
 
-/** Slanted lines in a frame, so that what is removed is known without its colour. */
+/** Diagonal lines in a frame, so that removed parts are recognisable without colour. */
 export function hatch(context, left, top, width, height, ratio, colour) {
   context.save();
   context.beginPath();

@@ -1,10 +1,10 @@
-// Plays the recording, a region of it, or the result of the cuts; positions are always those of the recording.
+// Plays the recording, a section of it, or the result; positions always refer to the recording.
 
 import { fromResult, toResult } from "./marks.js";
 import { post } from "./calls.js";
 
 export class Player {
-  /** moved: called at every frame while it plays, and when it starts or stops. failed: with a message. */
+  /** moved: called on every frame during playback, and on start and stop. failed: called with a message. */
   constructor(audio, moved, failed) {
     Object.assign(this, {
       audio,
@@ -15,7 +15,7 @@ export class Player {
       until: Infinity,
       place: 0,
       speed: 1,
-      wish: 0,
+      request: 0,
     });
     audio.addEventListener("ended", () => this.ended());
     audio.addEventListener("pause", () => this.moved());
@@ -35,7 +35,7 @@ export class Player {
     this.audio.playbackRate = this.audio.defaultPlaybackRate = this.speed;
   }
   get playing() {
-    return this.sounding === true;
+    return this.active === true;
   }
   get position() {
     if (!this.playing || this.audio.seeking) return this.place;
@@ -45,21 +45,21 @@ export class Player {
     this.speed = speed;
     this.audio.playbackRate = this.audio.defaultPlaybackRate = speed;
   }
-  /** Plays the recording from a time to another one. */
+  /** Plays the recording from one time to another. */
   async play(from, until = Infinity) {
     this.pause();
     this.load(`/api/sound?${new URLSearchParams({ name: this.file.name })}`, null);
     this.until = until;
     await this.start(from >= this.file.duration_s - 0.02 ? 0 : from);
   }
-  /** Plays the result from the join or sound at a time. */
+  /** Plays the result from a time of the recording, or from its join if that time is removed. */
   async playResult(from, spans) {
     this.pause();
-    const wish = ++this.wish,
+    const request = ++this.request,
       file = this.file;
     try {
       const { url, duration_s } = await post("/api/preview", { name: file.name, remove: spans });
-      if (wish !== this.wish || file !== this.file) return;
+      if (request !== this.request || file !== this.file) return;
       this.load(url, spans);
       this.until = Infinity;
       const place = toResult(spans, from);
@@ -69,20 +69,20 @@ export class Player {
     }
   }
   async start(from) {
-    const wish = ++this.wish;
+    const request = ++this.request;
     this.place = from;
     this.audio.currentTime = this.preview ? toResult(this.preview, from) : from;
-    this.sounding = true;
+    this.active = true;
     this.moved();
     try {
       await this.audio.play();
     } catch (error) {
-      if (wish !== this.wish || error.name === "AbortError") return;
-      this.sounding = false;
+      if (request !== this.request || error.name === "AbortError") return;
+      this.active = false;
       this.failed(`The recording cannot be played: ${error.message}`);
     }
     const tick = () => {
-      if (wish !== this.wish || !this.playing) return;
+      if (request !== this.request || !this.playing) return;
       this.place = this.position;
       if (this.place >= this.until) {
         const end = this.until;
@@ -95,8 +95,8 @@ export class Player {
   }
   pause() {
     this.place = this.position;
-    this.wish++;
-    this.sounding = false;
+    this.request++;
+    this.active = false;
     this.audio.pause();
     this.moved();
   }
@@ -107,8 +107,8 @@ export class Player {
     this.moved();
   }
   ended() {
-    this.wish++;
-    this.sounding = false;
+    this.request++;
+    this.active = false;
     this.place = this.file.duration_s;
     this.moved();
   }

@@ -1,18 +1,18 @@
-// The mouse, pen or finger on the time line.
+// Mouse, pen and touch input on the time line.
 
 import * as marks from "./marks.js";
 
-const SLIP_PX = 4;
+const DRAG_PX = 4;
 const REACH_PX = 6;
 
-/** page: what the gestures act on; see page.js. */
+/** page: the object that the gestures act on; see page.js. */
 export function listen(page, view) {
   const line = document.getElementById("timeline"),
     { state } = page;
   const lane = (event) => (event.target.id === "overview" ? "overview" : "wave");
   const inside = (time) => Math.min(view.duration, Math.max(0, time));
 
-  /** The edge of a cut below the pointer. */
+  /** The edge of a cut at the pointer, or null. */
   function edge(event) {
     if (lane(event) === "overview" || !state.document) return null;
     const time = view.time(event.clientX);
@@ -54,7 +54,7 @@ export function listen(page, view) {
       line.style.cursor = lane(event) === "overview" ? "grab" : edge(event) ? "ew-resize" : "text";
       return;
     }
-    drag.moved ||= Math.abs(event.clientX - drag.x) >= SLIP_PX;
+    drag.moved ||= Math.abs(event.clientX - drag.x) >= DRAG_PX;
     if (drag.kind === "scroll") view.show(inside(view.time(event.clientX, "overview")) - view.span / 2);
     else if (drag.moved) {
       drag.range[1] = inside(view.time(event.clientX));
@@ -62,7 +62,7 @@ export function listen(page, view) {
         const span = drag.spans[drag.edge.index];
         drag.range = [span[1 - drag.edge.side], drag.range[1]];
       }
-      const box = view.lanes.wave.getBoundingClientRect(); // at the border the line scrolls along
+      const box = view.lanes.wave.getBoundingClientRect(); // scroll when the pointer reaches the border
       if (event.clientX > box.right - 8) view.show(view.from + view.span * 0.02);
       else if (event.clientX < box.left + 8) view.show(view.from - view.span * 0.02);
       view.draw();

@@ -1,4 +1,4 @@
-// The marks of each file that was opened, their history, and how they get to disk.
+// The labels of each opened file, their history, and how they are saved.
 
 import { History, same } from "./marks.js";
 import { get, post } from "./calls.js";
@@ -7,10 +7,10 @@ const WAIT_MS = 400;
 const RETRY_MS = 3000;
 
 export class Document {
-  /** changed: called when the state that the page shows has changed. */
+  /** changed: called when the displayed state has changed. */
   constructor(file, changed) {
     this.changed = changed;
-    this.theirs = null; // what is stored, where a save was refused
+    this.theirs = null; // the stored labels after a refused save
     this.failure = "";
     this.saving = false;
     this.take(file);
@@ -42,7 +42,7 @@ export class Document {
     this.touch();
     return true;
   }
-  /** Marks are to be saved, also if they are none. */
+  /** Schedules a save, even if there are no cuts. */
   touch() {
     this.dirty = true;
     this.suggested = false;
@@ -64,13 +64,13 @@ export class Document {
       this.failure = "";
     } catch (error) {
       if (error.status === 409) [this.theirs, this.labelled] = [error.body, error.body.labelled];
-      else this.failure = error.status ? error.message : "the server does not answer";
+      else this.failure = error.status ? error.message : "the server does not respond";
     }
     this.saving = false;
     if (this.dirty && !this.theirs) this.timer = setTimeout(() => this.save(), this.failure ? RETRY_MS : 0);
     this.changed();
   }
-  /** After a refused save: what is stored elsewhere takes the place of the marks here, which stay in the history. */
+  /** After a refused save: replaces the labels here, which stay in the history, by the stored ones. */
   takeTheirs() {
     this.history.push(this.theirs.remove);
     this.version = this.theirs.version;
@@ -79,19 +79,19 @@ export class Document {
     this.dirty = false;
     this.changed();
   }
-  /** After a refused save: the marks here take the place of what is stored, unless that has changed once more. */
+  /** After a refused save: overwrites the stored labels, unless they have changed again. */
   overwrite() {
     this.version = this.theirs.version;
     this.theirs = null;
     this.touch();
     return this.save();
   }
-  /** On coming back: what another tab has stored meanwhile, unless there is something to save here. */
+  /** When the page becomes visible: loads what another tab has stored, unless there are unsaved changes. */
   async refresh() {
     if (this.dirty || this.saving) return;
     const file = await get("/api/file", { name: this.file.name });
-    const guessed = !this.labelled && !this.suggested && file.suggested;
-    if (!this.dirty && (guessed || file.version !== this.version)) this.take(file);
+    const suggested = !this.labelled && !this.suggested && file.suggested;
+    if (!this.dirty && (suggested || file.version !== this.version)) this.take(file);
     this.changed();
   }
 }

@@ -1,17 +1,17 @@
-// Tiles of waveform and spectrogram, fetched when they are drawn; those used last are kept.
+// Tiles of waveform and spectrogram, fetched when drawn; the tiles used last are cached.
 
-const KEPT = 240;
-const AGAIN_MS = 700;
+const N_CACHED = 240;
+const POLL_MS = 700;
 
 export class Tiles {
-  /** changed: called when something new can be drawn. */
+  /** changed: called when new tiles can be drawn. */
   constructor(file, changed) {
     this.file = file;
     this.changed = changed;
     this.share = 0;
     this.peak = 0;
     this.failure = "";
-    this.round = 0; // tiles of an earlier one are shown until the new ones are there
+    this.round = 0; // tiles of an earlier round are shown until the new ones are loaded
     this.tiles = new Map();
     this.stop = new AbortController();
     this.nonce = Math.random().toString(36).slice(2);
@@ -29,24 +29,24 @@ export class Tiles {
         });
         Object.assign(this, await answer.json());
       } catch {
-        /* the server is away, or the file is closed */
+        /* the server is not reachable, or the file is closed */
       }
       this.round++;
       this.changed();
       if (this.share === 1 || this.failure) return;
-      await new Promise((done) => setTimeout(done, AGAIN_MS));
+      await new Promise((done) => setTimeout(done, POLL_MS));
     }
   }
 
-  /** The tile, or what there is of it; undefined where nothing is there yet. */
+  /** The tile, possibly incomplete; undefined if it is not loaded yet. */
   get(kind, level, index) {
     const key = `${kind}/${level}/${index}`;
     let tile = this.tiles.get(key);
     if (tile) this.tiles.delete(key);
     else tile = { round: -1, data: undefined, loading: false };
-    this.tiles.set(key, tile); // the one used last stands last
+    this.tiles.set(key, tile); // the most recently used tile is last
     if (tile.round < this.round && !tile.loading) this.load(tile, kind, key);
-    if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value);
+    if (this.tiles.size > N_CACHED) this.tiles.delete(this.tiles.keys().next().value);
     return tile.data;
   }
 
@@ -63,7 +63,7 @@ export class Tiles {
         this.changed();
       }
     } catch {
-      /* drawn when it is asked for again */
+      /* the next request loads it again */
     } finally {
       tile.loading = false;
     }

@@ -1,4 +1,4 @@
-// Draws the time line: overview, waveform, spectrogram, strip and axis on one scale of time.
+// Draws the time line: overview, waveform, spectrogram, strip and axis on a common time scale.
 
 import { total } from "./marks.js";
 import { clock, counted, hatch } from "./paint.js";
@@ -10,7 +10,7 @@ const LANES = ["overview", "wave", "mel", "strip", "axis"];
 const NARROWEST_S = 0.2;
 
 export class View {
-  /** state: what is drawn: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
+  /** state: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
   constructor(state) {
     this.state = state;
     this.from = 0;
@@ -47,7 +47,7 @@ export class View {
       span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
     this.show(around - share * span, span);
   }
-  /** Scrolls so that a time is seen; while it plays, page by page. */
+  /** Scrolls to make a time visible; during playback page by page. */
   follow(time, playing) {
     if (time < this.from || time > this.to) this.show(time - this.span * (playing ? 0.05 : 0.5));
   }
@@ -79,13 +79,13 @@ export class View {
     context.fillStyle = name === "mel" ? "#fff" : this.colours.ink;
     context.fillRect(place - ratio * 0.75, 0, Math.max(1.5, 1.5 * ratio), height);
     if (name !== "wave") return;
-    context.beginPath(); // a handle, to find it by
+    context.beginPath(); // a handle that makes the playhead visible
     context.moveTo(place - 6 * ratio, 0);
     context.lineTo(place + 6 * ratio, 0);
     context.lineTo(place, 9 * ratio);
     context.fill();
   }
-  /** Lowest and highest sample of each pixel column, as bars; removed ones in another colour. */
+  /** Lowest and highest sample of each pixel column as bars; removed parts in another colour. */
   bars(box, scale) {
     const { context, width, height, span, from } = box,
       {
