@@ -66,7 +66,7 @@ def untrained(workplace: Path) -> Callable[..., Editor]:
     def make(**sizes: int) -> Editor:
         torch.manual_seed(0)
         network = RecurrentCutter(**{"hidden_dim": 8, "num_layers": 1} | sizes).eval()
-        network.card = weights_file.make_card(network, "cleaning", FEATURES, ["cut", "keep"])
+        network.card = weights_file.make_card(network, "cutting", FEATURES, ["cut", "keep"])
         weights_file.save(Path("models/cleaner.pth"), network.state_dict())
         return Editor(network)
 
@@ -418,5 +418,5 @@ def test_weights_of_another_task_are_refused(classifier, rng) -> None:
     sound_file.write("in.wav", speech("0110", rng), RATE)
     refused(
         run_script("inference_cleaning", "--input_path", "in.wav", "--model_filename", "classifier.pth"),
-        "classification", "expected cleaning",
+        "classification", "expected cutting",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from clearmel.options.fields import flag, refuse
 
 MIXED_PRECISION = ("auto", "no", "bf16")
 SCHEDULES = ("plateau", "cosine", "none")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
