@@ -66,7 +66,7 @@ def untrained(workplace: Path) -> Callable[..., Editor]:
     def make(**sizes: int) -> Editor:
         torch.manual_seed(0)
         network = RecurrentCutter(**{"hidden_dim": 8, "num_layers": 1} | sizes).eval()
-        network.card = weights_file.make_card(network, "cleaning", FEATURES, ["cut", "keep"])
+        network.card = weights_file.make_card(network, "cutting", FEATURES, ["cut", "keep"])
         weights_file.save(Path("models/cutter.pth"), network.state_dict())
         return Editor(network)
 

@@ -19,14 +19,21 @@ from clearmel import networks
 from clearmel.audio.features import MelFeatures
 from clearmel.networks import Cutter, Denoiser, Network, Separator
 
-KINDS: dict[str, type[Network]] = {"denoising": Denoiser, "cleaning": Cutter, "separation": Separator}
+KINDS: dict[str, type[Network]] = {"denoising": Denoiser, "cutting": Cutter, "separation": Separator}
 """What the weights of a task are; those of other tasks are none of these."""
+RENAMED_TASKS = {"cleaning": "cutting"}
+"""Tasks of older cards by their present names; such weights must load for ever."""
 LARGEST = 1e9
 LEVELS = {"bound_db": (0, 1000), "knee_db": (0, 1000)}
 BOUNDS = {"look_ahead": (0, 10_000), "dropout": (0, 1), "input_dropout": (0, 1)} | LEVELS
 """Sizes that no tensor shows."""
 READ_LATER = {"temperature": (1e-6, LARGEST), "clip_s": (0, LARGEST), "threshold": (0, 1)}
 """Of the training or the scores, where they are there."""
+
+
+def current_task(task: str | None) -> str | None:
+    """The present name of a task that an older version may have named otherwise."""
+    return RENAMED_TASKS.get(task, task) if isinstance(task, str) else task
 
 
 def check(card: Mapping[str, Any]) -> None:

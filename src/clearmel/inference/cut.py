@@ -56,7 +56,7 @@ class Editor:
     @classmethod
     def load(cls, model_filename: str) -> "Editor":
         """Of the weights `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cleaning")
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting")
         assert isinstance(network, Cutter)
         return cls(network)
 
