@@ -54,7 +54,7 @@ def build(
             if faces_path is not None:  # before hours of work
                 for name in pool.clean:
                     _face(faces_path, name, options.clip_s)
-            data = MultiSpeakerMixtures(split, pool, options, features, seed, whole_start=faces_path is not None)
+            data = MultiSpeakerMixtures(split, pool, options, features, seed, from_start=faces_path is not None)
             counts[split] = len(data)
             for index in tqdm(range(len(data)), desc=split, unit="mixture", leave=False, disable=None):
                 drawn = data.drawn(index)
