@@ -22,7 +22,9 @@ class FitOptions(Options):
     patience: int = flag(0, "epochs without a better figure before stopping early, 0 for never", low=0)
     seed: int = flag(0, "of the first weights, the order and dropout", low=0)
     workers: int = flag(0, "processes that load data", low=0)
-    device: str = flag("auto", "auto (CUDA where there is a device, else the CPU), cpu, cuda or mps (Apple)", choices=DEVICES)
+    device: str = flag(
+        "auto", "auto (CUDA where there is a device, else the CPU), cpu, cuda or mps (Apple)", choices=DEVICES
+    )
     mixed_precision: str = flag(
         "auto", "of the loss: auto (bf16 on a GPU that has it), no or bf16", choices=MIXED_PRECISION
     )
