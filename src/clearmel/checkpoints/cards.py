@@ -88,8 +88,8 @@ def build(card: Mapping[str, Any], state: Mapping[str, Any]) -> Network:
         warnings.simplefilter("ignore")  # of sizes that go oddly together
         network = networks.NETWORKS[card["network"]](**card["sizes"])
     sizes, n_bins = network.sizes, features.n_fft // 2 + 1
-    heard = {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
-    for key, wanted in heard.items():
+    inputs = {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
+    for key, wanted in inputs.items():
         _expect(sizes.get(key, wanted) == wanted, f"{key} {sizes.get(key)}, but the features have {wanted}")
     _expect(sizes.get("fine_bins", 0) <= n_bins, f"fine_bins {sizes.get('fine_bins')}, but the features have {n_bins}")
     if card["task"] == "classification":

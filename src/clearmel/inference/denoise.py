@@ -87,7 +87,7 @@ def denoise_blocks(
     stream = DenoiseStream(network, sample_rate, n_channels, options)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
     if opening is not None:
-        stream.hear(opening)
+        stream.prime(opening)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()

@@ -75,7 +75,7 @@ class VoiceSeparator:
         phases = [number * self.features.hop_length // self.passes for number in range(self.passes)]
         in_row = 1 if self.faces is not None else max(1, int(WINDOW_S * self.rate) // max(1, wave.shape[1]))
         rows = (phases[first : first + in_row] for first in range(0, self.passes, in_row))
-        first_take, *takes = itertools.chain.from_iterable(self._heard(wave, row, start_s) for row in rows)
+        first_take, *takes = itertools.chain.from_iterable(self._pass(wave, row, start_s) for row in rows)
         total = first_take.copy()
         for take in takes:
             if self.faces is None:
@@ -84,7 +84,7 @@ class VoiceSeparator:
         return np.asarray(total / np.float32(self.passes), np.float32)
 
     @torch.inference_mode()
-    def _heard(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
+    def _pass(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
         """Voices (S, C, N) of a piece (C, N), once for each phase, in samples after a frame, at which it begins.
 
         The piece is heard as often in a row: what has been heard of the voices helps to tell them apart. All channels

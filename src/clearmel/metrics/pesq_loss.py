@@ -44,9 +44,9 @@ def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Ten
         smoothed = steps.clone()
         smoothed[:, 1:] = 0.8 * steps[:, 1:] + 0.2 * steps[:, :-1]
     ours = ours * smoothed[..., None]
-    heard, wanted = bands.loudness(ours), bands.loudness(theirs)
-    difference = heard - wanted
-    masked = 0.25 * torch.minimum(heard, wanted)
+    loud, wanted = bands.loudness(ours), bands.loudness(theirs)
+    difference = loud - wanted
+    masked = 0.25 * torch.minimum(loud, wanted)
     difference = (difference.abs() - masked).clamp(min=0)
     more = ((ours + 50) / (theirs + 50)) ** 1.2
     more = torch.where(more < 3, torch.zeros_like(more), more.clamp(max=12))

@@ -53,8 +53,8 @@ class BandSplitSeparator(Separator):
         )
         self.n_voices, self.n_bins, self.phase = n_voices, n_bins, phase
         self.groups = _groups(n_bins)  # (bands, bins in each), from low to high
-        heard, self.said = (3, 2) if phase else (2, 1)  # numbers for a bin that go in, and that come out for a voice
-        self.inwards = nn.ModuleList(_Banded(n_bands, heard * width, hidden_dim) for n_bands, width in self.groups)
+        n_inputs, self.said = (3, 2) if phase else (2, 1)  # numbers for a bin that go in, and that come out for a voice
+        self.inwards = nn.ModuleList(_Banded(n_bands, n_inputs * width, hidden_dim) for n_bands, width in self.groups)
         self.along_time = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.along_bands = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(hidden_dim)

@@ -87,7 +87,7 @@ class Denoiser(Network):
         """
         raise NotImplementedError
 
-    def hear(self, mel: Tensor, fine: Tensor | None = None) -> Any:
+    def prime(self, mel: Tensor, fine: Tensor | None = None) -> Any:
         """The state at the start of recordings of which something has been heard before.
 
         Args:
@@ -110,7 +110,7 @@ class Denoiser(Network):
         if n_opening:
             frames = torch.arange(n_opening, device=mel.device) % lengths[:, None]
             opening = mel.gather(1, frames[:, :, None].expand(-1, -1, mel.shape[2]))
-            state = self.hear(opening)
+            state = self.prime(opening)
         found: Tensor = self(mel, None, state)[0]
         return found
 

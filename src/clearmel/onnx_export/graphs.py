@@ -56,7 +56,7 @@ class ClassifierGraph(Graph):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """See `Graph.forward`."""
-        return (probabilities(self.network(*_whole(*tensors)), self.temperature),)
+        return (probabilities(self.network(*_unpadded(*tensors)), self.temperature),)
 
 
 class CutterGraph(Graph):
@@ -68,7 +68,7 @@ class CutterGraph(Graph):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """See `Graph.forward`."""
-        return (torch.sigmoid(self.network(*_whole(*tensors))),)
+        return (torch.sigmoid(self.network(*_unpadded(*tensors))),)
 
 
 class DenoiserGraph(Graph):
@@ -110,7 +110,7 @@ class DenoiserGraph(Graph):
         mel, fine = named["mel"], named.get("fine")
         before: Any = None
         if self.state:
-            heard = named["hidden"], named["cell"]
+            bands = named["hidden"], named["cell"]
             refined = (named["fine_hidden"], named["fine_cell"]) if fine is not None else None
             held = mel[:, :0], None if fine is None else fine[:, :0]  # none, without look-ahead
             near = (
@@ -118,11 +118,11 @@ class DenoiserGraph(Graph):
                 if self.looks_around
                 else None
             )
-            before = GainState(heard, refined, *held, 0, near=near) if isinstance(self.network, GainDenoiser) else heard
+            before = GainState(bands, refined, *held, 0, near=near) if isinstance(self.network, GainDenoiser) else bands
         estimate, factor, after = self.network(mel, fine, before)
         outputs = [estimate] if factor is None else [estimate, factor]
         if self.state:
-            parts = (after.heard, after.refined, after.near) if isinstance(after, GainState) else (after,)
+            parts = (after.bands, after.refined, after.near) if isinstance(after, GainState) else (after,)
             outputs += [tensor for part in parts for tensor in part or ()]
         return tuple(outputs)
 
@@ -145,6 +145,6 @@ def graph(network: Network, streaming: bool) -> Graph:
     return CutterGraph(network) if isinstance(network, Cutter) else ClassifierGraph(network)
 
 
-def _whole(mel: Tensor) -> tuple[Tensor, Tensor]:
+def _unpadded(mel: Tensor) -> tuple[Tensor, Tensor]:
     """A mel (1, T, M) and its lengths (1,): there is no padding."""
     return mel, torch.full((1,), mel.shape[1])
