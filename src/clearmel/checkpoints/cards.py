@@ -41,7 +41,7 @@ def check(card: Mapping[str, Any]) -> None:
 
     Raises:
         KeyError: a field is missing.
-        ValueError: one is of another kind, or says what cannot be.
+        ValueError: an entry has another type or an impossible value.
         InputError: its features contradict each other.
     """
     for key in ("task", "network"):
@@ -79,7 +79,7 @@ def build(card: Mapping[str, Any], state: Mapping[str, Any]) -> Network:
     """The network that a checked card describes, with the tensors of a state dict.
 
     Raises:
-        Exception: of any kind, where they do not fit. torch's layers raise what they like.
+        Exception: any, where they do not fit: torch's layers raise various exceptions.
     """
     features = MelFeatures(**card["features"])
     tensors = [value for value in state.values() if isinstance(value, Tensor)]

@@ -125,7 +125,7 @@ def load(path: str | Path, task: str | None) -> Network:
         network = cards.build(card, state)
     except InputError as error:
         raise InputError(f"{quoted(path)} {error.line()}") from error
-    except Exception as error:  # layers of torch raise what they like for sizes that cannot be
+    except Exception as error:  # torch's layers raise various exceptions for impossible sizes
         raise InputError(
             f"{quoted(path)} does not fit its card ({type(error).__name__}: {reason(error)[:120]}). Retrain it."
         ) from error

@@ -63,9 +63,9 @@ def open_mel(path: str | Path, n_mels: int = 80) -> npt.NDArray[np.floating]:
 
 def _of_bands(array: npt.NDArray[Any], path: str | Path, n_mels: int) -> npt.NDArray[np.floating]:
     if array.ndim != 2 or array.shape[1] != n_mels or array.shape[0] == 0:
-        hint = "Rebuild it with build_dataset.py."
+        hint = "Rebuild it with `clearmel build dataset`."
         if array.ndim == 2 and array.shape[0] == n_mels:
-            hint = "Transpose it, or rebuild it with build_dataset.py."
+            hint = "Transpose it, or rebuild it with `clearmel build dataset`."
         raise InputError(f"{quoted(path)} has shape {array.shape}; expected (frames, {n_mels}). {hint}")
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{quoted(path)} holds {array.dtype} values; expected float32.")

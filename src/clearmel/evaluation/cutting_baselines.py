@@ -1,4 +1,4 @@
-"""Other ways to tell what is kept, on the same frames: keep everything, a smoothed energy, and silero-vad."""
+"""Other systems on the same frames: keep everything, a smoothed energy threshold, and silero-vad."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ CHUNK = 512
 
 
 def predict_peers(data: CutClips, ours: Sequence[FrameDecisions]) -> dict[str, list[FrameDecisions]]:
-    """What the other systems say of each clip.
+    """The decisions of the other systems for each clip.
 
     silero-vad is left out, with a line on stderr, where its package is not installed.
 

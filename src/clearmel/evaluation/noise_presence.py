@@ -1,4 +1,4 @@
-"""How well noise is noticed behind speech: by SNR, by kind of noise, and beside simple rules that need no training."""
+"""Detection of noise behind speech: by SNR, by kind of noise, and beside simple rules without training."""
 
 import functools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RULES = ("energy_range", "flatness", "wada_snr")
 
 
 def simple_rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
-    """What the simple rules make of a wave (N,): the larger, the cleaner."""
+    """Scores of the simple rules for a wave (N,): the larger, the cleaner."""
     return {
         "energy_range": levels.dynamic_range_db(wave, sample_rate),
         "flatness": -spectral_flatness_db(wave, sample_rate),

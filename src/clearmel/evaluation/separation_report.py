@@ -1,4 +1,4 @@
-"""How well voices are told apart: figures of each mixture, beside the untouched mixture and ideal masks."""
+"""Figures of separated voices for each mixture, beside the untouched mixture and ideal masks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The gains of a denoising network on a recording's own phase, at its own rate, as the recording comes in.
+"""Block-by-block denoising: the network's gains on a recording's own phase, at its own rate.
 
 Shapes: C channels, N samples, T frames, F bins, M mel bands, K bins of the later stages.
 """
@@ -20,7 +20,7 @@ FULL = DenoiseOptions()
 
 
 class DenoiseStream:
-    """Cleans a recording of any rate and any number of channels as it comes in.
+    """Denoises a recording of any rate and any number of channels, block by block.
 
     The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
     frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
@@ -57,7 +57,7 @@ class DenoiseStream:
 
     @torch.inference_mode()
     def prime(self, sound: FloatArray) -> None:
-        """Hears (C, N) before anything comes in and gives nothing back: what it knows of voice and noise then stays."""
+        """Runs the network over an opening (C, N) and keeps only its final state as the initial state."""
         frames = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
         if frames is not None:
             self.state = self.network.prime(*frames)

@@ -18,14 +18,14 @@ from clearmel.segments.binarize import Parts, parts_to_keep
 from clearmel.segments.frames import FRAME_S
 
 KEEP_RECALL = 0.99
-"""Share of what is to be kept that the card's threshold keeps, on validation."""
+"""Keep recall on validation that sets the card's threshold."""
 OVERLAP = 0.5
-"""Of two cuts, as a share of what they cover together, from which on they are the same one."""
+"""Intersection over union from which two cuts count as the same."""
 Flags = npt.NDArray[np.bool_]
 
 
 class FrameDecisions(NamedTuple):
-    """Decisions (K,): probability of keeping, what is right, and whether that is near a change."""
+    """Decisions (K,): probability of keeping, the correct answer, and whether a label change is near."""
 
     probability: FloatArray
     keep: Flags
@@ -38,7 +38,7 @@ def concatenate(parts: Sequence[FrameDecisions]) -> FrameDecisions:
 
 
 def threshold_for_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> float:
-    """The highest threshold at which at least this share of what is to be kept is kept; 0.5 where nothing is."""
+    """The highest threshold with at least this keep recall; 0.5 where no frame is to be kept."""
     kept = np.sort(decisions.probability[decisions.keep])
     return float(kept[int((1 - share) * len(kept) + 1e-9)]) if len(kept) else 0.5
 
@@ -63,7 +63,7 @@ def figures(decisions: FrameDecisions, threshold: float) -> dict[str, float]:
 
 
 def curve(decisions: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
-    """Both recalls at many thresholds, rising; the closer the more of what is to be kept lies between them."""
+    """Both recalls at many thresholds, rising; denser where more frames to be kept lie between them."""
     kept = np.sort(decisions.probability[decisions.keep])
     levels = np.concatenate([np.linspace(0, 0.05, most // 2), np.linspace(0.05, 1, most // 4)])
     own = kept[(levels * (len(kept) - 1)).astype(int)] if len(kept) else kept

@@ -1,4 +1,4 @@
-"""How much a listener hears of the difference between two sounds, as something to train by."""
+"""A differentiable loss after PESQ's model of how listeners perceive the difference between two sounds."""
 
 import functools
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 N_BANDS = 49
 SPEECH_DB = 85.0
-"""Sound pressure level at which both are heard: of the part between 350 and 3250 Hz, averaged over all frames."""
+"""Assumed sound pressure level of both: of the part between 350 and 3250 Hz, averaged over all frames."""
 SILENT = 1e7
 """Audible power of a frame in which nobody speaks."""
 FLOOR = 1e-12

@@ -49,7 +49,7 @@ class GainDenoiser(Denoiser):
         num_layers: LSTM layers.
         dropout: between the layers, in training.
         bound_db: largest attenuation of a band.
-        look_ahead: frames after the present one that are heard before deciding.
+        look_ahead: future frames that a decision needs.
         ahead_dim: with a look-ahead, width of a convolution over the states of the present frame and of those ahead,
             which corrects the present one's; 0: the last one's state alone decides. So weights without look-ahead can
             be taken over: at first the correction is 0.
@@ -111,7 +111,7 @@ class GainDenoiser(Denoiser):
 
         A knee that is asked for stands above that of the weights; without one theirs stays.
 
-        Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
+        Its LSTM is unchanged except for the scale of its input. Its output layer, where it gives attenuation through
         softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
@@ -148,7 +148,7 @@ class GainDenoiser(Denoiser):
         return self._advanced(mel, fine, state, last, self.neighbours)
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
-        """See `Denoiser.hear`: the third stage begins anew, which costs .0003 of ESTOI; no frame waits for others."""
+        """See `Denoiser.prime`: the third stage starts from zero (it costs .0003 of ESTOI); no frame waits for others."""
         *_, state = self._advanced(mel, fine, None, False, None)
         return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
 

@@ -1,4 +1,4 @@
-"""What the flags of the scripts mean, as frozen dataclasses: defaults, help texts and checks in one place.
+"""The flags of the commands as frozen dataclasses: defaults, help texts and limits in one place.
 
 No torch here: `--help` must answer at once.
 """

@@ -1,4 +1,4 @@
-"""What is done with a recording or a list of clips."""
+"""How recordings are processed, and which clips of a list are downloaded."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ RECONSTRUCTIONS = ("gain", "griffin_lim")
 
 @dataclass(frozen=True)
 class DenoiseOptions(Options):
-    """How strongly to clean a recording."""
+    """How strongly to denoise a recording."""
 
     strength: float = flag(
         1.0, "share of the attenuation in dB: 0 leaves the recording as it is, 1 is full", low=0, high=1
@@ -25,7 +25,7 @@ class DenoiseOptions(Options):
     )
     warm_up_s: float | None = flag(
         None,
-        "seconds of a file's beginning to hear once before cleaning it (default: 4; weights of the published kind: 0)",
+        "opening seconds of a file that initialise the model's state (default: 4; weights of the published kind: 0)",
         low=0,
         high=60,
     )
@@ -36,7 +36,7 @@ RAW_FORMATS = ("s16le", "s24le", "s32le", "f32le")
 
 @dataclass(frozen=True)
 class RawOptions(Options):
-    """What sound without a header on a pipe is."""
+    """The format of sound without a header on a pipe."""
 
     raw_format: str | None = flag(
         None, f"sound on stdin and stdout has no wav header: {' / '.join(RAW_FORMATS)}", choices=RAW_FORMATS
@@ -55,7 +55,7 @@ THRESHOLD_SPAN = 3.0
 
 @dataclass(frozen=True)
 class CutOptions(Options):
-    """Which parts of a recording stay, and what becomes of the others."""
+    """Which parts of a recording stay, and whether the rest is deleted or attenuated."""
 
     threshold: float = flag(
         0.5, "probability of being kept at which a part begins (default: the weights' own)", above=0, below=1
@@ -78,7 +78,7 @@ class CutOptions(Options):
 
     @classmethod
     def of_strength(cls, strength: float, threshold: float, given: Mapping[str, Any] | None = None) -> "CutOptions":
-        """The options of one knob.
+        """The options that one strength stands for.
 
         Args:
             strength: 0 keeps breath and rhythm, 0.5 is the weights' own threshold, 1 cuts whatever is no word.

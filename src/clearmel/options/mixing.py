@@ -1,4 +1,4 @@
-"""What to mix: speech with noise, voices with voices."""
+"""Mixtures: speech with noise, voices with voices."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from clearmel.options.fields import Options, flag
 
 @dataclass(frozen=True)
 class PoolOptions(Options):
-    """Which recordings to mix, and which of them to validate on."""
+    """Recordings to mix, and those held out for validation."""
 
     clean_path: str = flag("./data/speech", "folder of clean speech, a sub-folder per speaker")
     noise_path: str = flag("./data/noise", "folder of noises")
@@ -27,7 +27,7 @@ class PoolOptions(Options):
 
 @dataclass(frozen=True)
 class BuildOptions(PoolOptions):
-    """What dataset to build."""
+    """How to build a dataset on disk."""
 
     snr_min: float = flag(-5.0, "lowest SNR in dB, between active levels", low=-100, high=100)
     snr_max: float = flag(20.0, "highest SNR in dB", low=-100, high=100)
@@ -51,9 +51,9 @@ class BuildOptions(PoolOptions):
 
 @dataclass(frozen=True)
 class MixOptions(PoolOptions):
-    """How to mix speech and noise anew for every step of training."""
+    """How to mix speech and noise on the fly in training."""
 
-    noise_path: str = flag("", "folder of noises: mix them with the speech in --clean_path anew for every step")
+    noise_path: str = flag("", "folder of noises: mixed on the fly with the speech in --clean_path")
     val_fraction: float = flag(
         0.1, "share of the speakers and of the noises drawn for validation, 0 for none", low=0, below=1
     )
@@ -77,7 +77,7 @@ class MixOptions(PoolOptions):
 
 @dataclass(frozen=True)
 class MultiSpeakerOptions(PoolOptions):
-    """How to mix voices anew for every step of training."""
+    """How to mix voices on the fly in training."""
 
     noise_path: str = flag("", "folder of noises to lay under the voices (default: none)")
     val_fraction: float = flag(0.1, "share of the speakers drawn for validation, 0 for none", low=0, below=1)

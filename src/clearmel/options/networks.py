@@ -1,4 +1,4 @@
-"""Which network of which sizes, and what it hears."""
+"""Which network, of which sizes, on which features."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
 
 @dataclass(frozen=True)
 class FeatureOptions(Options):
-    """What a mel is; a number that is not given is that of the preset."""
+    """Numbers of the mel features; one that is not given is the preset's."""
 
     features: str = flag(
         "mel80",
@@ -74,7 +74,7 @@ CLASSIFIERS = (
 class ClassifierOptions(Options):
     """Which classifier; a size that is not given is as published."""
 
-    network: str = flag("lstm", f"what is trained: {' / '.join(CLASSIFIERS)}", choices=CLASSIFIERS)
+    network: str = flag("lstm", f"network: {' / '.join(CLASSIFIERS)}", choices=CLASSIFIERS)
     hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width", low=1)
     num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers", low=1)
     scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual", low=1)
@@ -95,9 +95,9 @@ CUTTERS = ("crnn", "conv1d")
 
 @dataclass(frozen=True)
 class CutterOptions(Options):
-    """Which network decides what is kept; a size that is not given is the network's own."""
+    """Which cutter; a size that is not given is the network's default."""
 
-    network: str = flag("crnn", "what is trained: crnn, or conv1d as in the original system", choices=CUTTERS)
+    network: str = flag("crnn", "network: crnn, or conv1d as in the original system", choices=CUTTERS)
     hidden_dim: int | None = flag(None, "crnn: width", low=1)
     num_layers: int | None = flag(None, "crnn: layers of the GRU", low=1)
     members: int | None = flag(None, "crnn: networks whose answers are averaged", low=1)
@@ -116,15 +116,15 @@ SEPARATORS = ("band_split", "looking_to_listen", "looking_to_listen_faces")
 
 @dataclass(frozen=True)
 class SeparatorOptions(Options):
-    """Which network tells voices apart; a size that is not given is the network's own."""
+    """Which separator; a size that is not given is the network's default."""
 
-    network: str = flag("band_split", f"what is trained: {' / '.join(SEPARATORS)}", choices=SEPARATORS)
+    network: str = flag("band_split", f"network: {' / '.join(SEPARATORS)}", choices=SEPARATORS)
     hidden_dim: int | None = flag(None, "width", low=1)
     num_layers: int | None = flag(None, "band_split: blocks", low=1)
     channels: int | None = flag(None, "looking_to_listen: width of the convolutions", low=1)
     linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers", low=1)
     dropout: float | None = flag(None, "in training", low=0, below=1)
-    phase: bool = flag(False, "band_split: hear phases, too, and answer with complex masks; wants many hours of speech")
+    phase: bool = flag(False, "band_split: phases as input and complex masks as output; needs many hours of speech")
     n_fft: int = flag(1024, "length of the window and the FFT in samples at 16 kHz")
     win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
     hop_length: int = flag(512, "samples from frame to frame; half of it costs twice as much")

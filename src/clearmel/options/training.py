@@ -1,4 +1,4 @@
-"""How to train, what by, and how recordings are changed in it."""
+"""How to train: optimisation, losses, augmentation."""
 
 from dataclasses import dataclass
 
@@ -36,15 +36,15 @@ class FitOptions(Options):
 
 @dataclass(frozen=True)
 class LossOptions(Options):
-    """What the denoiser is taught by, where it hears waves; the errors are added with these weights."""
+    """Weights of the denoiser's losses, where it trains on waves."""
 
     mel_weight: float = flag(0.5, "weight of the squared error of the log-mels", low=0)
     spectrum_weight: float = flag(1.0, "weight of the error of the compressed spectrum", low=0)
     complex_share: float = flag(0.3, "share of phases in the error of the compressed spectrum", low=0, high=1)
     sdr_weight: float = flag(0.0, "weight of the negative SI-SDR in bels", low=0)
     resolution_weight: float = flag(0.0, "weight of the multi-resolution STFT error", low=0)
-    loudness_weight: float = flag(0.0, "weight of the difference that a listener hears, in points of opinion", low=0)
-    intelligibility_weight: float = flag(0.0, "weight of the share of speech that cannot be understood", low=0)
+    loudness_weight: float = flag(0.0, "weight of the PESQ loss, in points of the mean opinion score", low=0)
+    intelligibility_weight: float = flag(0.0, "weight of 1 - ESTOI", low=0)
 
     def contradictions(self) -> list[tuple[bool, str]]:
         """All errors with a weight of 0."""
@@ -53,13 +53,13 @@ class LossOptions(Options):
 
     @property
     def of_waves(self) -> bool:
-        """Whether the estimate must become a wave again to be judged."""
+        """Whether a loss needs the estimate as a wave."""
         return any((self.sdr_weight, self.resolution_weight, self.loudness_weight, self.intelligibility_weight))
 
 
 @dataclass(frozen=True)
 class AugmentOptions(Options):
-    """How labelled sounds are changed in training; nothing is by default."""
+    """Augmentation of labelled recordings; none by default."""
 
     speed: float = flag(
         0.0, "largest change of the speed and pitch of sound files: 0.1 is 0.9 to 1.1 times", low=0, high=0.5

@@ -94,7 +94,7 @@ def _write(
 
 
 def _face(folder: str, name: str, seconds: float) -> FloatArray:
-    """Embeddings (P, 512) of the first face of a clip, as build_face_embeddings.py writes them: (P, n, 512)."""
+    """Embeddings (P, 512) of the first face of a clip, as `clearmel build face_embeddings` writes them: (P, n, 512)."""
     faces = read_embeddings(Path(folder, name).with_suffix(".npy"))
     cropped: FloatArray = crop_embeddings(faces.transpose(1, 0, 2)[:1], 0.0, seconds)[0]
     return cropped

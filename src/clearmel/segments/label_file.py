@@ -161,7 +161,7 @@ class LabelFile:
             if not isinstance(entries, dict) or not all(isinstance(value, kinds) for value in entries.values()):
                 raise InputError(
                     f"{quoted(self.path)} holds no labels; expected a list of 0 and 1 for each clip, or a file that "
-                    "label_audio.py made."
+                    "`clearmel label` made."
                 )
             self._data, self._seen = data, stamp
         return self._data["files"] if self._spans else self._data
