@@ -2,7 +2,7 @@
 
 Each system runs in a process of its own with one thread, one core, twice over all files (the faster pass counts). A
 constant delay of a system is found by cross-correlation with its input and removed before anything is measured. The
-pairs are folders of 16 kHz sound files of the same names, as `build_dataset.py --save_audio` leaves them in
+pairs are folders of 16 kHz sound files of the same names, as `clearmel build dataset --save_audio` leaves them in
 <output_path>/audio/<split>/noisy and /clean; its mix.csv gives the SNRs.
 """
 

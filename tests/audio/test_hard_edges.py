@@ -51,7 +51,7 @@ def test_an_empty_folder(denoiser: Network, classifier: Network, workplace: Path
 
 def test_a_folder_without_sides(denoiser: Network, workplace: Path) -> None:
     Path("d").mkdir()
-    refused(run_script("eval_denoising", "--dataset_path", "d"), "no folder 'noisy'", "build_dataset.py")
+    refused(run_script("eval_denoising", "--dataset_path", "d"), "no folder 'noisy'", "clearmel build dataset")
 
 
 def test_a_missing_partner(tree: Path, denoiser: Network) -> None:

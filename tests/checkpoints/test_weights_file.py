@@ -8,7 +8,8 @@ import torch
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
-from clearmel.networks import LSTMClassifier, LSTMDenoiser, Network
+from clearmel.networks import LSTMClassifier, LSTMDenoiser, Network, RecurrentCutter
+from clearmel.tasks import CuttingTask
 
 
 def test_a_file_is_exactly_the_state_dict_and_rebuilds_its_network(save_network: Callable[..., Network]) -> None:
@@ -58,6 +59,16 @@ def test_the_original_classifier_runs_unchanged() -> None:
     wanted = last @ state["hidden2class.weight"][0] + state["hidden2class.bias"][0]
     padded = torch.cat([mel, torch.full((13, 80), 5.0)])
     torch.testing.assert_close(network(padded[None], torch.tensor([40]))[0, 0], wanted)
+
+
+def test_weights_whose_card_says_cleaning_load_as_cutting(save_network: Callable[..., Network]) -> None:
+    saved = save_network(RecurrentCutter(hidden_dim=4, num_layers=1), "cleaning", "old.pth")
+    assert torch.load("models/old.pth", weights_only=True)["_extra_state"]["task"] == "cleaning"
+    loaded = weights_file.load("models/old.pth", CuttingTask.name)
+    assert loaded.card == saved.card | {"task": "cutting"}
+    assert loaded.state_dict()["_extra_state"]["task"] == "cutting"
+    with pytest.raises(InputError, match="weights for cutting; expected denoising"):
+        weights_file.load("models/old.pth", "denoising")
 
 
 def test_weights_of_another_task_are_refused(denoiser: Network) -> None:

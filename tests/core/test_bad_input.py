@@ -291,7 +291,7 @@ HOSTILE: dict[str, tuple[Network, str, Callable[[dict[str, Any]], object]]] = {
                              lambda state: state["_extra_state"].update(scores="x")),
     "a temperature in words": (LSTMClassifier(hidden_dim=4), "classification", card_of("scores", "temperature", "x")),
     "a length that is none": (LSTMClassifier(hidden_dim=4), "classification", card_of("training", "clip_s", math.nan)),
-    "a threshold in words": (RecurrentCutter(hidden_dim=4), "cleaning", card_of("scores", "threshold", "\n\x1b[2J")),
+    "a threshold in words": (RecurrentCutter(hidden_dim=4), "cutting", card_of("scores", "threshold", "\n\x1b[2J")),
     "a card that is a tensor": (LSTMDenoiser(hidden_dim=4), "denoising",
                                 lambda state: state.update(_extra_state=torch.zeros(3))),
     "a task of many letters": (LSTMDenoiser(hidden_dim=4), "denoising",
@@ -323,7 +323,7 @@ def test_weights_without_what_a_card_may_lack() -> None:
 
     path = saved(LSTMClassifier(hidden_dim=4), "classification", less, labels=SIDES)
     assert WindowClassifier.load(path).temperature == 1
-    path = saved(RecurrentCutter(hidden_dim=4), "cleaning", less)
+    path = saved(RecurrentCutter(hidden_dim=4), "cutting", less)
     assert Editor.load(path).threshold == 0.5
 
 

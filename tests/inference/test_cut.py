@@ -66,7 +66,7 @@ def untrained(workplace: Path) -> Callable[..., Editor]:
     def make(**sizes: int) -> Editor:
         torch.manual_seed(0)
         network = RecurrentCutter(**{"hidden_dim": 8, "num_layers": 1} | sizes).eval()
-        network.card = weights_file.make_card(network, "cleaning", FEATURES, ["cut", "keep"])
+        network.card = weights_file.make_card(network, "cutting", FEATURES, ["cut", "keep"])
         weights_file.save(Path("models/cutter.pth"), network.state_dict())
         return Editor(network)
 
@@ -205,7 +205,7 @@ def test_pieces_of_a_long_recording_carry_their_own_labels(workplace: Path, rng:
         ('{"talk_00": [0, 2]}', ("talk_00", "0 and 1")),
         ('{"talk_00": "keep"}', ("labels.json", "no labels")),
         ('{"talk_00": [1, 0', ("labels.json", "not readable JSON")),
-        ('{"other": [1, 0]}', ("none of its 12 recordings", "label_audio.py")),
+        ('{"other": [1, 0]}', ("none of its 12 recordings", "clearmel label")),
         (json.dumps({"talk_00": [1] * 200}), ("talk_00.wav", "200 labels", "at most 61")),
         (json.dumps({f"talk_{k:02d}": [1] * 61 for k in range(12)}), ("all labels are keep",)),
     ],

@@ -132,7 +132,7 @@ def test_a_mels_beginning_is_heard_once_whatever_stands_beside_it(sizes: dict[st
         found = network.estimate(mel, lengths, 60)
         for row, length in enumerate(lengths.tolist()):
             own = mel[row : row + 1, :length]
-            wanted = network(own, None, network.hear(own[:, torch.arange(60) % length]))[0]
+            wanted = network(own, None, network.prime(own[:, torch.arange(60) % length]))[0]
             alone = denoise.estimate_mel(network, own[0].numpy(), DenoiseOptions(warm_up_s=60 * 256 / 16000))
             stop = length - network.look_ahead * (length < 90)  # what stands beside it is what lies ahead there
             torch.testing.assert_close(found[row, :stop], wanted[0, :stop])

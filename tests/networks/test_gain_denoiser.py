@@ -126,8 +126,8 @@ def test_hearing_leaves_the_state_that_cleaning_leaves_but_for_the_third_stage(r
     mel = torch.from_numpy(rng.normal(0.2, 0.3, (1, 60, 80)).astype(np.float32))
     fine = torch.from_numpy(rng.normal(0, 0.2, (1, 60, 32)).astype(np.float32))
     with torch.no_grad():
-        heard, (*_, cleaned) = network.hear(mel, fine), network(mel, fine, None, False)
-        for ours, theirs in zip((*heard.heard, *heard.refined), (*cleaned.heard, *cleaned.refined), strict=True):
+        heard, (*_, cleaned) = network.prime(mel, fine), network(mel, fine, None, False)
+        for ours, theirs in zip((*heard.bands, *heard.refined), (*cleaned.bands, *cleaned.refined), strict=True):
             torch.testing.assert_close(ours, theirs)
         assert cleaned.mel.shape[1] == 2  # held back for the look-ahead
         assert (heard.mel.shape[1], heard.fine.shape[1], heard.skip, heard.near) == (0, 0, 2, None)

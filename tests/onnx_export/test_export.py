@@ -182,7 +182,7 @@ def test_the_example_cleans_as_inference_audio_does(
     [
         ("classification", FullyConnected()),
         ("classification", MultiHeadAttention(n_classes=3, hidden_dim=8)),
-        ("cleaning", ConvolutionalCutter(levels=2)),
+        ("cutting", ConvolutionalCutter(levels=2)),
         ("denoising", LSTMDenoiser(attenuation=True, num_layers=2)),
         ("denoising", GainDenoiser(look_ahead=2, fine_bins=16, fine_dim=8, knee_db=0.5)),
         ("denoising", GainDenoiser(fine_bins=16, fine_dim=8, near_dim=4)),

@@ -117,11 +117,11 @@ def test_bad_input_is_named(workplace: Path) -> None:
 
     refused(run_script(*build("none.txt")), "none.txt", "does not exist")
     refused(run_script(*build("empty.txt")), "empty.txt holds no text")
-    refused(run_script(*build("odd.txt")), "odd.txt is no text in UTF-8")
+    refused(run_script(*build("odd.txt")), "odd.txt is not text in UTF-8")
     refused(run_script(*build(folder="text.txt")), "text.txt")
     refused(run_script(*build()), "voices holds no .bin")
     np.zeros(100, np.float32).tofile("voices/a.bin")
-    refused(run_script(*build()), "a.bin is no voice")
+    refused(run_script(*build()), "a.bin is not a voice")
     np.full(512, np.nan, np.float32).tofile("voices/a.bin")
     refused(run_script(*build()), "a.bin holds NaN")
     np.zeros(512, np.float32).tofile("voices/a.bin")

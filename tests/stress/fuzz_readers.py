@@ -192,16 +192,16 @@ SCRIPTS: dict[str, list[list[str]]] = {
     "sound": [
         ["inference_audio.py", "--input_path", "CASE", "--output_path", "o.wav", "--model_filename", "denoiser.pth"],
         ["inference_classification.py", "--input_path", "CASE", "--model_filename", "classifier.pth"],
-        ["inference_cleaning.py", "--input_path", "CASE", "--output_path", "o.wav", "--model_filename", "cutter.pth"],
+        ["inference_cutting.py", "--input_path", "CASE", "--output_path", "o.wav", "--model_filename", "cutter.pth"],
         ["inference_separation.py", "--input_path", "CASE", "--output_path", "o", "--model_filename", "separator.pth"],
     ],
     "pipe": [["inference_audio.py", "--input_path", "-", "--output_path", "o.wav", "--model_filename", "lstm.pth"]],
     "labels of the page": [
-        ["inference_cleaning.py", "--input_path", "clips/a.wav", "--labels_path", "CASE", "--timeline_only",
+        ["inference_cutting.py", "--input_path", "clips/a.wav", "--labels_path", "CASE", "--timeline_only",
          "--model_filename", "cutter.pth"],
     ],
     "labels to train on": [
-        ["eval_cleaning.py", "--dataset_path", "clips", "--labels_path", "CASE", "--no_peers", "--model_filename",
+        ["eval_cutting.py", "--dataset_path", "clips", "--labels_path", "CASE", "--no_peers", "--model_filename",
          "cutter.pth", "--device", "cpu"],
     ],
     "ESC-50's table": [
@@ -213,7 +213,7 @@ SCRIPTS: dict[str, list[list[str]]] = {
         ["inference_spectrogram.py", "--input_path", "mel.npy", "--output_path", "o.npy", "--model_filename", "CASE",
          "--no_plots"],
         ["inference_classification.py", "--input_path", "clips/a.wav", "--model_filename", "CASE"],
-        ["inference_cleaning.py", "--input_path", "clips/a.wav", "--output_path", "o.wav", "--model_filename", "CASE"],
+        ["inference_cutting.py", "--input_path", "clips/a.wav", "--output_path", "o.wav", "--model_filename", "CASE"],
         ["inference_separation.py", "--input_path", "clips/a.wav", "--output_path", "o", "--model_filename", "CASE"],
     ],
     "resume file": [

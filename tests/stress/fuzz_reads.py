@@ -142,7 +142,7 @@ def read_weights(path: Path) -> None:
         row = judge.row(heard.mean())
         assert 0 <= row["probability"] <= 1
         judge.others(row, 3)
-    elif task == "cleaning":
+    elif task == "cutting":
         assert all(0 <= p <= 1 for p in Editor.load(file).marks(short))
     else:
         for track in separate_file(VoiceSeparator.load(file), short, Path("voices")):

@@ -255,7 +255,7 @@ def networks() -> dict[str, tuple[str, Network, MelFeatures, list[str], dict[str
         "lstm": ("denoising", LSTMDenoiser(hidden_dim=4), mel, [], {}, {}),
         "classifier": ("classification", LSTMClassifier(hidden_dim=4), mel, sides, {"clip_s": 0.2}, scores),
         "classes": ("classification", LSTMClassifier(n_classes=3, hidden_dim=4), mel, ["a", "b", "c"], {}, scores),
-        "cutter": ("cleaning", RecurrentCutter(hidden_dim=4, num_layers=1), mel, [], {}, {"threshold": 0.4}),
+        "cutter": ("cutting", RecurrentCutter(hidden_dim=4, num_layers=1), mel, [], {}, {"threshold": 0.4}),
         "separator": ("separation", BandSplitSeparator(n_bins=257, hidden_dim=4, num_layers=1), short, [], {}, {}),
     }  # fmt: skip
 
@@ -281,7 +281,7 @@ def bad_cards() -> dict[str, bytes]:
         for part, key, value in changes:
             changed = card | {part: card[part] | {key: value}}
             found[f"{name} of {key} {str(value)[:12]}"] = pth(state | {"_extra_state": changed})
-        for task in ("denoising", "classification", "cleaning", "separation") if card else ():
+        for task in ("denoising", "classification", "cutting", "separation") if card else ():
             if task == card["task"]:
                 continue
             found[f"{name} for {task}"] = pth(state | {"_extra_state": card | {"task": task}})

@@ -23,11 +23,10 @@ import numpy as np
 import torch
 import torch._dynamo  # or every process would import it in its first step
 
-import build_dataset
-import inference_audio
-import train_denoising
 from clearmel.audio import sound_file
 from clearmel.checkpoints import weights_file
+from clearmel.cli import build_dataset, train_denoising
+from clearmel.cli.denoise import inference_audio
 from clearmel.core.errors import InputError
 from clearmel.core.npy import read_mel, write_array
 from clearmel.segments.label_file import LabelFile
@@ -123,7 +122,7 @@ def training(killed: Killed, kills: int) -> str:
 
 
 def building(killed: Killed, kills: int) -> str:
-    """Built again after every kill, in the same folder until it is whole; its bytes are those of a straight build."""
+    """Built again after every kill, in one folder until it is complete; its bytes are those of a straight build."""
     command = ["--val_speakers", "ru", "--val_noises", "val_market", "--workers", "1"]
     command += ["--clean_path", str(ROOT / "data/speech"), "--noise_path", str(ROOT / "data/noise")]
 
@@ -131,7 +130,7 @@ def building(killed: Killed, kills: int) -> str:
         build_dataset.main([*command, "--output_path", folder])
 
     killed.run(lambda _: build("straight"), 0)
-    number, wholes, same = 0, 0, True
+    number, finished, same = 0, 0, True
     while killed.kills < kills:
         done, _ = killed.run(lambda _, folder=f"killed{number}": build(folder), 1.5)
         for mel in Path(f"killed{number}").rglob("*/[!.]*.npy"):
@@ -140,8 +139,8 @@ def building(killed: Killed, kills: int) -> str:
             killed.run(lambda _, folder=f"killed{number}": build(folder), 0)
             same = same and _tree("straight") == _tree(f"killed{number}")
             shutil.rmtree(f"killed{number}")
-            number, wholes = number + 1, wholes + 1
-    return f"{wholes} sets finished after kills; all equal to a straight build: {same}"
+            number, finished = number + 1, finished + 1
+    return f"{finished} sets finished after kills; all equal to a straight build: {same}"
 
 
 def labelling(killed: Killed, kills: int) -> str:
@@ -203,29 +202,29 @@ def saving(killed: Killed, kills: int) -> str:
     return f"{versions} versions of three files confirmed; older or damaged: {older}"
 
 
-def cleaning(killed: Killed, kills: int) -> str:
-    """A folder of recordings is cleaned: what is there is whole, and the next run ends as one that was never killed."""
+def denoising(killed: Killed, kills: int) -> str:
+    """A folder is denoised: every file that exists is complete, and the next run ends as one that was never killed."""
     for index in range(12):
         wave = 0.1 * np.random.default_rng(index).standard_normal(16000 + 4000 * index)
         sound_file.write(Path("noisy", f"{index}.wav"), wave.astype(np.float32), 16000)
 
-    def clean(folder: str) -> None:
-        inference_audio.main(["--input_path", "noisy", "--output_path", folder])
+    def denoise(folder: str) -> None:
+        inference_audio(["--input_path", "noisy", "--output_path", folder])
 
-    killed.run(lambda _: clean("straight"), 0)
-    number, wholes, same = 0, 0, True
+    killed.run(lambda _: denoise("straight"), 0)
+    number, finished, same = 0, 0, True
     while killed.kills < kills:
-        done, _ = killed.run(lambda _, folder=f"killed{number}": clean(folder), 1.2)
-        for cleaned in Path(f"killed{number}").glob("[!.]*"):
-            same = same and _alike(cleaned, Path("straight", cleaned.name))
+        done, _ = killed.run(lambda _, folder=f"killed{number}": denoise(folder), 1.2)
+        for denoised in Path(f"killed{number}").glob("[!.]*"):
+            same = same and _alike(denoised, Path("straight", denoised.name))
         if done or killed.kills == kills:
-            killed.run(lambda _, folder=f"killed{number}": clean(folder), 0)
+            killed.run(lambda _, folder=f"killed{number}": denoise(folder), 0)
             same = same and _tree("straight") == _tree(f"killed{number}")
-            number, wholes = number + 1, wholes + 1
-    return f"{wholes} folders finished after kills; every file equal to that of a straight run: {same}"
+            number, finished = number + 1, finished + 1
+    return f"{finished} folders finished after kills; every file equal to that of a straight run: {same}"
 
 
-WORK = {work.__name__: work for work in (training, building, labelling, saving, cleaning)}
+WORK = {work.__name__: work for work in (training, building, labelling, saving, denoising)}
 
 
 def _alike(one: str | Path, other: str | Path) -> bool:

@@ -25,7 +25,7 @@ OPTIONS = FitOptions(epochs=4, batch_size=2, device="cpu")
 
 
 def task(tree: Path, name: str = "denoising", **sizes: float) -> Task:
-    if name in ("cleaning", "separation"):
+    if name in ("cutting", "separation"):
         return of_sounds(tree.parent / "sounds", name, SIZES | sizes)
     return TASKS[name](Source(str(tree)), sizes=SIZES | sizes)  # type: ignore[arg-type]
 
@@ -42,7 +42,7 @@ def of_sounds(root: Path, name: str, sizes: dict[str, float]) -> Task:
         keep = [int(talks[min(15999, 640 * k)]) for k in range(26)]
         labels = {f"{speaker}_{number}": keep for speaker in ("low", "high") for number in range(3)}
         (root / "labels.json").write_text(json.dumps(labels))
-    if name == "cleaning":
+    if name == "cutting":
         return CuttingTask(Source(str(root), val_fraction=0.3), MelFeatures(n_fft=512, hop_length=160), sizes)
     voices = MultiSpeakerOptions(clean_path=str(root), val_clean_path=str(root), clip_s=0.5, epoch_items=6, val_items=2)
     return SeparationTask(Source(), MelFeatures(n_fft=512, hop_length=256), sizes, voices=voices)

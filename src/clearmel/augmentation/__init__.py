@@ -1,1 +1,1 @@
-"""Changes of waves and mels for training: mixing, recording chains, reverberation, synthetic noise."""
+"""Augmentation of waves and mels for training: mixing, recording chains, reverberation, synthetic noise."""

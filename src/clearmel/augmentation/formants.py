@@ -1,4 +1,4 @@
-"""Other voices out of the ones there are, so that a network trained on a few speakers does not learn them by heart."""
+"""Formant-shift augmentation: more voices from few speakers, against overfitting to these speakers."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ WINDOW, HOP = 512, 128
 
 
 def shift_formants(wave: FloatArray, ratio: float, sample_rate: int = 16000) -> FloatArray:
-    """The wave with its resonances moved, as of a shorter or longer throat; pitch and tempo stay.
+    """Shifts the formants of a voice, as a shorter or longer vocal tract would; pitch and tempo stay.
 
-    In each frame of an STFT the cepstrally smoothed envelope is stretched along frequency, and the spectrum follows by
-    the ratio of the two. Source: vocal tract length perturbation (Jaitly and Hinton, ICML 2013 workshop), applied to
-    the wave.
+    In each STFT frame the cepstrally smoothed envelope is stretched along frequency, and the spectrum is multiplied by
+    the ratio of the new to the old envelope. Source: vocal tract length perturbation (Jaitly and Hinton, ICML 2013
+    workshop), applied to the wave.
 
     Args:
         wave: (N,).
-        ratio: of the new resonances' frequencies to the old ones, 0.7 to 1.4; 1 changes nothing.
+        ratio: new formant frequencies divided by old ones, 0.7 to 1.4; 1 changes nothing.
         sample_rate: in Hz, 8000 or more.
 
     Returns:
@@ -31,14 +31,14 @@ def shift_formants(wave: FloatArray, ratio: float, sample_rate: int = 16000) -> 
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     level = np.log(power + 1e-5 * power.mean() + 1e-20) / 2
     cepstrum = np.fft.irfft(level, axis=1)
-    quefrencies = round(0.0018 * sample_rate)  # below the period of the highest voice
+    quefrencies = round(0.0018 * sample_rate)  # shorter than the pitch period of the highest voice
     cepstrum[:, quefrencies : WINDOW - quefrencies + 1] = 0
     envelope = np.fft.rfft(cepstrum, axis=1).real
-    place = np.minimum(np.arange(WINDOW // 2 + 1) / ratio, WINDOW // 2)
-    low = place.astype(np.int64)
-    high, part = np.minimum(low + 1, WINDOW // 2), (place - low).astype(np.float32)
+    source_bin = np.minimum(np.arange(WINDOW // 2 + 1) / ratio, WINDOW // 2)
+    low = source_bin.astype(np.int64)
+    high, part = np.minimum(low + 1, WINDOW // 2), (source_bin - low).astype(np.float32)
     moved = envelope[:, low] * (1 - part) + envelope[:, high] * part
-    spectrum *= np.exp(np.clip(moved - envelope, -2.3, 2.3))  # 20 dB either way
+    spectrum *= np.exp(np.clip(moved - envelope, -2.3, 2.3))  # at most 20 dB up or down
     frames = np.fft.irfft(spectrum, axis=1).astype(np.float32) * (window * np.float32(HOP * 2 / WINDOW))
     blocks = frames.reshape(len(frames), WINDOW // HOP, HOP)
     total = np.zeros((len(frames) + WINDOW // HOP - 1, HOP), np.float32)

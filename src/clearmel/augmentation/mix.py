@@ -1,7 +1,7 @@
-"""Speech + noise at an SNR, rooms, and the recording chain that both pass through.
+"""Mixes speech and noise at an SNR, with reverberation and a recording chain.
 
-A mixture is drawn as a `Recipe` (plain numbers and names, all from one seed) and then cooked; the same recipe gives
-the same bytes. Waves are (N,) float32 in [-1, 1].
+A mixture is first drawn as a `Recipe` (numbers and names from one seed) and then computed by `mix`; equal recipes give
+equal bytes. Waves are (N,) float32 in [-1, 1].
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from clearmel.core.file_io import FloatArray
 
 @dataclass(frozen=True)
 class Recipe:
-    """One mixture: which noises (none: the speech stays alone), at which SNR, through which chain.
+    """The parameters of one mixture: its noises (may be empty), their SNR and the recording chain.
 
-    clip_db: the noisy side is cut off this far below its peak.
+    noise_tilt_db: spectral tilt of the noise alone. clip_db: the noisy side is clipped this far below its peak.
     """
 
     noises: tuple[str, ...]
@@ -34,7 +34,7 @@ class Recipe:
 
 
 def random_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
-    """A piece of `noise` of n_samples from a random place, repeated with 50 ms cross-fades if it is too short."""
+    """A segment of n_samples from a random position; shorter noises are looped with cross-fades of 50 ms."""
     fade = min(800, len(noise) // 4)
     if len(noise) < n_samples and fade:
         ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -47,7 +47,7 @@ def random_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
 
 
 def audible_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
-    """A piece as `stretch` gives it, drawn anew while it is silent; if need be the start of the sound."""
+    """As `random_segment`, redrawn up to eight times while silent; then the segment that starts at the peak."""
     for _ in range(8):
         part = random_segment(noise, n_samples, rng)
         if np.isfinite(active_level_db(part)):
@@ -61,15 +61,15 @@ def mix(
     load: Callable[[str], FloatArray],
     sample_rate: int = 16000,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cooks a recipe.
+    """Computes the pair of waves that a recipe describes.
 
-    The room is put around the speech, the noise is added at the SNR between their active levels, then both sides
-    pass the same chain; last, the noisy side may clip. A pair that would clip by itself is lowered as a whole.
+    The speech is reverberated, the noise is added at the SNR between active levels, and both sides pass the same chain;
+    last, the noisy side may be clipped. If either side exceeds full scale, both are attenuated equally.
 
     Args:
         speech: (N,), not silent.
-        recipe: what to do.
-        load: gives the wave of a name in `recipe.noises`.
+        recipe: parameters of the mixture.
+        load: returns the wave of a name in `recipe.noises`.
         sample_rate: of all waves in Hz.
 
     Returns:
@@ -88,14 +88,14 @@ def mix(
     for name in recipe.noises:
         part = coloured_noise(len(clean), rng) if name == "coloured" else audible_segment(load(name), len(clean), rng)
         level = active_level_db(part, sample_rate)
-        if np.isfinite(level):  # several noises: each within 6 dB of the first
+        if np.isfinite(level):  # with several noises, each level is drawn from a range of 6 dB
             noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
     if recipe.noise_tilt_db is not None:
         noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
     levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
     if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
         silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
-        raise InputError(f"{silent} is silent in the chosen piece; expected sound.")
+        raise InputError(f"{silent} is silent in the chosen segment; expected sound.")
     noisy = clean
     if recipe.noises:
         noisy = clean + noise * np.float32(10 ** ((levels[0] - levels[1] - recipe.snr_db) / 20))
@@ -117,7 +117,7 @@ def mix(
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as one row of mix.csv."""
+    """A recipe as a row of mix.csv."""
     chain = recipe.chain
     return {
         "noise": " + ".join(recipe.noises),

@@ -19,16 +19,16 @@ CODECS = {
     "mulaw": ("WAV", "ULAW", 8000),
     "gsm": ("WAV", "GSM610", 8000),
 }
-"""name: libsndfile container, sample format, the rate in Hz at which it runs."""
+"""Name: libsndfile container, sample format, sample rate in Hz."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A recording chain, the same for the clean and the noisy side; None leaves a step out.
+    """A recording chain, equal for the clean and the noisy side; None skips a step.
 
-    floor_db: hiss of the room or device, this far below the speech. level_db: active-speech level of the clean side
+    floor_db: hiss of the room or device in dB below the speech. level_db: active-speech level of the clean side
     in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
-    CODECS. room: see `Room`. early: the clean side keeps only the room's first 50 ms.
+    CODECS. room: see `Room`. early: the clean side has only the first 50 ms of the reverberation.
     """
 
     floor_db: float | None = None
@@ -64,7 +64,7 @@ def draw_chain(rng: Rng, augment: bool, reverb: float, policy: AugmentationPolic
 
 
 def filter_bands(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray:
-    """Tilt and band limits as zero-phase gains: both sides keep their alignment."""
+    """Applies tilt and band limits as zero-phase gains, so that both sides stay aligned."""
     if chain.tilt_db is None and chain.highpass_hz is None and chain.lowpass_hz is None:
         return wave
     n_fft = 1 << (len(wave) + sample_rate // 10).bit_length()
@@ -82,7 +82,7 @@ def filter_bands(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray
 
 
 def apply_codec(wave: FloatArray, sample_rate: int, codec: str) -> FloatArray:
-    """The wave after coding and decoding, same length."""
+    """Encodes and decodes a wave; the length stays."""
     container, subtype, rate = CODECS[codec]
     buffer = io.BytesIO()
     sf.write(buffer, resample(wave, sample_rate, rate), rate, format=container, subtype=subtype)

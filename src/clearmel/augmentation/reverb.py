@@ -1,4 +1,4 @@
-"""Rooms: what becomes of a voice between the mouth and the microphone. Waves are (N,) float32 in [-1, 1]."""
+"""Reverberation in simulated rooms. Waves are (N,) float32 in [-1, 1]."""
 
 import functools
 
@@ -8,24 +8,24 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
 
 Room = tuple[float, float, float, float, float]
-"""x, y, z in m, RT60 in s, distance between speaker and microphone in m."""
+"""Length, width and height in m, RT60 in s, distance between speaker and microphone in m."""
 
 
 def draw_room(rng: np.random.Generator) -> Room:
-    """A shoebox room and a speaker's distance in it."""
+    """Draws a shoebox room and the speaker's distance from the microphone."""
     length, width, height = (round(rng.uniform(low, high), 2) for low, high in ((3, 8), (3, 6), (2.4, 3.5)))
     return length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2)
 
 
 def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, early: bool = False) -> FloatArray:
-    """The wave in a shoebox room (image sources by pyroomacoustics), its direct sound where it was.
+    """Reverberates a wave in a shoebox room (image-source method of pyroomacoustics); the direct sound is not delayed.
 
     Args:
         wave: (N,).
         sample_rate: in Hz.
         room: see `Room`.
-        seed: of the places of speaker and microphone.
-        early: only what arrives within 50 ms of the direct sound (faded out over the last 10).
+        seed: seed of the positions of speaker and microphone.
+        early: use only the first 50 ms of the impulse response after the direct sound, faded out over the last 10.
 
     Raises:
         InputError: pyroomacoustics is not installed.
@@ -33,8 +33,8 @@ def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, earl
     response = room_response(sample_rate, room, seed)
     direct = int(np.abs(response).argmax())
     if early:
-        kept, fade = direct + sample_rate // 20, sample_rate // 100
-        response = response[:kept] * np.clip((kept - np.arange(min(kept, len(response)))) / fade, 0, 1)
+        end, fade = direct + sample_rate // 20, sample_rate // 100
+        response = response[:end] * np.clip((end - np.arange(min(end, len(response)))) / fade, 0, 1)
     n_fft = 1 << (len(wave) + len(response)).bit_length()
     wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
     return wet[direct : direct + len(wave)].astype(np.float32)
@@ -42,7 +42,7 @@ def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, earl
 
 @functools.lru_cache(maxsize=256)
 def room_response(sample_rate: int, room: Room, seed: int) -> FloatArray:
-    """Impulse response of a room, its largest sample 1; the last ones are kept.
+    """Impulse response of a room with a peak of 1; the latest 256 are cached.
 
     Raises:
         InputError: pyroomacoustics is not installed.

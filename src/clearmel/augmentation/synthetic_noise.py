@@ -1,4 +1,4 @@
-"""Noises made by rule: shaped and wavering noise, hums, and knocks, for more variety than recordings have."""
+"""Generated noises (filtered and fluctuating noise, hum, knocks), for more variety than recordings have."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,11 @@ Rng = np.random.Generator
 
 
 def synthetic_noise(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
-    """One noise of a random kind, or two together; (n_samples,), at most 1 in magnitude."""
-    kinds = (_shaped, _hum, _knocks)
+    """Noise of one random kind, or a sum of two; (n_samples,), at most 1 in magnitude."""
+    kinds = (_noise, _hum, _knocks)
     wave = kinds[rng.choice(3, p=(0.5, 0.25, 0.25))](n_samples, sample_rate, rng)
     if rng.random() < 0.3:
-        wave = wave / _rms(wave) + rng.uniform(0.2, 1.0) * (other := _shaped(n_samples, sample_rate, rng)) / _rms(other)
+        wave = wave / _rms(wave) + rng.uniform(0.2, 1.0) * (other := _noise(n_samples, sample_rate, rng)) / _rms(other)
     return np.asarray(wave / max(1e-9, float(np.abs(wave).max())), dtype=np.float32)
 
 
@@ -21,14 +21,14 @@ def _rms(wave: FloatArray) -> float:
     return max(1e-9, float(np.sqrt(np.square(wave).mean())))
 
 
-def _shaped(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
-    """Noise of a random spectral envelope, whose level wavers up to 8 times a second."""
+def _noise(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
+    """Noise with a random spectral envelope, in most cases with a level that fluctuates up to 8 times a second."""
     wave = _filtered(rng.standard_normal(n_samples), sample_rate, rng, rng.uniform(4, 14))
-    return wave * _wavering(n_samples, sample_rate, rng) if rng.random() < 0.6 else wave
+    return wave * _fluctuating_gain(n_samples, sample_rate, rng) if rng.random() < 0.6 else wave
 
 
 def _filtered(wave: npt.NDArray[np.floating], sample_rate: int, rng: Rng, spread_db: float) -> FloatArray:
-    """The wave through a random envelope: 12 points on a logarithmic axis, straight lines in dB between them."""
+    """Applies a random spectral envelope: gains in dB, interpolated between 12 points on a logarithmic axis."""
     frequency = np.fft.rfftfreq(len(wave), 1 / sample_rate)
     knots = np.geomspace(40, sample_rate / 2, 12)
     gain_db = np.interp(np.log(np.maximum(frequency, 1)), np.log(knots), rng.normal(0, spread_db, 12))
@@ -36,15 +36,15 @@ def _filtered(wave: npt.NDArray[np.floating], sample_rate: int, rng: Rng, spread
     return np.asarray(np.fft.irfft(spectrum, len(wave)), dtype=np.float32)
 
 
-def _wavering(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
-    """A slow random gain, a few dB to 12 dB up and down."""
+def _fluctuating_gain(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
+    """A slow random gain (n_samples,) with a standard deviation of 2 to 12 dB."""
     n_knots = max(2, round(n_samples / sample_rate * rng.uniform(0.5, 8)) + 2)
     gain_db = np.interp(np.linspace(0, n_knots - 1, n_samples), np.arange(n_knots), rng.normal(0, 1, n_knots))
     return np.asarray(10 ** (rng.uniform(2, 12) * gain_db / 20), dtype=np.float32)
 
 
 def _hum(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
-    """Harmonics of a drifting tone of 30 to 500 Hz, as of motors, mains and fans."""
+    """Harmonics of a drifting tone of 30 to 500 Hz, like motors, mains hum and fans."""
     base = np.exp(rng.uniform(np.log(30), np.log(500)))
     drift = np.interp(np.arange(n_samples), np.linspace(0, n_samples, 9), rng.normal(0, rng.uniform(0, 0.03), 9))
     phase = 2 * np.pi * np.cumsum(base * (1 + drift)) / sample_rate
@@ -58,7 +58,7 @@ def _hum(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
 
 
 def _knocks(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
-    """Bursts of noise that die away within 2 to 80 ms, 1 to 12 a second, as of keyboards, dishes and steps."""
+    """Noise bursts, 1 to 12 a second, with decay times of 2 to 80 ms, like keyboards, dishes and footsteps."""
     wave = np.zeros(n_samples + sample_rate // 2)
     n_knocks = max(1, rng.poisson(rng.uniform(1, 12) * n_samples / sample_rate))
     decay_s = rng.uniform(0.002, 0.08)
@@ -70,7 +70,7 @@ def _knocks(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
 
 
 def coloured_noise(n_samples: int, rng: Rng) -> FloatArray:
-    """White noise tilted at random: from brown (-6 dB per octave) to slightly blue (+1.5)."""
+    """White noise with a random tilt, from brown (-6 dB per octave) to slightly blue (+1.5)."""
     spectrum = np.fft.rfft(rng.standard_normal(n_samples))
     octaves = np.log2(np.maximum(np.arange(len(spectrum)), 1) / len(spectrum))
     spectrum *= 10 ** (rng.uniform(-6.0, 1.5) * octaves / 20)

@@ -17,10 +17,10 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
 
     Args:
         networks: of one kind, sizes, features and task.
-        shares: of each, of which only the ratios count.
+        shares: of each; only their ratios count.
 
     Returns:
-        The last one, with the weights changed; its card says nothing of scores, because none were measured.
+        The last network with averaged weights; its card has no scores, because none were measured.
 
     Raises:
         InputError: fewer than two, another number of shares, a share below 0 or all 0, or networks that differ.

@@ -19,8 +19,10 @@ from clearmel import networks
 from clearmel.audio.features import MelFeatures
 from clearmel.networks import Cutter, Denoiser, Network, Separator
 
-KINDS: dict[str, type[Network]] = {"denoising": Denoiser, "cleaning": Cutter, "separation": Separator}
+KINDS: dict[str, type[Network]] = {"denoising": Denoiser, "cutting": Cutter, "separation": Separator}
 """What the weights of a task are; those of other tasks are none of these."""
+RENAMED_TASKS = {"cleaning": "cutting"}
+"""Tasks of older cards by their present names; such weights must load for ever."""
 LARGEST = 1e9
 LEVELS = {"bound_db": (0, 1000), "knee_db": (0, 1000)}
 BOUNDS = {"look_ahead": (0, 10_000), "dropout": (0, 1), "input_dropout": (0, 1)} | LEVELS
@@ -29,12 +31,17 @@ READ_LATER = {"temperature": (1e-6, LARGEST), "clip_s": (0, LARGEST), "threshold
 """Of the training or the scores, where they are there."""
 
 
+def current_task(task: str | None) -> str | None:
+    """The present name of a task that an older version may have named otherwise."""
+    return RENAMED_TASKS.get(task, task) if isinstance(task, str) else task
+
+
 def check(card: Mapping[str, Any]) -> None:
     """Looks at a card alone.
 
     Raises:
         KeyError: a field is missing.
-        ValueError: one is of another kind, or says what cannot be.
+        ValueError: an entry has another type or an impossible value.
         InputError: its features contradict each other.
     """
     for key in ("task", "network"):
@@ -72,7 +79,7 @@ def build(card: Mapping[str, Any], state: Mapping[str, Any]) -> Network:
     """The network that a checked card describes, with the tensors of a state dict.
 
     Raises:
-        Exception: of any kind, where they do not fit. torch's layers raise what they like.
+        Exception: any, where they do not fit: torch's layers raise various exceptions.
     """
     features = MelFeatures(**card["features"])
     tensors = [value for value in state.values() if isinstance(value, Tensor)]
@@ -81,8 +88,8 @@ def build(card: Mapping[str, Any], state: Mapping[str, Any]) -> Network:
         warnings.simplefilter("ignore")  # of sizes that go oddly together
         network = networks.NETWORKS[card["network"]](**card["sizes"])
     sizes, n_bins = network.sizes, features.n_fft // 2 + 1
-    heard = {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
-    for key, wanted in heard.items():
+    inputs = {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
+    for key, wanted in inputs.items():
         _expect(sizes.get(key, wanted) == wanted, f"{key} {sizes.get(key)}, but the features have {wanted}")
     _expect(sizes.get("fine_bins", 0) <= n_bins, f"fine_bins {sizes.get('fine_bins')}, but the features have {n_bins}")
     if card["task"] == "classification":

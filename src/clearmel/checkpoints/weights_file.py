@@ -118,13 +118,14 @@ def load(path: str | Path, task: str | None) -> Network:
     try:
         if card["format"] > FORMAT:
             raise InputError(f"has card format {card['format']}; this version reads {FORMAT}. Update.")
+        card = card | {"task": cards.current_task(card["task"])}
         cards.check(card)
-        if task not in (None, card["task"]):
+        if cards.current_task(task) not in (None, card["task"]):
             raise InputError(f"holds weights for {card['task'][:40]}; expected {task}. Give another --model_filename.")
         network = cards.build(card, state)
     except InputError as error:
         raise InputError(f"{quoted(path)} {error.line()}") from error
-    except Exception as error:  # layers of torch raise what they like for sizes that cannot be
+    except Exception as error:  # torch's layers raise various exceptions for impossible sizes
         raise InputError(
             f"{quoted(path)} does not fit its card ({type(error).__name__}: {reason(error)[:120]}). Retrain it."
         ) from error

@@ -18,7 +18,7 @@ from clearmel.options.evaluation import OutputOptions
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags, evaluates and prints."""
     parser = Parser(__doc__)
-    parser.add_argument("--dataset_path", help="mixtures on disk: LibriMix's folders, or build_separation_dataset.py's")
+    parser.add_argument("--dataset_path", help="folder of mixtures: LibriMix, or a built separation dataset")
     add_option_flags(
         parser.add_argument_group("mixtures made here, where --dataset_path is not given"), MultiSpeakerOptions,
         ("val_clean_path", "val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "augment"),

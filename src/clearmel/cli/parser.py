@@ -86,7 +86,7 @@ def add_passes_flag(parser: Parser) -> None:
         "--passes",
         type=one_to_sixteen,
         default=2,
-        help="times that each recording is heard, a part of a frame apart; 1 to 16",
+        help="passes over each recording, a part of a frame apart; 1 to 16",
     )
 
 

@@ -74,7 +74,7 @@ def find(dataset_path: str | Path, labels_path: str | Path | None = None) -> Cli
     if not clips:
         raise InputError(
             f"{quoted(root)}: none of its {len(names)} recordings is labelled in {quoted(path)}, and none has a mask "
-            ".npy beside it. Label some with label_audio.py."
+            ".npy beside it. Label some with `clearmel label`."
         )
     return Clips(root, clips)
 

@@ -214,10 +214,11 @@ def side_folders(dataset_path: str | Path) -> tuple[Path, Path]:
     """
     root = Path(dataset_path)
     if not root.exists():
-        raise InputError(f"{quoted(root)} does not exist. Make it with build_dataset.py, or give another path.")
+        raise InputError(f"{quoted(root)} does not exist. Make it with `clearmel build dataset`, or give another path.")
     for side in ("noisy", "clean"):
         if not (root / side).is_dir():
             raise InputError(
-                f"{quoted(root)} has no folder '{side}'; expected noisy/ and clean/. Make them with build_dataset.py."
+                f"{quoted(root)} has no folder '{side}'; expected noisy/ and clean/. "
+                "Make them with `clearmel build dataset`."
             )
     return root / "noisy", root / "clean"

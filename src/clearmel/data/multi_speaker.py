@@ -1,4 +1,4 @@
-"""Several voices speaking at once, mixed anew for every item and epoch, drawn by (seed, split, epoch, item) alone."""
+"""Mixtures of several speakers, made on the fly; each mixture depends only on (seed, split, epoch, item)."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,18 +21,18 @@ from clearmel.data.waveform_cache import WaveformCache
 from clearmel.options import MultiSpeakerOptions
 
 N_ROOMS = 64
-"""Rooms are made once; a mixture takes one of them."""
+"""Rooms are drawn once; each reverberant mixture uses one of them."""
 LEVEL_DB = -26.0
-"""Of the first voice, re full scale, before `MultiSpeakerOptions.level_db`."""
+"""Active level of the first voice in dB re full scale, before the random offset of the policy."""
 
 
 def role(number: int) -> str:
-    """Name of the wave of the `number`-th voice, counted from 1."""
+    """Name of a voice's wave; `number` counts from 1."""
     return f"voice_{number}"
 
 
 class Mixture(NamedTuple):
-    """A mixture (N,), its voices (N,) as they are in it, whose they are, and the recordings that they begin with."""
+    """A mixture (N,), its voices (N,) at their levels in it, their speakers, and the first recording of each voice."""
 
     mixture: FloatArray
     voices: list[FloatArray]
@@ -41,18 +41,18 @@ class Mixture(NamedTuple):
 
 
 class MultiSpeakerMixtures(MelDataset):
-    """Waves (N,) of `clip_s` seconds: "mixture", and "voice_1", "voice_2" ... as they are in it.
+    """Waves (N,) of `clip_s` seconds: "mixture", and "voice_1", "voice_2" ... at their levels in it.
 
-    The voices are of different speakers; the first one speaks throughout, the others may begin later or end earlier.
+    Each voice has a different speaker. The first voice fills the mixture; the others may start later or end earlier.
 
     Args:
-        split: "train", or "val" for mixtures that are the same in every epoch and every run.
-        pool: the recordings; those of noise may be none.
-        options: how to mix.
-        features: gives the sample rate.
-        seed: of everything that is drawn.
+        split: "train", or "val" for mixtures that are equal in every epoch and every run.
+        pool: the recordings; noise is optional.
+        options: mixing options.
+        features: defines the sample rate.
+        seed: seed of all random draws.
         cache: see `WaveformCache`.
-        whole_start: every voice is the start of a recording at its own speed, so that video goes with it.
+        from_start: every voice is the unmodified start of a recording, so that it stays aligned with its video.
 
     Raises:
         InputError: a recording cannot be read, or there are fewer speakers than voices.
@@ -69,9 +69,9 @@ class MultiSpeakerMixtures(MelDataset):
         seed: int,
         cache: Path | None = None,
         *,
-        whole_start: bool = False,
+        from_start: bool = False,
     ) -> None:
-        self.whole_start = whole_start
+        self.from_start = from_start
         self.split, self.options, self.rate, self.seed = split, options, features.sample_rate, seed
         self.n_samples = int(options.clip_s * self.rate)
         root = Path(pool.clean_root)
@@ -82,8 +82,8 @@ class MultiSpeakerMixtures(MelDataset):
                 f"each of {options.n_voices} or more."
             )
         self.noise = WaveformCache(Path(pool.noise_root), pool.noise, self.rate, cache) if pool.noise else None
-        whole = max(1, round(self.speech.seconds / options.clip_s))
-        items = options.val_items if split == "val" else options.epoch_items or whole
+        n_segments = max(1, round(self.speech.seconds / options.clip_s))
+        items = options.val_items if split == "val" else options.epoch_items or n_segments
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
         self.rooms = [(reverb.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
@@ -103,10 +103,10 @@ class MultiSpeakerMixtures(MelDataset):
         voices, speakers, names = list[FloatArray](), list[str](), list[str]()
         base_db = LEVEL_DB + (rng.uniform(*policy.mixture_level_range_db) if training else 0.0)
         for number in range(options.n_voices):
-            wave, first = self._voice(rng, speakers)
+            wave, first = self._draw_voice(rng, speakers)
             if number:
-                wave = self._shortened(wave, rng)
-            if room is not None:  # each at a distance of its own
+                wave = self._shorten(wave, rng)
+            if room is not None:  # each voice at its own distance
                 place = (*room[:4], round(rng.uniform(*policy.microphone_distance_range_m), 2))
                 wave = reverb.reverberated(wave, self.rate, place, int(rng.integers(2**31)))
             level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
@@ -114,12 +114,12 @@ class MultiSpeakerMixtures(MelDataset):
             voices.append(np.asarray(wave * np.float32(10 ** ((level - own) / 20)), np.float32))
             speakers.append(self.speech.speaker(first))
             names.append(self.speech.recordings.names[first])
-        mixture = np.asarray(np.sum([*voices, self._noise(rng, voices)], axis=0), np.float32)
+        mixture = np.asarray(np.sum([*voices, self._draw_noise(rng, voices)], axis=0), np.float32)
         return Mixture(mixture, voices, speakers, names)
 
-    def _voice(self, rng: np.random.Generator, taken: list[str]) -> tuple[FloatArray, int]:
-        """A voice (N,) of somebody who is not taken, and of which recording."""
-        if self.whole_start:
+    def _draw_voice(self, rng: np.random.Generator, taken: list[str]) -> tuple[FloatArray, int]:
+        """A voice (N,) of a speaker who is not in `taken`, and the index of its first recording."""
+        if self.from_start:
             return self.speech.head(rng, taken)
         augment = self.options.augment if self.split == "train" else 0.0
         speed = rng.uniform(*self.policy.speech_speed_range) if rng.random() < augment else 1.0
@@ -128,8 +128,8 @@ class MultiSpeakerMixtures(MelDataset):
             wave = shift_formants(wave, rng.uniform(*self.policy.formant_ratio_range), self.rate)
         return wave, first
 
-    def _shortened(self, wave: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Beginning later or ending earlier, in half of the mixtures, with a fade of 20 ms."""
+    def _shorten(self, wave: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Silences the start or the end of a voice with a fade of 20 ms, with the probability of the policy."""
         share = rng.uniform(self.options.overlap, 1.0)
         late = rng.random() < self.policy.late_start_probability
         if rng.random() < 1 - self.policy.partial_speech_probability:
@@ -141,7 +141,7 @@ class MultiSpeakerMixtures(MelDataset):
         shortened = wave * (gain[::-1] if late else gain)
         return shortened if np.isfinite(levels.active_level_db(shortened, self.rate)) else wave
 
-    def _noise(self, rng: np.random.Generator, voices: list[FloatArray]) -> FloatArray:
+    def _draw_noise(self, rng: np.random.Generator, voices: list[FloatArray]) -> FloatArray:
         if self.noise is None or rng.random() >= self.options.noise_share:
             return np.zeros(self.n_samples, np.float32)
         noise = mix.audible_segment(self.noise[int(rng.integers(len(self.noise)))], self.n_samples, rng)

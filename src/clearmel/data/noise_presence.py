@@ -1,4 +1,4 @@
-"""Is there noise behind the speech? Items for that question, each mixed from waves at a drawn SNR."""
+"""Items for the classifier of noise behind speech, mixed from waves at random SNRs."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,11 +14,11 @@ from clearmel.data.noisy_speech import SYNTHETIC, NoisySpeech
 
 
 class NoisePresence(NoisySpeech):
-    """Waves of speech with noise (label 0) and without (label 1), half of each, through the same recording chains.
+    """Waves of speech with noise (label 0, even indices) and without (label 1, odd indices).
 
-    Whatever the chain does (room, level, tilt, band limits, codec, hiss well below the speech), it does to both kinds
-    alike, so that only the noise tells them apart. Items with odd numbers are clean. Unlike other mixtures, those to
-    validate on are augmented too, from their own seed: every run sees the same ones.
+    Both classes pass the same recording chains (room, level, tilt, band limits, codec, hiss well below the speech), so
+    that only the noise distinguishes them. Unlike in other datasets, validation items are augmented too, with a seed of
+    their own: they are equal in every run.
     """
 
     policy = NOISE_PRESENCE
@@ -30,7 +30,7 @@ class NoisePresence(NoisySpeech):
         return Item(f"{self.split}_{self.epoch}_{index}", {}, float(index % 2), {"mel": torch.from_numpy(wave)})
 
     def described(self, index: int) -> dict[str, Any]:
-        """What an item was made of: "noise" (its type, by folder) and "snr_db", of clean ones empty and nan."""
+        """The "noise" (its type, the name of its folder) and "snr_db" of an item; empty and nan if it is clean."""
         if index % 2:
             return {"noise": "", "snr_db": float("nan")}
         rng = self._generator(index)
@@ -42,7 +42,7 @@ class NoisePresence(NoisySpeech):
 
     def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
         recipe = super()._draw_recipe(rng, augment)
-        chain = replace(recipe.chain, early=False)  # a room is no noise: both kinds keep all of it
+        chain = replace(recipe.chain, early=False)  # reverberation is not noise: both classes keep all of it
         if augment:
             line = self.policy.telephone(rng.random())
             if line == "codec":

@@ -1,4 +1,4 @@
-"""Speech and noise mixed anew for every item and epoch, drawn by (seed, split, epoch, item) alone."""
+"""Speech and noise mixed on the fly; each mixture depends only on (seed, split, epoch, item)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,17 +31,16 @@ SYNTHETIC = "made"
 class NoisySpeech(MelDataset):
     """Pairs of waves (N,), "noisy" and "clean", of `clip_s` seconds each.
 
-    In training most mixtures are augmented: another voice, speed, level and tilt, band limits, codecs, clipping,
-    several noises, babble of training speakers, noises made by rule or of wavering level; most have a hiss on both
-    sides. In a room the clean side keeps the direct sound and the first 50 ms after it. A few items are speech without
-    noise.
+    Training mixtures are augmented by `policy`: formants, speed, level, tilt, band limits, codecs, clipping, several
+    noises, babble of training speakers, synthetic noise, fluctuating noise levels, and hiss on both sides. With
+    reverberation, the clean side keeps the direct sound and the first 50 ms after it. A few items have no noise.
 
     Args:
-        split: "train", or "val" for plain mixtures that are the same in every epoch.
+        split: "train", or "val" for mixtures without augmentation that are equal in every epoch.
         pool: the recordings.
-        options: how to mix.
-        features: gives the sample rate.
-        seed: of everything that is drawn.
+        options: mixing options.
+        features: defines the sample rate.
+        seed: seed of all random draws.
         cache: see `WaveformCache`.
 
     Raises:
@@ -60,13 +59,13 @@ class NoisySpeech(MelDataset):
             options.speaker_balance, cache,
         )  # fmt: skip
         self.noise = WaveformCache(Path(pool.noise_root), pool.noise, self.rate, cache)
-        whole = max(1, round(self.speech.seconds / options.clip_s))
-        items = options.val_items if split == "val" else options.epoch_items or whole
+        n_segments = max(1, round(self.speech.seconds / options.clip_s))
+        items = options.val_items if split == "val" else options.epoch_items or n_segments
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
         self.rooms = [(reverb.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
         if options.reverb > 0:
-            for room, number in self.rooms:  # now, so that worker processes inherit them
+            for room, number in self.rooms:  # computed here so that worker processes inherit the cache
                 reverb.room_response(self.rate, room, number)
 
     def __getitem__(self, index: int) -> Item:
@@ -76,7 +75,7 @@ class NoisySpeech(MelDataset):
         return Item(f"{self.split}_{self.epoch}_{index}", {}, float("nan"), waves)
 
     def _generator(self, index: int) -> np.random.Generator:
-        """Of everything that is drawn for an item."""
+        """The random generator of an item."""
         training = self.split == "train"
         return np.random.default_rng([self.seed, 0 if training else 1, self.epoch if training else 0, index])
 

@@ -1,4 +1,4 @@
-"""Mixtures of voices on disk: LibriMix's folders, or those of build_separation_dataset.py."""
+"""Mixtures of voices on disk: LibriMix's folders, or those of `clearmel build separation_dataset`."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ MIXTURES = ("mix_clean", "mix_both", "mix")
 class SeparationFolder(MelDataset):
     """Waves (N,): "mixture", "voice_1" ... of each mixture of a folder, and "faces" (S, P, 512), where it has them.
 
-    LibriMix has `mix_clean/NAME` and `s1/NAME`, `s2/NAME` ...; build_separation_dataset.py makes `mix/NAME.wav`,
-    `clean/NAME_1.wav`, `clean/NAME_2.wav` ..., and `faces/NAME.npy`.
+    LibriMix has `mix_clean/NAME` and `s1/NAME`, `s2/NAME` ...; `clearmel build separation_dataset` makes
+    `mix/NAME.wav`, `clean/NAME_1.wav`, `clean/NAME_2.wav` ..., and `faces/NAME.npy`.
 
     Args:
         root: the folder of one split.
@@ -54,7 +54,8 @@ class SeparationFolder(MelDataset):
         mixed = next((name for name in MIXTURES if (root / name).is_dir()), None)
         if mixed is None:
             raise InputError(
-                f"{quoted(root)} has no folder {' / '.join(MIXTURES)}. Make it by build_separation_dataset.py."
+                f"{quoted(root)} has no folder {' / '.join(MIXTURES)}. "
+                "Make it with `clearmel build separation_dataset`."
             )
         self.names = [path.as_posix() for path in list_files(root / mixed, sound_file.SUFFIXES)]
         self.partners = [self._partners(name) for name in self.names]

@@ -43,7 +43,7 @@ class WaveformCache:
             weakref.finalize(self, _remove, cache, os.getpid())
         stem = cache / self._key()
         self.path, index = stem.with_suffix(".pcm"), stem.with_suffix(".npy")
-        table = _whole(index, self.path, len(self.names))
+        table = _index(index, self.path, len(self.names))
         if table is None:
             self._decode(index)
             table = open_array(index, "(recordings + 1, 2)")
@@ -97,7 +97,7 @@ class WaveformCache:
         write_array(index, np.array(rows))
 
 
-def _whole(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | None:
+def _index(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | None:
     """The table (n + 1, 2) of decoded recordings: first sample, and what a sample is multiplied by.
 
     None where there is none, or where it and the samples do not fit together: a disk that was full, a copy cut short.

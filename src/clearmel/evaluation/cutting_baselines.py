@@ -1,4 +1,4 @@
-"""Other ways to tell what is kept, on the same frames: keep everything, a smoothed energy, and silero-vad."""
+"""Other systems on the same frames: keep everything, a smoothed energy threshold, and silero-vad."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ CHUNK = 512
 
 
 def predict_peers(data: CutClips, ours: Sequence[FrameDecisions]) -> dict[str, list[FrameDecisions]]:
-    """What the other systems say of each clip.
+    """The decisions of the other systems for each clip.
 
     silero-vad is left out, with a line on stderr, where its package is not installed.
 
@@ -41,9 +41,9 @@ def predict_peers(data: CutClips, ours: Sequence[FrameDecisions]) -> dict[str, l
         energy = cutting.smoothed_energy(features.mel(torch.from_numpy(wave)).numpy(), 4)
         energies.append(part._replace(probability=_at(energy, seconds, FRAME_S, 0.0)))
         if detector is not None:
-            heard = _speech_probabilities(detector, wave)
+            speech = _speech_probabilities(detector, wave)
             chunk_s = CHUNK / features.sample_rate
-            voices.append(part._replace(probability=_at(heard, seconds, chunk_s, chunk_s / 2)))
+            voices.append(part._replace(probability=_at(speech, seconds, chunk_s, chunk_s / 2)))
     systems["smoothed energy"] = energies
     if detector is not None:
         systems["silero-vad"] = voices

@@ -1,4 +1,4 @@
-"""How well noise is noticed behind speech: by SNR, by kind of noise, and beside simple rules that need no training."""
+"""Detection of noise behind speech: by SNR, by kind of noise, and beside simple rules without training."""
 
 import functools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RULES = ("energy_range", "flatness", "wada_snr")
 
 
 def simple_rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
-    """What the simple rules make of a wave (N,): the larger, the cleaner."""
+    """Scores of the simple rules for a wave (N,): the larger, the cleaner."""
     return {
         "energy_range": levels.dynamic_range_db(wave, sample_rate),
         "flatness": -spectral_flatness_db(wave, sample_rate),
@@ -97,13 +97,13 @@ def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float 
     calm: dict[str, float | str] = {
         "items": "clean", "n": int(clean.sum()), "heard_as_noisy": float((logit[clean] < 0).float().mean())
     }  # fmt: skip
-    by_rule: list[dict[str, float | str]] = [_judged("these weights", logit, clean, threshold=0.0)]
+    by_rule: list[dict[str, float | str]] = [_figures("these weights", logit, clean, threshold=0.0)]
     for rule in RULES:
-        by_rule.append(_judged(rule, torch.tensor([float(record[rule]) for record in records]), clean))
+        by_rule.append(_figures(rule, torch.tensor([float(record[rule]) for record in records]), clean))
     return {"by_snr": [*by_snr, calm], "by_noise": by_noise, "by_rule": by_rule}
 
 
-def _judged(
+def _figures(
     name: str, scores: torch.Tensor, clean: torch.Tensor, threshold: float | None = None
 ) -> dict[str, float | str]:
     places = torch.unique(scores) if threshold is None else torch.tensor([threshold])

@@ -1,4 +1,4 @@
-"""How well voices are told apart: figures of each mixture, beside the untouched mixture and ideal masks."""
+"""Figures of separated voices for each mixture, beside the untouched mixture and ideal masks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -78,6 +78,6 @@ def _figures(estimates: Tensor, voices: Tensor, audio_metrics: bool) -> dict[str
     pairs = [(estimates[place], voice) for place, voice in zip(order[0].tolist(), voices, strict=True)]
     found = {"si_sdr": float(ratios.mean()), "sdr": float(np.mean([signal.sdr(*pair) for pair in pairs]))}
     if audio_metrics:
-        heard = [speech_quality.figures(ours.numpy(), voice.numpy(), dnsmos=False) for ours, voice in pairs]
-        found |= {key: float(np.nanmean([one[key] for one in heard])) for key in ("pesq", "estoi")}
+        scored = [speech_quality.figures(ours.numpy(), voice.numpy(), dnsmos=False) for ours, voice in pairs]
+        found |= {key: float(np.nanmean([one[key] for one in scored])) for key in ("pesq", "estoi")}
     return found

@@ -1,6 +1,6 @@
-"""What stays of a recording, by the weights of a cutter, and the edited recording.
+"""Cutting: which parts of a recording stay, by a trained cutter, and the edited recording.
 
-Shapes: K decisions, C channels, N samples. The recording is heard in overlapping windows, and so may last for hours.
+Shapes: K decisions, C channels, N samples. The recording is processed in overlapping windows, so it may last for hours.
 """
 
 import itertools
@@ -56,7 +56,7 @@ class Editor:
     @classmethod
     def load(cls, model_filename: str) -> "Editor":
         """Of the weights `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cleaning")
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting")
         assert isinstance(network, Cutter)
         return cls(network)
 
@@ -89,14 +89,14 @@ class Editor:
     def timeline(
         self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
     ) -> Timeline:
-        """What stays of a recording."""
+        """The parts of a recording that stay."""
         info = sound_file.inspect(path)
         probabilities = self.probabilities(path, progress)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
 
     def marks(self, path: Path) -> list[float]:
-        """For the labelling page: a number for every 40 ms, below one half where it would cut."""
+        """For the labelling page: a number for every 40 ms, below 0.5 where it would cut."""
         probabilities = self.probabilities(path).clip(1e-6, 1 - 1e-6)
         odds = probabilities / (1 - probabilities) * (1 - self.threshold) / self.threshold
         seconds = np.arange(frames.n_frames(sound_file.inspect(path).duration_s)) * frames.FRAME_S

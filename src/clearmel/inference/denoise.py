@@ -1,4 +1,4 @@
-"""From a denoising network to a clean mel or a clean recording, in blocks.
+"""Denoises whole mels and recordings with a trained network, in blocks.
 
 Shapes: C channels, N samples, T frames, M mel bands.
 """
@@ -26,7 +26,7 @@ GRIFFIN_LIM_LIMIT_S = 3600
 
 
 def priming_s(network: Denoiser, options: DenoiseOptions) -> float:
-    """Seconds of a recording's beginning that are heard before it is cleaned."""
+    """Opening seconds of a recording that prime the network's state."""
     return network.warm_up_s if options.warm_up_s is None else options.warm_up_s
 
 
@@ -39,14 +39,14 @@ def estimate_mel(network: Denoiser, mel: FloatArray, options: DenoiseOptions = F
 
 
 def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tensor:
-    """What the network makes of whole log-mels (B, T, M)."""
+    """The network's estimate for whole log-mels (B, T, M)."""
     seconds = priming_s(network, options)
     n_opening = MelFeatures(**network.card["features"]).frames_in(seconds) if seconds else 0
     return network.estimate(noisy, torch.full((len(noisy),), noisy.shape[1]), n_opening)
 
 
 def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Tensor:
-    """The estimate as strong as asked for."""
+    """The estimate at the strength and limit of the options."""
     if options.strength != 1:
         estimate = torch.lerp(noisy, estimate, options.strength)
     if options.max_suppression_db is not None:
@@ -55,7 +55,7 @@ def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Ten
 
 
 def denoise_file(network: Denoiser, source: Path, target: Path, options: DenoiseOptions = FULL) -> None:
-    """Cleans a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
+    """Denoises a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
 
     Args:
         network: a denoiser.
@@ -83,18 +83,18 @@ def denoise_file(network: Denoiser, source: Path, target: Path, options: Denoise
 def denoise_blocks(
     network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions = FULL
 ) -> Iterator[FloatArray]:
-    """Cleans a recording that comes in pieces (C, N); however it is cut, the result is the same."""
+    """Denoises a recording in pieces (C, N); the result does not depend on how it is cut."""
     stream = DenoiseStream(network, sample_rate, n_channels, options)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
     if opening is not None:
-        stream.hear(opening)
+        stream.prime(opening)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
 
 
 def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatArray | None, Iterator[FloatArray]]:
-    """The first samples (C, N) of a recording, from its start again where it is shorter; and all of its pieces."""
+    """The opening samples (C, N), repeated where the recording is shorter, and all of its pieces."""
     kept, length = list[FloatArray](), 0
     while length < n_samples and (block := next(blocks, None)) is not None:
         kept.append(block)

@@ -1,4 +1,4 @@
-"""The gains of a denoising network on a recording's own phase, at its own rate, as the recording comes in.
+"""Block-by-block denoising: the network's gains on a recording's own phase, at its own rate.
 
 Shapes: C channels, N samples, T frames, F bins, M mel bands, K bins of the later stages.
 """
@@ -20,7 +20,7 @@ FULL = DenoiseOptions()
 
 
 class DenoiseStream:
-    """Cleans a recording of any rate and any number of channels as it comes in.
+    """Denoises a recording of any rate and any number of channels, block by block.
 
     The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
     frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
@@ -56,11 +56,11 @@ class DenoiseStream:
         self.n_own_frames = self.n_in = self.n_out = 0
 
     @torch.inference_mode()
-    def hear(self, sound: FloatArray) -> None:
-        """Hears (C, N) before anything comes in and gives nothing back: what it knows of voice and noise then stays."""
-        heard = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
-        if heard is not None:
-            self.state = self.network.hear(*heard)
+    def prime(self, sound: FloatArray) -> None:
+        """Runs the network over an opening (C, N) and keeps only its final state as the initial state."""
+        frames = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
+        if frames is not None:
+            self.state = self.network.prime(*frames)
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""
@@ -80,9 +80,9 @@ class DenoiseStream:
 
     @torch.inference_mode()
     def _advance(self, block: FloatArray, last: bool) -> FloatArray:
-        heard = self._frames(block, last)
-        if heard is not None:
-            self._estimate(*heard, last)
+        frames = self._frames(block, last)
+        if frames is not None:
+            self._estimate(*frames, last)
         self.own = torch.cat([self.own, torch.from_numpy(block)], dim=1)
         return self._apply(last)
 
@@ -108,10 +108,10 @@ class DenoiseStream:
 
     def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
         """Turns the next frames into gains."""
-        heard = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
+        frames = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
         estimate, factor, self.state = self.network(noisy, fine, self.state, last)
-        gains = self.features.band_gain(heard[: estimate.shape[1]], estimate[0])
-        self.waiting = heard[estimate.shape[1] :]
+        gains = self.features.band_gain(frames[: estimate.shape[1]], estimate[0])
+        self.waiting = frames[estimate.shape[1] :]
         self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
 
     def _apply(self, last: bool) -> FloatArray:

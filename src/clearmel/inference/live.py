@@ -1,6 +1,6 @@
-"""Cleaning sound while it comes: from a pipe or a file, to a pipe or a file, hop by hop.
+"""Live denoising: from a pipe or a file, to a pipe or a file, hop by hop.
 
-A wav header on stdin, or flags where there is none, say what comes; the same goes out on stdout. Words go to stderr.
+A wav header on stdin, or flags where there is none, give the format; stdout gets the same format, stderr the messages.
 Shapes: C channels, N samples.
 """
 
@@ -29,10 +29,9 @@ FILE_BLOCK_S = 1.0
 
 
 def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
-    """Cleans sound from `source` to `target`, one of which, or both, is `PIPE`.
+    """Denoises from `source` to `target`; at least one is `PIPE`.
 
-    However it comes, what goes out is what cleaning the same sound as a file without a warm-up gives. What is done by
-    Ctrl-C stays.
+    The output equals that of the same sound as a file without priming. Everything before Ctrl-C is kept.
 
     Args:
         network: a denoiser.

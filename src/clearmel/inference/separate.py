@@ -1,4 +1,4 @@
-"""Voices out of a recording of any length, each into a file of its own.
+"""Separates the voices of a recording of any length, each into a file of its own.
 
 Shapes: S voices, C channels, N samples, T frames. The recording is heard in overlapping windows. What a network calls
 the first voice in one window it may call the second in the next: each window's voices are put in the order in which
@@ -27,7 +27,7 @@ from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
 
 WINDOW_S, HOP_S = 16.0, 8.0
-"""What is heard at once, and from window to window: half of every window is heard twice."""
+"""Length of a window, and step from window to window: half of every window is processed twice."""
 BLOCK_S = 4.0
 FAINT = 1e-3
 """Of the voices' mean power so far: below it nobody speaks."""
@@ -40,7 +40,7 @@ class VoiceSeparator:
         network: a separator with its card.
         faces: embeddings (S, P, 512) of the speakers' faces, 25 a second, from the recording's start on; for a network
             that needs them, and only for one.
-        passes: how many times each piece is heard, each time with its frames a part of a hop earlier; the tracks are
+        passes: passes over each piece, each with its frames a part of a hop earlier; the tracks are
             the means.
     """
 
@@ -49,7 +49,7 @@ class VoiceSeparator:
             raise InputError(
                 "these weights need the speakers' faces; give --faces_path."
                 if network.faces
-                else "these weights hear voices without faces; leave --faces_path out."
+                else "these weights need no faces; leave --faces_path out."
             )
         if faces is not None and (faces.ndim, faces.shape[0], faces.shape[-1]) != (3, network.n_voices, FACE_DIM):
             raise InputError(
@@ -75,7 +75,7 @@ class VoiceSeparator:
         phases = [number * self.features.hop_length // self.passes for number in range(self.passes)]
         in_row = 1 if self.faces is not None else max(1, int(WINDOW_S * self.rate) // max(1, wave.shape[1]))
         rows = (phases[first : first + in_row] for first in range(0, self.passes, in_row))
-        first_take, *takes = itertools.chain.from_iterable(self._heard(wave, row, start_s) for row in rows)
+        first_take, *takes = itertools.chain.from_iterable(self._pass(wave, row, start_s) for row in rows)
         total = first_take.copy()
         for take in takes:
             if self.faces is None:
@@ -84,10 +84,10 @@ class VoiceSeparator:
         return np.asarray(total / np.float32(self.passes), np.float32)
 
     @torch.inference_mode()
-    def _heard(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
+    def _pass(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
         """Voices (S, C, N) of a piece (C, N), once for each phase, in samples after a frame, at which it begins.
 
-        The piece is heard as often in a row: what has been heard of the voices helps to tell them apart. All channels
+        The piece is repeated in a row: what the network has received of the voices helps to separate them. All channels
         share the masks.
         """
         begins, end = list[int](), 0

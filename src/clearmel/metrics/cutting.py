@@ -18,14 +18,14 @@ from clearmel.segments.binarize import Parts, parts_to_keep
 from clearmel.segments.frames import FRAME_S
 
 KEEP_RECALL = 0.99
-"""Share of what is to be kept that the card's threshold keeps, on validation."""
+"""Keep recall on validation that sets the card's threshold."""
 OVERLAP = 0.5
-"""Of two cuts, as a share of what they cover together, from which on they are the same one."""
+"""Intersection over union from which two cuts count as the same."""
 Flags = npt.NDArray[np.bool_]
 
 
 class FrameDecisions(NamedTuple):
-    """Decisions (K,): probability of keeping, what is right, and whether that is near a change."""
+    """Decisions (K,): probability of keeping, the correct answer, and whether a label change is near."""
 
     probability: FloatArray
     keep: Flags
@@ -37,20 +37,20 @@ def concatenate(parts: Sequence[FrameDecisions]) -> FrameDecisions:
     return FrameDecisions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def threshold_for_keep_recall(judged: FrameDecisions, share: float = KEEP_RECALL) -> float:
-    """The highest threshold at which at least this share of what is to be kept is kept; 0.5 where nothing is."""
-    kept = np.sort(judged.probability[judged.keep])
+def threshold_for_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> float:
+    """The highest threshold with at least this keep recall; 0.5 where no frame is to be kept."""
+    kept = np.sort(decisions.probability[decisions.keep])
     return float(kept[int((1 - share) * len(kept) + 1e-9)]) if len(kept) else 0.5
 
 
-def figures(judged: FrameDecisions, threshold: float) -> dict[str, float]:
+def figures(decisions: FrameDecisions, threshold: float) -> dict[str, float]:
     """Recall and precision of cut and keep, and ROC-AUC, each also "_collar"; the threshold; the number of frames.
 
     A precision of nothing is 0; a recall of nothing, and the AUC of a single kind, are nan.
     """
     found: dict[str, float] = {}
-    for suffix, chosen in (("", np.ones(len(judged.keep), bool)), ("_collar", ~judged.near)):
-        probability, keep = judged.probability[chosen], judged.keep[chosen]
+    for suffix, chosen in (("", np.ones(len(decisions.keep), bool)), ("_collar", ~decisions.near)):
+        probability, keep = decisions.probability[chosen], decisions.keep[chosen]
         kept = probability >= threshold
         found |= {
             f"cut_recall{suffix}": _share(~kept, ~keep),
@@ -59,62 +59,64 @@ def figures(judged: FrameDecisions, threshold: float) -> dict[str, float]:
             f"keep_precision{suffix}": _share(keep, kept) if kept.any() else 0.0,
             f"roc_auc{suffix}": classification.roc_auc(torch.from_numpy(probability), torch.from_numpy(keep)),
         }
-    return found | {"threshold": threshold, "n_frames": len(judged.keep)}
+    return found | {"threshold": threshold, "n_frames": len(decisions.keep)}
 
 
-def curve(judged: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
-    """Both recalls at many thresholds, rising; the closer the more of what is to be kept lies between them."""
-    kept = np.sort(judged.probability[judged.keep])
+def curve(decisions: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
+    """Both recalls at many thresholds, rising; denser where more frames to be kept lie between them."""
+    kept = np.sort(decisions.probability[decisions.keep])
     levels = np.concatenate([np.linspace(0, 0.05, most // 2), np.linspace(0.05, 1, most // 4)])
     own = kept[(levels * (len(kept) - 1)).astype(int)] if len(kept) else kept
     thresholds = np.unique(np.concatenate([own.astype(np.float64), np.linspace(0.01, 0.99, most // 4)]))
-    inner = ~judged.near
+    inner = ~decisions.near
     rows: list[dict[str, float]] = []
     for threshold in thresholds.tolist():
-        above = judged.probability >= threshold
+        above = decisions.probability >= threshold
         rows.append(
             {
                 "threshold": threshold,
-                "cut_recall": _share(~above, ~judged.keep),
-                "keep_recall": _share(above, judged.keep),
-                "cut_recall_collar": _share(~above[inner], ~judged.keep[inner]),
-                "keep_recall_collar": _share(above[inner], judged.keep[inner]),
+                "cut_recall": _share(~above, ~decisions.keep),
+                "keep_recall": _share(above, decisions.keep),
+                "cut_recall_collar": _share(~above[inner], ~decisions.keep[inner]),
+                "keep_recall_collar": _share(above[inner], decisions.keep[inner]),
             }
         )
     return rows
 
 
-def at_keep_recall(judged: FrameDecisions, share: float = KEEP_RECALL) -> dict[str, float]:
+def at_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> dict[str, float]:
     """ROC-AUC and cut recall where so much is kept, over all frames and without those near a change."""
-    inner = FrameDecisions(judged.probability[~judged.near], judged.keep[~judged.near], judged.near[~judged.near])
+    inner = FrameDecisions(
+        decisions.probability[~decisions.near], decisions.keep[~decisions.near], decisions.near[~decisions.near]
+    )
     found: dict[str, float] = {}
-    for suffix, part in (("", judged), ("_collar", inner)):
+    for suffix, part in (("", decisions), ("_collar", inner)):
         own = figures(part, threshold_for_keep_recall(part, share))
         found |= {f"roc_auc{suffix}": own["roc_auc"], f"cut_recall{suffix}": own["cut_recall"]}
     return found
 
 
-def edited(judged: FrameDecisions, options: CutOptions) -> dict[str, float]:
+def edited(decisions: FrameDecisions, options: CutOptions) -> dict[str, float]:
     """What an editor would say of a clip: seconds removed and kept wrongly, and cuts that were found.
 
     Args:
-        judged: of one recording, in order.
+        decisions: of one recording, in order.
         options: how decisions become cuts.
 
     Returns:
         "removed_wrongly_s", "kept_wrongly_s", "cuts", "cuts_found", "cuts_true".
     """
-    duration_s = len(judged.keep) * FRAME_S
-    cuts = _cuts(parts_to_keep(judged.probability, FRAME_S, duration_s, options), duration_s)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~judged.keep, [False]]).astype(np.int8))).reshape(-1, 2)
+    duration_s = len(decisions.keep) * FRAME_S
+    cuts = _cuts(parts_to_keep(decisions.probability, FRAME_S, duration_s, options), duration_s)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~decisions.keep, [False]]).astype(np.int8))).reshape(-1, 2)
     true = [(float(a * FRAME_S), float(b * FRAME_S)) for a, b in edges if (b - a) * FRAME_S >= options.min_cut_s]
-    centres = (np.arange(len(judged.keep)) + 0.5) * FRAME_S
+    centres = (np.arange(len(decisions.keep)) + 0.5) * FRAME_S
     removed = np.zeros(len(centres), bool)
     for start, end in cuts:
         removed |= (centres >= start) & (centres < end)
     return {
-        "removed_wrongly_s": float((removed & judged.keep).sum() * FRAME_S),
-        "kept_wrongly_s": float((~removed & ~judged.keep).sum() * FRAME_S),
+        "removed_wrongly_s": float((removed & decisions.keep).sum() * FRAME_S),
+        "kept_wrongly_s": float((~removed & ~decisions.keep).sum() * FRAME_S),
         "cuts": len(cuts),
         "cuts_found": _matches(cuts, true),
         "cuts_true": len(true),
@@ -140,8 +142,8 @@ def smoothed_energy(mel: FloatArray, stride: int) -> FloatArray:
     return np.asarray(np.lib.stride_tricks.sliding_window_view(mean, 5).max(axis=1), np.float32)
 
 
-def _share(part: Flags, whole: Flags) -> float:
-    return float((part & whole).sum() / whole.sum()) if whole.any() else float("nan")
+def _share(part: Flags, total: Flags) -> float:
+    return float((part & total).sum() / total.sum()) if total.any() else float("nan")
 
 
 def _cuts(parts: Parts, duration_s: float) -> Parts:

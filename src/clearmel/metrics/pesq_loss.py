@@ -1,4 +1,4 @@
-"""How much a listener hears of the difference between two sounds, as something to train by."""
+"""A differentiable loss after PESQ's model of how listeners perceive the difference between two sounds."""
 
 import functools
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 N_BANDS = 49
 SPEECH_DB = 85.0
-"""Sound pressure level at which both are heard: of the part between 350 and 3250 Hz, averaged over all frames."""
+"""Assumed sound pressure level of both: of the part between 350 and 3250 Hz, averaged over all frames."""
 SILENT = 1e7
 """Audible power of a frame in which nobody speaks."""
 FLOOR = 1e-12
@@ -44,9 +44,9 @@ def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Ten
         smoothed = steps.clone()
         smoothed[:, 1:] = 0.8 * steps[:, 1:] + 0.2 * steps[:, :-1]
     ours = ours * smoothed[..., None]
-    heard, wanted = bands.loudness(ours), bands.loudness(theirs)
-    difference = heard - wanted
-    masked = 0.25 * torch.minimum(heard, wanted)
+    loud, wanted = bands.loudness(ours), bands.loudness(theirs)
+    difference = loud - wanted
+    masked = 0.25 * torch.minimum(loud, wanted)
     difference = (difference.abs() - masked).clamp(min=0)
     more = ((ours + 50) / (theirs + 50)) ** 1.2
     more = torch.where(more < 3, torch.zeros_like(more), more.clamp(max=12))

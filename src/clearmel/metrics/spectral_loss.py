@@ -36,11 +36,11 @@ class CompressedSpectra:
     """
 
     def __init__(self, noisy: Tensor, clean: Tensor, complex_share: float = 0.3, exponent: float = 0.3) -> None:
-        heard, wanted = ((x.real.square() + x.imag.square()).clamp(min=1e-14).sqrt() for x in (noisy, clean))
-        alike = (noisy.real * clean.real + noisy.imag * clean.imag) / (heard * wanted)  # cosine of the phases' angle
-        heard, wanted = heard**exponent, wanted**exponent
-        self.exponent, self.square = exponent, heard.square()
-        self.product = heard * wanted * (1 - complex_share + complex_share * alike)
+        distorted, wanted = ((x.real.square() + x.imag.square()).clamp(min=1e-14).sqrt() for x in (noisy, clean))
+        alike = (noisy.real * clean.real + noisy.imag * clean.imag) / (distorted * wanted)  # cosine of the angle
+        distorted, wanted = distorted**exponent, wanted**exponent
+        self.exponent, self.square = exponent, distorted.square()
+        self.product = distorted * wanted * (1 - complex_share + complex_share * alike)
         self.constant = wanted.square().mean(dim=(1, 2))
         self.energy = self.constant + 0.1 * self.square.mean(dim=(1, 2))  # of an item without speech the noise decides
 

@@ -1,4 +1,4 @@
-"""How much of speech can be understood, as something to train by."""
+"""ESTOI as a differentiable loss."""
 
 import functools
 
@@ -18,7 +18,7 @@ def estoi(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Tensor:
     """Extended short-time objective intelligibility (ESTOI), so that it can be differentiated.
 
     Magnitudes in third-octave bands, in segments of 0.4 s: each band is normalised over time, then each moment over
-    the bands, in both sounds; what they have in common is averaged. Unlike the original it does not resample to 10 kHz.
+    the bands, in both sounds, and the correlations are averaged. Unlike the original it does not resample to 10 kHz.
 
     Source: Jensen and Taal, "An algorithm for predicting the intelligibility of speech masked by modulated noise
     maskers", IEEE TASLP 2016.

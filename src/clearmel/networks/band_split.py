@@ -15,11 +15,11 @@ GROUPS = ((125.0, 1000.0), (250.0, 2500.0), (500.0, 4500.0), (1187.5, 8000.0))
 class BandSplitSeparator(Separator):
     """Recurrent in turn along time, in each band, and along the bands, in each frame.
 
-    The spectrum is cut into bands, narrow ones below; each becomes a vector of D numbers. Every block hears how a band
+    The spectrum is cut into bands, narrow ones below; each becomes a vector of D numbers. Every block models how a band
     goes on, then what the other bands do at the same time. From each vector come the masks of its bins.
 
-    By default it hears magnitudes alone and answers with each voice's share of a bin, of which some may be nobody's;
-    with `phase` it hears and answers with complex numbers, which are much harder to learn from: with a few hours of
+    By default it receives magnitudes alone and predicts each voice's share of a bin; a part may be nobody's;
+    with `phase` inputs and outputs are complex, which is much harder to learn: with a few hours of
     speech shares get further sooner.
 
     Source: Luo and Yu, "Music Source Separation with Band-split RNN", TASLP 2023, for the bands; Luo, Chen and
@@ -53,8 +53,8 @@ class BandSplitSeparator(Separator):
         )
         self.n_voices, self.n_bins, self.phase = n_voices, n_bins, phase
         self.groups = _groups(n_bins)  # (bands, bins in each), from low to high
-        heard, self.said = (3, 2) if phase else (2, 1)  # numbers for a bin that go in, and that come out for a voice
-        self.inwards = nn.ModuleList(_Banded(n_bands, heard * width, hidden_dim) for n_bands, width in self.groups)
+        n_inputs, self.said = (3, 2) if phase else (2, 1)  # numbers of a bin going in, and coming out for a voice
+        self.inwards = nn.ModuleList(_Banded(n_bands, n_inputs * width, hidden_dim) for n_bands, width in self.groups)
         self.along_time = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.along_bands = nn.ModuleList(_Path(hidden_dim, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(hidden_dim)

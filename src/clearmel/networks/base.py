@@ -63,8 +63,8 @@ class Network(nn.Module):
 class Denoiser(Network):
     """A network that turns a noisy log-mel into a clean one, frame by frame and forward in time.
 
-    fine_bins: STFT bins whose fine structure it can use besides, 0 for none. look_ahead: frames it hears in advance.
-    warm_up_s: seconds of a recording's beginning that it had better heard before it begins.
+    fine_bins: STFT bins whose fine structure it can use, 0 for none. look_ahead: future frames that it needs.
+    warm_up_s: opening seconds of a recording that initialise its state (priming).
     """
 
     fine_bins: int = 0
@@ -87,11 +87,11 @@ class Denoiser(Network):
         """
         raise NotImplementedError
 
-    def hear(self, mel: Tensor, fine: Tensor | None = None) -> Any:
-        """The state at the start of recordings of which something has been heard before.
+    def prime(self, mel: Tensor, fine: Tensor | None = None) -> Any:
+        """The initial state of recordings whose opening is known.
 
         Args:
-            mel: what was heard, (B, T, M).
+            mel: log-mel of the opening, (B, T, M).
             fine: its fine structure, as for `forward`.
         """
         *_, state = self(mel, fine, None, False)
@@ -103,20 +103,20 @@ class Denoiser(Network):
         Args:
             mel: noisy log-mels (B, T, M), padded.
             lengths: (B,) real frames.
-            n_opening: frames of each recording that are heard before, from its start and again from there where it is
+            n_opening: opening frames of each recording that prime the state, repeated from its start where it is
                 shorter; so the network knows voice and noise when it begins.
         """
         state = None
         if n_opening:
             frames = torch.arange(n_opening, device=mel.device) % lengths[:, None]
             opening = mel.gather(1, frames[:, :, None].expand(-1, -1, mel.shape[2]))
-            state = self.hear(opening)
+            state = self.prime(opening)
         found: Tensor = self(mel, None, state)[0]
         return found
 
 
 class Cutter(Network):
-    """A network that says of every few frames of a log-mel whether they are kept.
+    """A network that decides for every few frames of a log-mel whether they are kept.
 
     stride: frames from decision to decision; decision k is about the sound around frame k * stride.
     """
@@ -158,7 +158,7 @@ def along_frames(layers: nn.LSTM | nn.GRU, x: Tensor, lengths: Tensor) -> Tensor
     Returns:
         (B, T, 2 H), zeros behind each item's end.
     """
-    if torch.compiler.is_exporting():  # graphs know no packing; what they are given is one item without padding
+    if torch.compiler.is_exporting():  # graphs know no packing; their input is one item without padding
         whole: Tensor = layers(x)[0]
         return whole
     packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)

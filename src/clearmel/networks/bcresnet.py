@@ -35,7 +35,7 @@ class SubSpectralNorm(nn.Module):
 
 
 class BroadcastedBlock(nn.Module):
-    """What is heard in the bands, plus what the mean over all bands says in time, given back to every band.
+    """Features of the bands plus temporal features of the mean over all bands, broadcast to every band.
 
     Args:
         n_in: channels of the input.

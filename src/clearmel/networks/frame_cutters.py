@@ -12,7 +12,7 @@ from clearmel.networks.base import Cutter, along_frames
 
 
 class RecurrentCutter(Cutter):
-    """Convolutions that sum up four frames of 10 ms, and a bidirectional GRU over what they give.
+    """Convolutions that merge four frames of 10 ms, and a bidirectional GRU over their outputs.
 
     A decision knows what follows: of breaths and word endings alike only the neighbours tell which is which.
 

@@ -26,7 +26,7 @@ class GainState(NamedTuple):
     hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's.
     """
 
-    heard: Any
+    bands: Any
     refined: Any
     mel: Tensor
     fine: Tensor | None
@@ -49,7 +49,7 @@ class GainDenoiser(Denoiser):
         num_layers: LSTM layers.
         dropout: between the layers, in training.
         bound_db: largest attenuation of a band.
-        look_ahead: frames after the present one that are heard before deciding.
+        look_ahead: future frames that a decision needs.
         ahead_dim: with a look-ahead, width of a convolution over the states of the present frame and of those ahead,
             which corrects the present one's; 0: the last one's state alone decides. So weights without look-ahead can
             be taken over: at first the correction is 0.
@@ -111,7 +111,7 @@ class GainDenoiser(Denoiser):
 
         A knee that is asked for stands above that of the weights; without one theirs stays.
 
-        Its LSTM goes on as it is, but for the scale of its input. Its output layer, where it gives attenuation through
+        Its LSTM is unchanged except for the scale of its input. Its output layer, where it gives attenuation through
         softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
@@ -147,10 +147,10 @@ class GainDenoiser(Denoiser):
         """See `Denoiser.forward`."""
         return self._advanced(mel, fine, state, last, self.neighbours)
 
-    def hear(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
-        """See `Denoiser.hear`: the third stage begins anew, which costs .0003 of ESTOI; no frame waits for others."""
+    def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
+        """See `Denoiser.prime`: the third stage starts from zero (it costs .0003 of ESTOI); no frame waits for others."""
         *_, state = self._advanced(mel, fine, None, False, None)
-        return GainState(state.heard, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
+        return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
 
     def _advanced(
         self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: BinRefiner | None
@@ -159,7 +159,7 @@ class GainDenoiser(Denoiser):
         if state is None:
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
-        hidden, heard = lstm_step(self.lstm, (ahead - MEAN) / SPREAD, state.heard)  # (B, T, H)
+        hidden, bands = lstm_step(self.lstm, (ahead - MEAN) / SPREAD, state.bands)  # (B, T, H)
         if self.ahead_dim:
             skip, kept, hidden = 0, *self._corrected(hidden, state.hidden)
         else:
@@ -177,7 +177,7 @@ class GainDenoiser(Denoiser):
         if fine is not None and state.fine is not None and self.fine_bins:
             fine = torch.cat([state.fine, fine], dim=1)
             if not n_frames:
-                return estimate, fine[:, :0], GainState(heard, refined, mel, fine, state.skip - skip, kept, near)
+                return estimate, fine[:, :0], GainState(bands, refined, mel, fine, state.skip - skip, kept, near)
             shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
             seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
             turned, refined = lstm_step(self.refiner, seen, refined)
@@ -189,7 +189,7 @@ class GainDenoiser(Denoiser):
             # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
             factor = 0.7 - 3.7 * torch.sigmoid(logit)
             fine = fine[:, n_frames:]
-        after = GainState(heard, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
+        after = GainState(bands, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
         return estimate, factor, after
 
     def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -86,8 +86,8 @@ class LookingToListen(Separator):
 
     def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
         """See `Separator.forward`."""
-        heard = self.audio(compressed(spectrum).permute(0, 3, 1, 2))  # (B, 8, T, F)
-        return self._masks(heard.transpose(1, 2).flatten(2))
+        sound = self.audio(compressed(spectrum).permute(0, 3, 1, 2))  # (B, 8, T, F)
+        return self._masks(sound.transpose(1, 2).flatten(2))
 
     def _masks(self, features: Tensor) -> Tensor:
         hidden, _ = self.lstm(features)
@@ -122,11 +122,11 @@ class LookingToListenFaces(LookingToListen):
         """See `Separator.forward`; voice s of the masks is that of face s."""
         if faces is None or faces.shape[1] != self.n_voices or faces.shape[3] != FACE_DIM:
             raise ValueError(f"faces (B, {self.n_voices}, P, {FACE_DIM}) are needed")
-        heard = self.audio(compressed(spectrum).permute(0, 3, 1, 2)).transpose(1, 2).flatten(2)  # (B, T, 8 F)
+        sound = self.audio(compressed(spectrum).permute(0, 3, 1, 2)).transpose(1, 2).flatten(2)  # (B, T, 8 F)
         seen = self.visual(faces.flatten(0, 1).transpose(1, 2))  # (B S, W, P)
-        seen = functional.interpolate(seen, size=heard.shape[1], mode="linear")  # (B S, W, T)
+        seen = functional.interpolate(seen, size=sound.shape[1], mode="linear")  # (B S, W, T)
         seen = seen.reshape(*faces.shape[:2], *seen.shape[1:]).permute(0, 3, 1, 2).flatten(2)  # (B, T, S W)
-        return self._masks(torch.cat([heard, seen], dim=2))
+        return self._masks(torch.cat([sound, seen], dim=2))
 
 
 def _layer(convolution: nn.Module, width: int) -> list[nn.Module]:

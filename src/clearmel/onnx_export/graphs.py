@@ -126,7 +126,7 @@ class DenoiserGraph(Graph):
         estimate, factor, after = self.network(mel, fine, before)
         outputs = [estimate] if factor is None else [estimate, factor]
         if self.state:
-            parts = (after.heard, after.refined, after.near) if isinstance(after, GainState) else (after,)
+            parts = (after.bands, after.refined, after.near) if isinstance(after, GainState) else (after,)
             outputs += [tensor for part in parts for tensor in part or ()]
         return tuple(outputs)
 

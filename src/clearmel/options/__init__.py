@@ -1,9 +1,9 @@
-"""What the flags of the scripts mean, as frozen dataclasses: defaults, help texts and checks in one place.
+"""The flags of the commands as frozen dataclasses: defaults, help texts and limits in one place.
 
 No torch here: `--help` must answer at once.
 """
 
-from clearmel.options.fields import flag, refuse
+from clearmel.options.fields import Limits, Options, flag
 from clearmel.options.inference import (
     FRAME_RATE_HZ,
     GENTLE,
@@ -54,12 +54,13 @@ __all__ = [
     "DenoiseOptions",
     "FeatureOptions",
     "FitOptions",
+    "Limits",
     "LossOptions",
     "MixOptions",
     "MultiSpeakerOptions",
+    "Options",
     "PoolOptions",
     "RawOptions",
     "SeparatorOptions",
     "flag",
-    "refuse",
 ]

@@ -1,66 +1,48 @@
-"""What is done with a recording or a list of clips."""
+"""How recordings are processed, and which clips of a list are downloaded."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearmel.options.fields import flag, refuse
+from clearmel.options.fields import Options, flag
 
 RECONSTRUCTIONS = ("gain", "griffin_lim")
 
 
 @dataclass(frozen=True)
-class DenoiseOptions:
-    """How strongly to clean a recording."""
+class DenoiseOptions(Options):
+    """How strongly to denoise a recording."""
 
-    strength: float = flag(1.0, "share of the attenuation in dB: 0 leaves the recording as it is, 1 is full")
-    max_suppression_db: float | None = flag(None, "no bin is attenuated by more (default: no limit)")
+    strength: float = flag(
+        1.0, "share of the attenuation in dB: 0 leaves the recording as it is, 1 is full", low=0, high=1
+    )
+    max_suppression_db: float | None = flag(None, "no bin is attenuated by more (default: no limit)", low=0)
     reconstruction: str = flag(
-        "gain", "gain keeps the recording's phase; griffin_lim makes a new one, as the published suite did"
+        "gain",
+        "gain keeps the recording's phase; griffin_lim makes a new one, as the published suite did",
+        choices=RECONSTRUCTIONS,
     )
     warm_up_s: float | None = flag(
         None,
-        "seconds of a file's beginning to hear once before cleaning it (default: 4; weights of the published kind: 0)",
+        "opening seconds of a file that initialise the model's state (default: 4; weights of the published kind: 0)",
+        low=0,
+        high=60,
     )
-
-    def __post_init__(self) -> None:
-        limit = self.max_suppression_db
-        refuse(
-            [
-                (not 0 <= self.strength <= 1, f"--strength {self.strength}; expected 0 to 1"),
-                (limit is not None and not 0 <= limit < math.inf, f"--max_suppression_db {limit}; expected 0 or more"),
-                (not 0 <= (self.warm_up_s or 0) <= 60, f"--warm_up_s {self.warm_up_s}; expected 0 to 60"),
-                (
-                    self.reconstruction not in RECONSTRUCTIONS,
-                    f"--reconstruction {self.reconstruction}; expected {' / '.join(RECONSTRUCTIONS)}",
-                ),
-            ]
-        )
 
 
 RAW_FORMATS = ("s16le", "s24le", "s32le", "f32le")
 
 
 @dataclass(frozen=True)
-class RawOptions:
-    """What sound without a header on a pipe is."""
+class RawOptions(Options):
+    """The format of sound without a header on a pipe."""
 
-    raw_format: str | None = flag(None, f"sound on stdin and stdout has no wav header: {' / '.join(RAW_FORMATS)}")
-    raw_rate: int = flag(16000, "its sample rate in Hz")
-    raw_channels: int = flag(1, "its channels, interleaved")
-
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (
-                    self.raw_format not in (None, *RAW_FORMATS),
-                    f"--raw_format {self.raw_format}; expected {' / '.join(RAW_FORMATS)}",
-                ),
-                (not 1000 <= self.raw_rate <= 384000, f"--raw_rate {self.raw_rate}; expected 1000 to 384000"),
-                (not 1 <= self.raw_channels <= 64, f"--raw_channels {self.raw_channels}; expected 1 to 64"),
-            ]
-        )
+    raw_format: str | None = flag(
+        None, f"sound on stdin and stdout has no wav header: {' / '.join(RAW_FORMATS)}", choices=RAW_FORMATS
+    )
+    raw_rate: int = flag(16000, "its sample rate in Hz", low=1000, high=384000)
+    raw_channels: int = flag(1, "its channels, interleaved", low=1, high=64)
 
 
 MODES = ("delete", "attenuate")
@@ -72,29 +54,23 @@ THRESHOLD_SPAN = 3.0
 
 
 @dataclass(frozen=True)
-class CutOptions:
-    """Which parts of a recording stay, and what becomes of the others."""
+class CutOptions(Options):
+    """Which parts of a recording stay, and whether the rest is deleted or attenuated."""
 
-    threshold: float = flag(0.5, "probability of being kept at which a part begins (default: the weights' own)")
-    hysteresis: float = flag(0.5, "a part reaches as far as the probability stays above this share of the threshold")
-    min_keep_s: float = flag(0.11, "shorter parts are cut (default: from 0.06 to 0.2, by --strength)")
-    min_cut_s: float = flag(0.27, "shorter cuts are closed (default: from 0.6 to 0.12, by --strength)")
-    margin_before_s: float = flag(0.06, "kept before a part (default: from 0.16 to 0.02, by --strength)")
-    margin_after_s: float = flag(0.1, "kept behind a part (default: from 0.24 to 0.04, by --strength)")
-    mode: str = flag("delete", "delete cuts, or attenuate them and keep the length")
-    attenuation_db: float = flag(24.0, "how far attenuate lowers")
-
-    def __post_init__(self) -> None:
-        spans = {key: value for key, value in vars(self).items() if key.endswith("_s")}
-        refuse(
-            [
-                *((not 0 <= value <= 60, f"--{key} {value}; expected 0 to 60 seconds") for key, value in spans.items()),
-                (not 0 < self.threshold < 1, f"--threshold {self.threshold}; expected a probability between 0 and 1"),
-                (not 0 <= self.hysteresis <= 1, f"--hysteresis {self.hysteresis}; expected 0 to 1"),
-                (self.mode not in MODES, f"--mode {self.mode}; expected {' / '.join(MODES)}"),
-                (not 0 <= self.attenuation_db <= 120, f"--attenuation_db {self.attenuation_db}; expected 0 to 120"),
-            ]
-        )
+    threshold: float = flag(
+        0.5, "probability of being kept at which a part begins (default: the weights' own)", above=0, below=1
+    )
+    hysteresis: float = flag(
+        0.5, "a part reaches as far as the probability stays above this share of the threshold", low=0, high=1
+    )
+    min_keep_s: float = flag(0.11, "shorter parts are cut (default: from 0.06 to 0.2, by --strength)", low=0, high=60)
+    min_cut_s: float = flag(0.27, "shorter cuts are closed (default: from 0.6 to 0.12, by --strength)", low=0, high=60)
+    margin_before_s: float = flag(
+        0.06, "kept before a part (default: from 0.16 to 0.02, by --strength)", low=0, high=60
+    )
+    margin_after_s: float = flag(0.1, "kept behind a part (default: from 0.24 to 0.04, by --strength)", low=0, high=60)
+    mode: str = flag("delete", "delete cuts, or attenuate them and keep the length", choices=MODES)
+    attenuation_db: float = flag(24.0, "how far attenuate lowers", low=0, high=120)
 
     def lower(self) -> float:
         """The lower threshold."""
@@ -102,7 +78,7 @@ class CutOptions:
 
     @classmethod
     def of_strength(cls, strength: float, threshold: float, given: Mapping[str, Any] | None = None) -> "CutOptions":
-        """The options of one knob.
+        """The options that one strength stands for.
 
         Args:
             strength: 0 keeps breath and rhythm, 0.5 is the weights' own threshold, 1 cuts whatever is no word.
@@ -120,27 +96,19 @@ FRAME_RATE_HZ = 25
 
 
 @dataclass(frozen=True)
-class ClipOptions:
+class ClipOptions(Options):
     """Which clips of a list to fetch, and how."""
 
-    first: int = flag(1, "number of the first row to fetch")
+    first: int = flag(1, "number of the first row to fetch", low=1)
     last: int | None = flag(None, "number of the last row to fetch (default: all)")
-    seconds: float = flag(0.0, "length of a clip from its start, 0: until the row's end")
-    sample_rate: int = flag(16000, "of the sound in Hz")
-    workers: int = flag(4, "clips at a time")
-    timeout_s: float = flag(300.0, "give a clip up after so many seconds")
+    seconds: float = flag(0.0, "length of a clip from its start, 0: until the row's end", low=0)
+    sample_rate: int = flag(16000, "of the sound in Hz", low=1000, high=384000)
+    workers: int = flag(4, "clips at a time", low=1, high=64)
+    timeout_s: float = flag(300.0, "give a clip up after so many seconds", above=0, high=86400)
     frames: bool = flag(False, "write video frames, too: JPEG, 25 a second")
     retry_failed: bool = flag(False, "try those again that an earlier run could not fetch")
 
-    def __post_init__(self) -> None:
+    def contradictions(self) -> list[tuple[bool, str]]:
+        """A last row before the first."""
         last = self.last
-        refuse(
-            [
-                (self.first < 1, f"--first {self.first}; expected 1 or more"),
-                (last is not None and last < self.first, f"--last {last}; expected --first {self.first} or more"),
-                (not 0 <= self.seconds < math.inf, f"--seconds {self.seconds}; expected 0 or more"),
-                (not 1000 <= self.sample_rate <= 384000, f"--sample_rate {self.sample_rate}; expected 1000 to 384000"),
-                (not 1 <= self.workers <= 64, f"--workers {self.workers}; expected 1 to 64"),
-                (not 0 < self.timeout_s <= 86400, f"--timeout_s {self.timeout_s}; expected above 0 to 86400"),
-            ]
-        )
+        return [(last is not None and last < self.first, f"--last {last}; expected --first {self.first} or more")]

@@ -1,9 +1,9 @@
-"""Which network of which sizes, and what it hears."""
+"""Which network, of which sizes, on which features."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from clearmel.options.fields import flag, refuse
+from clearmel.options.fields import Options, flag
 
 FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
     "mel80": {},
@@ -33,11 +33,13 @@ FEATURE_PRESETS: dict[str, dict[str, int | float]] = {
 
 
 @dataclass(frozen=True)
-class FeatureOptions:
-    """What a mel is; a number that is not given is that of the preset."""
+class FeatureOptions(Options):
+    """Numbers of the mel features; one that is not given is the preset's."""
 
     features: str = flag(
-        "mel80", f"numbers of the mels: {' / '.join(FEATURE_PRESETS)}, each of which a flag may change"
+        "mel80",
+        f"numbers of the mels: {' / '.join(FEATURE_PRESETS)}, each of which a flag may change",
+        choices=tuple(FEATURE_PRESETS),
     )
     sample_rate: int | None = flag(None, "in Hz")
     n_fft: int | None = flag(None, "length of the FFT in samples, even")
@@ -47,16 +49,6 @@ class FeatureOptions:
     fmin: float | None = flag(None, "lower edge of the lowest band in Hz")
     fmax: float | None = flag(None, "upper edge of the highest band in Hz")
     top_db: float | None = flag(None, "count from the loudest value down to this far below it; 0: absolute values")
-
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (
-                    self.features not in FEATURE_PRESETS,
-                    f"--features {self.features}; expected {' / '.join(FEATURE_PRESETS)}",
-                )
-            ]
-        )
 
     def numbers(self) -> dict[str, Any]:
         """Arguments of `MelFeatures`."""
@@ -79,32 +71,19 @@ CLASSIFIERS = (
 
 
 @dataclass(frozen=True)
-class ClassifierOptions:
+class ClassifierOptions(Options):
     """Which classifier; a size that is not given is as published."""
 
-    network: str = flag("lstm", f"what is trained: {' / '.join(CLASSIFIERS)}")
-    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width")
-    num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers")
-    scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual")
-    width: int | None = flag(None, "resnets, vgg11: channels of the first stage")
-    num_heads: int | None = flag(None, "mhatt, kwt: attention heads")
-    patch_frames: int | None = flag(None, "kwt: frames in a patch")
-    window: int | None = flag(None, "fully_connected: frames that are seen at once")
-    members: int | None = flag(None, "statistics: perceptrons whose answers are averaged")
-    dropout: float | None = flag(None, "in training")
-
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (self.network not in CLASSIFIERS, f"--network {self.network}; expected {' / '.join(CLASSIFIERS)}"),
-                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
-                *(
-                    (value < 1, f"--{key} {value}; expected 1 or more")
-                    for key, value in self.sizes().items()
-                    if key != "dropout"
-                ),
-            ]
-        )
+    network: str = flag("lstm", f"network: {' / '.join(CLASSIFIERS)}", choices=CLASSIFIERS)
+    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width", low=1)
+    num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers", low=1)
+    scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual", low=1)
+    width: int | None = flag(None, "resnets, vgg11: channels of the first stage", low=1)
+    num_heads: int | None = flag(None, "mhatt, kwt: attention heads", low=1)
+    patch_frames: int | None = flag(None, "kwt: frames in a patch", low=1)
+    window: int | None = flag(None, "fully_connected: frames that are seen at once", low=1)
+    members: int | None = flag(None, "statistics: perceptrons whose answers are averaged", low=1)
+    dropout: float | None = flag(None, "in training", low=0, below=1)
 
     def sizes(self) -> dict[str, Any]:
         """Those that are given."""
@@ -115,31 +94,17 @@ CUTTERS = ("crnn", "conv1d")
 
 
 @dataclass(frozen=True)
-class CutterOptions:
-    """Which network decides what is kept; a size that is not given is the network's own."""
+class CutterOptions(Options):
+    """Which cutter; a size that is not given is the network's default."""
 
-    network: str = flag("crnn", "what is trained: crnn, or conv1d as in the original system")
-    hidden_dim: int | None = flag(None, "crnn: width")
-    num_layers: int | None = flag(None, "crnn: layers of the GRU")
-    members: int | None = flag(None, "crnn: networks whose answers are averaged")
-    levels: int | None = flag(None, "conv1d: how often the width halves")
-    repeat: int | None = flag(None, "conv1d: convolutions of each width")
-    level_1: int | None = flag(None, "conv1d: width of the first convolution")
-    dropout: float | None = flag(None, "in training")
-
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (self.network not in CUTTERS, f"--network {self.network}; expected {' / '.join(CUTTERS)}"),
-                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
-                (not 0 <= (self.levels or 0) <= 10, f"--levels {self.levels}; expected 0 to 10"),
-                *(
-                    (value < 1, f"--{key} {value}; expected 1 or more")
-                    for key, value in self.sizes().items()
-                    if key not in ("dropout", "levels")
-                ),
-            ]
-        )
+    network: str = flag("crnn", "network: crnn, or conv1d as in the original system", choices=CUTTERS)
+    hidden_dim: int | None = flag(None, "crnn: width", low=1)
+    num_layers: int | None = flag(None, "crnn: layers of the GRU", low=1)
+    members: int | None = flag(None, "crnn: networks whose answers are averaged", low=1)
+    levels: int | None = flag(None, "conv1d: how often the width halves", low=0, high=10)
+    repeat: int | None = flag(None, "conv1d: convolutions of each width", low=1)
+    level_1: int | None = flag(None, "conv1d: width of the first convolution", low=1)
+    dropout: float | None = flag(None, "in training", low=0, below=1)
 
     def sizes(self) -> dict[str, Any]:
         """Those that are given."""
@@ -150,32 +115,19 @@ SEPARATORS = ("band_split", "looking_to_listen", "looking_to_listen_faces")
 
 
 @dataclass(frozen=True)
-class SeparatorOptions:
-    """Which network tells voices apart; a size that is not given is the network's own."""
+class SeparatorOptions(Options):
+    """Which separator; a size that is not given is the network's default."""
 
-    network: str = flag("band_split", f"what is trained: {' / '.join(SEPARATORS)}")
-    hidden_dim: int | None = flag(None, "width")
-    num_layers: int | None = flag(None, "band_split: blocks")
-    channels: int | None = flag(None, "looking_to_listen: width of the convolutions")
-    linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers")
-    dropout: float | None = flag(None, "in training")
-    phase: bool = flag(False, "band_split: hear phases, too, and answer with complex masks; wants many hours of speech")
+    network: str = flag("band_split", f"network: {' / '.join(SEPARATORS)}", choices=SEPARATORS)
+    hidden_dim: int | None = flag(None, "width", low=1)
+    num_layers: int | None = flag(None, "band_split: blocks", low=1)
+    channels: int | None = flag(None, "looking_to_listen: width of the convolutions", low=1)
+    linear_dim: int | None = flag(None, "looking_to_listen: width of the linear layers", low=1)
+    dropout: float | None = flag(None, "in training", low=0, below=1)
+    phase: bool = flag(False, "band_split: phases as input and complex masks as output; needs many hours of speech")
     n_fft: int = flag(1024, "length of the window and the FFT in samples at 16 kHz")
     win_length: int = flag(0, "length of the window where it is shorter than the FFT, 0: as long")
     hop_length: int = flag(512, "samples from frame to frame; half of it costs twice as much")
-
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (self.network not in SEPARATORS, f"--network {self.network}; expected {' / '.join(SEPARATORS)}"),
-                (not 0 <= (self.dropout or 0) < 1, f"--dropout {self.dropout}; expected 0 to below 1"),
-                *(
-                    (value < 1, f"--{key} {value}; expected 1 or more")
-                    for key, value in self.sizes().items()
-                    if key != "dropout"
-                ),
-            ]
-        )
 
     def sizes(self) -> dict[str, Any]:
         """Those that are given."""

@@ -1,6 +1,6 @@
-"""Embeddings of the faces in the frames of clips, for networks that hear and see.
+"""Face embeddings of video clips, for audio-visual networks.
 
-A clip is a folder of JPEG frames, 25 a second; its embeddings are an array (T, n_faces, 512), T frames.
+A clip is a folder of JPEG frames, 25 per second; its embeddings are an array (T, n_faces, 512), T frames.
 """
 
 import importlib.util
@@ -19,15 +19,15 @@ from clearmel.options import FRAME_RATE_HZ
 from clearmel.reporting import tables
 
 SIZE = 512
-"""Numbers in an embedding."""
+"""Dimension of an embedding."""
 MODELS = "~/.insightface/models/buffalo_l"
-"""Where insightface itself keeps its models."""
+"""Default model folder of insightface."""
 SOURCE = "https://github.com/deepinsight/insightface/releases/download/v0.7/buffalo_l.zip"
 Image = npt.NDArray[np.uint8]
 
 
 class Detector(Protocol):
-    """What finds faces in a picture."""
+    """Finds faces in a picture."""
 
     def faces(self, image: Image) -> Sequence[tuple[float, FloatArray]]:
         """The faces of a picture, the largest first.
@@ -36,12 +36,12 @@ class Detector(Protocol):
             image: (H, W, 3) uint8, red, green, blue.
 
         Returns:
-            For each face the place of its middle in pixels from the left, and its embedding (512,) of any length.
+            For each face its horizontal centre in pixels from the left, and its embedding (512,) of any norm.
         """
 
 
 class EmbeddingResult(NamedTuple):
-    """What came of a run: clips made and found made, warnings and failures, a line each."""
+    """Result of a run: numbers of new and of existing clips, and one line per warning and per failure."""
 
     made: int
     there: int
@@ -52,16 +52,16 @@ class EmbeddingResult(NamedTuple):
 def build(dataset_path: str | Path, detector: Detector, n_faces: int = 1, seconds: float = 3.0) -> EmbeddingResult:
     """Writes `dataset_path`/embeddings/<stem>.npy for each folder `dataset_path`/frames/<stem>, and report.csv.
 
-    What is there already is left alone. No other run may be writing there.
+    Existing files are skipped. No other run may write to the folder at the same time.
 
     Args:
-        dataset_path: the data set.
+        dataset_path: folder of the dataset.
         detector: finds the faces.
-        n_faces: faces in a frame. With fewer in it the rest is zeros; of more, the largest are taken.
-        seconds: how much of a clip's beginning. A shorter clip is filled with zeros.
+        n_faces: faces per frame. Missing faces are zeros; of more faces, the largest are used.
+        seconds: length of the used start of each clip. Shorter clips are padded with zeros.
 
     Raises:
-        InputError: there is no clip, or embeddings of other numbers are there.
+        InputError: there is no clip, or existing embeddings have another shape.
     """
     root = existing(dataset_path, folder=True)
     frames = existing(root / "frames", folder=True)
@@ -122,11 +122,11 @@ def embed(folder: Path, detector: Detector, shape: tuple[int, int, int]) -> tupl
         shape: (T, n_faces, 512) of the result.
 
     Returns:
-        float32 of that shape, each of length 1 or zero, from left to right; and what is to be said about it, usually
-        nothing.
+        float32 of that shape, each of norm 1 or zero, ordered from left to right; and a remark for the report, usually
+        empty.
 
     Raises:
-        InputError: there is no frame, or one is no picture.
+        InputError: there is no frame, or a frame is not a picture.
     """
     names = sorted(list_files(folder, (".jpg", ".jpeg")), key=lambda name: (len(name.stem), name.name))
     n_frames, n_faces, _ = shape
@@ -155,7 +155,7 @@ def read_image(path: Path) -> Image:
     """A picture (H, W, 3) in uint8, red, green, blue.
 
     Raises:
-        InputError: it is none, or damaged.
+        InputError: the file is not a picture, or is damaged.
     """
     import PIL.Image
 
@@ -167,7 +167,7 @@ def read_image(path: Path) -> Image:
 
 
 class InsightFace:
-    """Faces by the package insightface, with models that are on this computer already."""
+    """Detects faces by the package insightface, with local models only."""
 
     def __init__(self, models_path: str | Path = MODELS) -> None:
         """Loads the models.
@@ -182,7 +182,7 @@ class InsightFace:
             if not importlib.util.find_spec(name):
                 raise InputError(f"{name} is not installed. pip install 'clearmel[faces]'.")
         folder = Path(models_path).expanduser()
-        # The package would download what is missing; a folder that is there it takes as it is.
+        # The package would download a missing folder; it uses an existing one as it is.
         if not folder.is_dir() or not any(folder.glob("*.onnx")):
             raise InputError(
                 f"{quoted(folder)} holds no models (.onnx). Unpack InsightFace's buffalo_l there ({SOURCE}; for "
@@ -195,7 +195,7 @@ class InsightFace:
         try:
             self._analysis = FaceAnalysis(str(folder.absolute()), allowed_modules=["detection", "recognition"])
             self._analysis.prepare(ctx_id=0)
-        except Exception as error:  # onnxruntime's have no base of their own
+        except Exception as error:  # onnxruntime has no base class for its exceptions
             raise InputError(f"the models in {quoted(folder)} do not load: {reason(error)}.") from error
         if "recognition" not in self._analysis.models:
             raise InputError(f"{quoted(folder)} holds no model that embeds faces, such as w600k_r50.onnx of buffalo_l.")
@@ -203,8 +203,8 @@ class InsightFace:
     def faces(self, image: Image) -> list[tuple[float, FloatArray]]:
         """See `Detector`."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of scikit-image, whose old ways insightface uses
-            found = self._analysis.get(np.ascontiguousarray(image[..., ::-1]))  # it takes blue, green, red
+            warnings.simplefilter("ignore", FutureWarning)  # insightface uses deprecated functions of scikit-image
+            found = self._analysis.get(np.ascontiguousarray(image[..., ::-1]))  # it expects blue, green, red
         boxes = [(face.bbox, np.asarray(face.embedding, np.float32)) for face in found]
         boxes.sort(key=lambda one: float((one[0][2] - one[0][0]) * (one[0][3] - one[0][1])), reverse=True)
         return [(float(box[0] + box[2]) / 2, embedding) for box, embedding in boxes]

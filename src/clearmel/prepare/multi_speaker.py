@@ -1,4 +1,4 @@
-"""Mixtures of voices written to disk, each with its own voices, masks and, where speakers have them, faces."""
+"""Writes mixtures of speakers to disk, each with its voices, optional masks and optional face embeddings."""
 
 import csv
 import io
@@ -29,20 +29,20 @@ def build(
     write_masks: bool,
     faces_path: str | None,
 ) -> dict[str, int]:
-    """Writes `<split>/mix/N.wav`, `clean/N_1.wav` ..., `crm/N.npy`, `faces/N.npy` and mix.csv; what is there stays.
+    """Writes `<split>/mix/N.wav`, `clean/N_1.wav` ..., `crm/N.npy`, `faces/N.npy` and mix.csv; skips existing files.
 
-    A mask file holds the compressed complex masks (S, T, F, 2), real and imaginary part, of `src.masks.compress`.
+    A mask file holds the compressed complex masks (S, T, F, 2), real and imaginary part, of `complex_masks.compress`.
 
     Args:
-        options: which voices, and how to mix them; `epoch_items` and `val_items` say how many.
-        features: the STFT of the masks.
+        options: recordings and mixing options; `epoch_items` and `val_items` are the numbers of mixtures.
+        features: defines the STFT of the masks.
         output: the dataset's folder.
-        seed: of everything that is drawn.
-        write_masks: whether to write the masks, 1.2 MB for 3 s of two voices.
-        faces_path: folder of embeddings (P, 1, 512), 25 a second, named as the speech but for .npy.
+        seed: seed of all random draws.
+        write_masks: whether to write the masks (1.2 MB for 3 s of two voices).
+        faces_path: folder of embeddings (P, 1, 512), 25 per second, named like the speech with the suffix .npy.
 
     Returns:
-        How many mixtures each split holds.
+        Number of mixtures per split.
 
     Raises:
         InputError: see `MultiSpeakerMixtures`; or embeddings are missing or of another shape.
@@ -51,10 +51,10 @@ def build(
         temp_files.sweep(output, deep=True)
         rows, counts = list[dict[str, Any]](), dict[str, int]()
         for split, pool in split_pools(options, seed).items():
-            if faces_path is not None:  # before hours of work
+            if faces_path is not None:  # checked before the long computation
                 for name in pool.clean:
                     _face(faces_path, name, options.clip_s)
-            data = MultiSpeakerMixtures(split, pool, options, features, seed, whole_start=faces_path is not None)
+            data = MultiSpeakerMixtures(split, pool, options, features, seed, from_start=faces_path is not None)
             counts[split] = len(data)
             for index in tqdm(range(len(data)), desc=split, unit="mixture", leave=False, disable=None):
                 drawn = data.drawn(index)
@@ -77,7 +77,7 @@ def _write(
     write_masks: bool,
     faces_path: str | None,
 ) -> None:
-    """Writes a mixture and what belongs to it, unless it is there."""
+    """Writes a mixture with its voices, masks and faces, unless it exists."""
     mixed = root / "mix" / f"{name}.wav"
     if mixed.exists():
         return
@@ -88,13 +88,13 @@ def _write(
         ideal = complex_masks.ideal_complex(features.stft(voices), features.stft(mixture))
         write_array(root / "crm" / f"{name}.npy", torch.view_as_real(complex_masks.compress(ideal)).numpy())
     if faces_path is not None:
-        seen = [_face(faces_path, one, clip_s) for one in drawn.names]
-        write_array(root / "faces" / f"{name}.npy", np.stack(seen))
-    sound_file.write(mixed, drawn.mixture, features.sample_rate, "FLOAT")  # last: its being there says all are
+        faces = [_face(faces_path, one, clip_s) for one in drawn.names]
+        write_array(root / "faces" / f"{name}.npy", np.stack(faces))
+    sound_file.write(mixed, drawn.mixture, features.sample_rate, "FLOAT")  # last: if it exists, the other files do too
 
 
 def _face(folder: str, name: str, seconds: float) -> FloatArray:
-    """Embeddings (P, 512) of the first face of a clip, as build_face_embeddings.py writes them: (P, n, 512)."""
+    """Embeddings (P, 512) of the first face of a clip, as `clearmel build face_embeddings` writes them: (P, n, 512)."""
     faces = read_embeddings(Path(folder, name).with_suffix(".npy"))
-    seen: FloatArray = crop_embeddings(faces.transpose(1, 0, 2)[:1], 0.0, seconds)[0]
-    return seen
+    cropped: FloatArray = crop_embeddings(faces.transpose(1, 0, 2)[:1], 0.0, seconds)[0]
+    return cropped

@@ -1,6 +1,6 @@
-"""Builds the paired noisy/clean mel dataset from recordings, as planned, in a process pool.
+"""Builds the paired noisy/clean mel dataset from recordings by a plan, in a process pool.
 
-The bytes depend on the plan alone, never on the order or number of workers; so do those of shards.
+The bytes of files and shards depend on the plan alone, never on the number of workers or their order.
 """
 
 import json
@@ -26,7 +26,7 @@ from clearmel.reporting import tables
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What came of it: mixtures by split, and a line for each clean file that was left out or failed."""
+    """Result of a build: mixtures per split, and a line for each clean file that was excluded or failed."""
 
     counts: dict[str, int]
     left_out: list[str]
@@ -36,16 +36,16 @@ class BuildResult:
 def build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -> BuildResult:
     """Builds `output`/{train,val}/{noisy,clean}/<speaker>/*.npy, or shards of the same mels, and `output`/mix.csv.
 
-    Mixtures, or shards, that an interrupted run has finished are kept.
+    A run resumes an interrupted one: finished files or shards are not built again.
 
     Args:
-        options: what to build.
+        options: options of the dataset.
         output: the dataset's folder.
-        workers: processes.
-        overwrite: build over a dataset that other options made.
+        workers: number of processes.
+        overwrite: replace a dataset that was built with other options.
 
     Raises:
-        InputError: nothing to read, a split would be empty, `output` holds a dataset of other options, or another run
+        InputError: there are no recordings, a split is empty, `output` holds a dataset of other options, or another run
             is building it.
     """
     with claiming(output / "build.json"):
@@ -67,22 +67,24 @@ def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -
             )
     _clear(output, list(pools), options.shard_items > 0, fresh and overwrite)
     write_text(stamp, settings)
-    cook = PortionWriter(pools, options, output, fresh and overwrite)
+    write_portion = PortionWriter(pools, options, output, fresh and overwrite)
     portions = portions_of(jobs, options.shard_items)
     unit = "shard" if options.shard_items else "clip"
     if workers <= 1:
-        unmade = _collect(map(cook, portions), len(portions), unit)
+        failures = _collect(map(write_portion, portions), len(portions), unit)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_work_alone) as executor:
-            futures = [executor.submit(cook, portion) for portion in portions]
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_initialise_worker) as executor:
+            futures = [executor.submit(write_portion, portion) for portion in portions]
             try:
-                unmade = _collect((done.result() for done in as_completed(futures)), len(portions), unit)
+                failures = _collect((done.result() for done in as_completed(futures)), len(portions), unit)
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
-    write_text(output / "mix.csv", tables.csv_table(plan.rows([job for job in jobs if job.name not in unmade])))
-    counts = {split: sum(len(j.recipes) for j in jobs if j.split == split and j.name not in unmade) for split in pools}
-    lines = [unmade[name] for name in sorted(unmade)]
+    write_text(output / "mix.csv", tables.csv_table(plan.rows([job for job in jobs if job.name not in failures])))
+    counts = {
+        split: sum(len(j.recipes) for j in jobs if j.split == split and j.name not in failures) for split in pools
+    }
+    lines = [failures[name] for name in sorted(failures)]
     return BuildResult(
         counts,
         [line for line in lines if isinstance(line, ExcludedFile)],
@@ -91,8 +93,8 @@ def _build(options: BuildOptions, output: Path, workers: int, overwrite: bool) -
 
 
 def _clear(output: Path, splits: Sequence[str], sharded: bool, overwrite: bool) -> None:
-    """Sees to it that no split would hold both files and shards, or anything of two builds."""
-    if overwrite:  # before the new build.json: an interrupted run would take them for its own
+    """Removes the files of an overwritten build, and refuses to mix files and shards in one split."""
+    if overwrite:  # before build.json: an interrupted run would accept the old files as its own
         for root in (output, output / "audio"):
             for side in ("train/noisy", "train/clean", "val/noisy", "val/clean"):
                 for path in (root / side).rglob("*.npy" if root == output else "*.wav"):
@@ -108,14 +110,14 @@ def _clear(output: Path, splits: Sequence[str], sharded: bool, overwrite: bool) 
 
 
 def _collect(results: Iterable[dict[str, str]], n_portions: int, unit: str) -> dict[str, str]:
-    """Waits for all portions; gives the reason by name for the clean files that were not made."""
-    unmade: dict[str, str] = {}
+    """Waits for all portions; returns the reasons for the clean files that failed, by name."""
+    failures: dict[str, str] = {}
     for reasons in tqdm(results, total=n_portions, unit=unit, disable=None):
-        unmade |= reasons
-    return unmade
+        failures |= reasons
+    return failures
 
 
-def _work_alone() -> None:
-    """One thread a process: the pool is the parallelism. Ctrl-C is the parent's to handle."""
+def _initialise_worker() -> None:
+    """Limits a worker to one thread, and leaves Ctrl-C to the parent process."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

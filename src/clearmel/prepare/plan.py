@@ -1,6 +1,6 @@
-"""Plans every mixture of a dataset: which clean file, noises, SNR and chain, and in which split.
+"""Plans every mixture of a dataset: its clean file, noises, SNR, chain and split.
 
-The plan depends only on the seed, the options and the names of the files.
+The plan depends only on the seed, the options and the file names.
 """
 
 import zlib
@@ -29,14 +29,14 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Unique over the splits."""
+        """The clean file with its split; unique over all splits."""
         return f"{self.split}/{self.clean}"
 
     def target(self, side: str, index: int) -> Path:
         """Path of one mixture's mel below the output folder."""
         relative = Path(self.clean)
         speaker = relative.parent if relative.parent != Path() else Path("unknown")
-        # The suffix stays in the name where a.wav and a.flac lie side by side.
+        # The suffix is part of the name: a.wav and a.flac may lie side by side.
         stem = f"{relative.stem}_{relative.suffix[1:].lower()}_{index}"
         return Path(self.split) / side / speaker / f"{stem}.npy"
 
@@ -52,19 +52,19 @@ def draw_jobs(split: str, pool: Pool, options: BuildOptions, policy: Augmentatio
     for name in pool.clean:
         rng = np.random.default_rng([options.seed, zlib.crc32(f"{split}/{name}".encode())])
         recipes = tuple(
-            _draw_recipe(rng, split, pool, options, policy) for _ in range(count * _n_pieces(pool, name, options))
+            _draw_recipe(rng, split, pool, options, policy) for _ in range(count * _n_segments(pool, name, options))
         )
         jobs.append(Job(split, name, recipes))
     return jobs
 
 
-def _n_pieces(pool: Pool, name: str, options: BuildOptions) -> int:
-    """How many lengths of --clip_s a clip holds: long recordings give their share of the mixtures."""
+def _n_segments(pool: Pool, name: str, options: BuildOptions) -> int:
+    """Number of segments of `clip_s` in a recording, so that long recordings give more mixtures."""
     if not options.clip_s:
         return 1
     try:
         info = sound_file.inspect(Path(pool.clean_root, name))
-    except InputError:  # told when it is cooked
+    except InputError:  # reported when the mixture is computed
         return 1
     return max(1, round(info.n_samples / info.sample_rate / options.clip_s))
 
@@ -92,7 +92,7 @@ def _draw_recipe(
         else None,
         chain=recording_chain.draw_chain(rng, augment, options.reverb, policy),
     )
-    # A clean recording has a floor of its own, below the noise that the mixtures are made with.
+    # Real clean recordings have a noise floor, below the noise that is mixed in.
     if split == "train" and options.floor > 0 and rng.random() < options.floor:
         chain = replace(recipe.chain, floor_db=round(rng.uniform(*policy.floor_option_range_db), 2))
         recipe = replace(recipe, chain=chain)

@@ -1,7 +1,9 @@
-"""Speech of people who never were, to train on where recordings are few: by the synthesiser Kokoro, from its voices.
+"""Synthetic training speech of artificial speakers, by the synthesiser Kokoro.
 
-A voice of Kokoro is a table of styles (P, 256), a row for each length of a text in symbols: the first half of a row is
-the timbre, the second the prosody. Mixtures of voices are voices again. Source: Li et al., "StyleTTS 2", NeurIPS 2023.
+A Kokoro voice is a table of styles (P, 256) with one row per text length in symbols. The first half of a row is the
+timbre, the second half the prosody. A weighted mean of voices is again a voice.
+
+Source: Li et al., "StyleTTS 2", NeurIPS 2023.
 """
 
 import importlib.util
@@ -22,14 +24,14 @@ from clearmel.core.file_io import FloatArray, claiming, existing, list_files, qu
 RATE, RATE_OUT = 24000, 16000
 STYLE, TIMBRE = 256, 128
 LONGEST = 500
-"""Symbols that the synthesiser takes at once."""
+"""Largest number of symbols per call of the synthesiser."""
 PACKAGES = ("onnxruntime", "phonemizer", "espeakng_loader")
 ENGLISH = (("ʲ", "j"), ("r", "ɹ"), ("x", "k"), ("ɬ", "l"))
-"""What eSpeak writes in English, and what Kokoro has learned instead."""
+"""English symbols of eSpeak, and those of Kokoro for the same sounds."""
 
 
 class Speaker(NamedTuple):
-    """A voice that is a mixture of others, and what it reads: numbers of lines."""
+    """An artificial speaker: the mixture of voices, its modifications, and the indices of the lines it reads."""
 
     name: str
     timbre: dict[str, float]
@@ -42,7 +44,7 @@ class Speaker(NamedTuple):
 
 
 def plan(voices: Sequence[str], n_lines: int, n_speakers: int, n_utterances: int, seed: int) -> list[Speaker]:
-    """Draws speakers: of one to three voices each, in a third of them with the prosody of another one."""
+    """Draws speakers, each a mixture of one to three voices; about a third has the prosody of a further voice."""
     rng = np.random.default_rng(seed)
     names, speakers = sorted(voices), list[Speaker]()
     for number in range(n_speakers):
@@ -61,7 +63,7 @@ def plan(voices: Sequence[str], n_lines: int, n_speakers: int, n_utterances: int
 
 
 def style(speaker: Speaker, voices: dict[str, FloatArray]) -> FloatArray:
-    """The speaker's table (P, 256): mixtures lie nearer to the mean than voices do, `spread` takes them away again."""
+    """The style table (P, 256) of a speaker; `spread` moves its timbre away from the mean, which mixing approaches."""
     mixed = np.sum([share * voices[name] for name, share in speaker.timbre.items()], axis=0)
     prosody = mixed if speaker.prosody is None else voices[speaker.prosody]
     mean = np.mean([voice.mean(axis=0)[:TIMBRE] for _, voice in sorted(voices.items())], axis=0)
@@ -72,7 +74,7 @@ def style(speaker: Speaker, voices: dict[str, FloatArray]) -> FloatArray:
 def build(
     text: str, weights: str, voices_path: str, symbols: str, output: Path, n_speakers: int, n_utterances: int, seed: int
 ) -> float:
-    """Writes `<output>/<speaker>/N.flac`, 16 kHz; what is there stays.
+    """Writes `<output>/<speaker>/N.flac`, 16 kHz; skips existing files.
 
     Args:
         text: a file with an English sentence in each line.
@@ -80,15 +82,15 @@ def build(
         voices_path: its voices, a folder of .bin files.
         symbols: .json with its "vocab", from symbol to number.
         output: folder of the speech.
-        n_speakers: how many to make.
-        n_utterances: lines that each reads.
-        seed: of everything that is drawn.
+        n_speakers: number of speakers.
+        n_utterances: number of lines per speaker.
+        seed: seed of all random draws.
 
     Returns:
-        Seconds of speech that were made now.
+        Seconds of speech written by this run.
 
     Raises:
-        InputError: a package or a file is missing, or one is not what it should be.
+        InputError: a package or a file is missing, or a file has another format.
     """
     lines = read_lines(text)
     folder = existing(voices_path, folder=True)
@@ -106,18 +108,18 @@ def build(
                 target = output / speaker.name / f"{number}.flac"
                 if not target.exists():
                     wave = synthesiser.say(lines[line], table, speaker.speed, british=speaker.british)
-                    if len(wave) >= RATE_OUT:  # shorter ones are slips of the tongue
+                    if len(wave) >= RATE_OUT:  # shorter ones are failures of the synthesiser
                         sound_file.write(target, wave, RATE_OUT)
                         seconds += len(wave) / RATE_OUT
     return seconds
 
 
 def read_lines(path: str) -> list[str]:
-    """The lines of a text that say something."""
+    """The non-empty lines of a text file."""
     try:
         content = existing(path, folder=False).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{quoted(path)} is no text in UTF-8.") from error
+        raise InputError(f"{quoted(path)} is not text in UTF-8.") from error
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if not lines:
         raise InputError(f"{quoted(path)} holds no text.")
@@ -128,7 +130,7 @@ def read_voice(path: Path) -> FloatArray:
     """A table of styles (P, 256), float32 without a header."""
     content = path.read_bytes()
     if not content or len(content) % (4 * STYLE):
-        raise InputError(f"{quoted(path)} is no voice: expected rows of {STYLE} float32 numbers.")
+        raise InputError(f"{quoted(path)} is not a voice; expected rows of {STYLE} float32 numbers.")
     table = np.frombuffer(content, "<f4").reshape(-1, STYLE)
     if not np.isfinite(table).all():
         raise InputError(f"{quoted(path)} holds NaN or infinity.")
@@ -136,10 +138,10 @@ def read_voice(path: Path) -> FloatArray:
 
 
 class Synthesiser:
-    """Kokoro on one thread: the same text gives the same sound."""
+    """Kokoro on one thread, so that equal texts give equal waves."""
 
     def __init__(self, weights: str, symbols: str) -> None:
-        """Loads it; raises an InputError where it does not load."""
+        """Loads the model; raises an InputError on failure."""
         import onnxruntime
 
         try:
@@ -152,15 +154,15 @@ class Synthesiser:
         path = existing(weights, folder=False)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's have no base of their own
+        except Exception as error:  # onnxruntime has no base class for its exceptions
             raise InputError(f"{quoted(path)} does not load: {reason(error)}.") from error
         missing = {"tokens", "style", "speed"} - {put.name for put in self._session.get_inputs()}
         if missing:
-            raise InputError(f"{quoted(path)} is no Kokoro: it has no input {', '.join(sorted(missing))}.")
+            raise InputError(f"{quoted(path)} is not a Kokoro model: it has no input {', '.join(sorted(missing))}.")
         self._backends: dict[str, Any] = {}
 
     def phonemes(self, text: str, *, british: bool) -> str:
-        """How an English text is said, in the symbols of the IPA."""
+        """Phonemes of an English text as IPA symbols."""
         language = "en-gb" if british else "en-us"
         if language not in self._backends:
             import espeakng_loader
@@ -176,11 +178,11 @@ class Synthesiser:
         return said
 
     def say(self, text: str, table: FloatArray, speed: float, *, british: bool = False) -> FloatArray:
-        """The text (N,) at 16 kHz, its peak at -6 dB, with 0.1 s at most of the silence around it."""
+        """Speaks a text: a wave (N,) at 16 kHz with a peak of -6 dB and at most 0.1 s of silence at both ends."""
         return self.say_symbols(self.phonemes(text, british=british), table, speed)
 
     def say_symbols(self, symbols: str, table: FloatArray, speed: float) -> FloatArray:
-        """The same of symbols of the IPA; those that the synthesiser does not know are left out."""
+        """The same for IPA symbols; symbols unknown to the synthesiser are dropped."""
         numbers = [self._numbers[symbol] for symbol in symbols if symbol in self._numbers][:LONGEST]
         row = table[min(len(numbers), len(table)) - 1]
         fed = {"tokens": np.array([[0, *numbers, 0]]), "style": row[None], "speed": np.array([speed], np.float32)}

@@ -1,4 +1,4 @@
-"""What one process of a build makes in one go: the mixtures of a clean file as files, or those of a shard."""
+"""One unit of work of a dataset build: the mixtures of one clean file, or those of one shard."""
 
 import functools
 import itertools
@@ -22,16 +22,16 @@ from clearmel.prepare.plan import Job
 
 
 class ExcludedFile(str):
-    """Why a clean file was left out as asked, rather than failed."""
+    """The reason why a clean file was excluded by the options; any other string is a failure."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Portion:
-    """Some mixtures.
+    """The mixtures of one unit of work.
 
-    parts: clean files, and the numbers of their mixtures. shard: path below the output folder, None for files.
+    parts: clean files and the indices of their mixtures. shard: path below the output folder; None: separate files.
     """
 
     parts: tuple[tuple[Job, range], ...]
@@ -39,7 +39,7 @@ class Portion:
 
 
 def portions_of(jobs: Sequence[Job], shard_items: int) -> list[Portion]:
-    """All mixtures of the jobs: a portion for each clean file, or for each shard of `shard_items` mixtures."""
+    """Divides the jobs into one portion per clean file, or per shard of `shard_items` mixtures."""
     if not shard_items:
         return [Portion(((job, range(len(job.recipes))),)) for job in jobs]
     found = []
@@ -59,18 +59,18 @@ def _load(path: str) -> FloatArray:
 
 
 class _TooLoudPauses(InputError):
-    """The clean file is to be left out."""
+    """The clean file is excluded by `min_range_db`."""
 
 
 @dataclass(frozen=True)
 class PortionWriter:
-    """Makes portions; gives the reasons by name for the clean files that could not be made.
+    """Computes and writes portions; returns the reasons for the clean files that failed, by name.
 
     Args:
         pools: the recordings, by split.
-        options: what to build.
+        options: options of the dataset.
         output: the dataset's folder.
-        fresh: make also what is there.
+        fresh: rebuild existing files.
     """
 
     pools: dict[str, Pool]
@@ -79,7 +79,7 @@ class PortionWriter:
     fresh: bool
 
     def __call__(self, portion: Portion) -> dict[str, str]:
-        """Makes a portion, or what is missing of it."""
+        """Writes a portion, or the missing part of it."""
         return self._files(*portion.parts[0]) if portion.shard is None else self._shard(portion, portion.shard)
 
     def _files(self, job: Job, numbers: range) -> dict[str, str]:
@@ -87,9 +87,9 @@ class PortionWriter:
             return {}
         try:
             for k, waves, mels in self._mixtures(job, numbers):
-                # The clean side last: its presence says that the pair is whole.
+                # The clean side is written last: if it exists, the pair is complete.
                 for side, wave, mel in zip(shards.SIDES, waves, mels, strict=True):
-                    self._keep_sound(job.target(side, k), wave)
+                    self._save_audio(job.target(side, k), wave)
                     write_array(self.output / job.target(side, k), np.ascontiguousarray(mel))
         except FullDiskError:
             raise
@@ -98,52 +98,52 @@ class PortionWriter:
         return {}
 
     def _shard(self, portion: Portion, path: Path) -> dict[str, str]:
-        """Fills a shard. One that is there stays, unless a clean file that it lacks can be read by now."""
-        unmade: dict[str, str] = {}
-        there = self._there(path)
+        """Writes a shard. An existing one is only rebuilt if a missing clean file has become readable."""
+        failures: dict[str, str] = {}
+        present = self._names_in_shard(path)
         lacking = [
             (job, numbers)
             for job, numbers in portion.parts
-            if not all(job.mixture(k) in there and self._has_sound(job, k) for k in numbers)
+            if not all(job.mixture(k) in present and self._has_audio(job, k) for k in numbers)
         ]
-        if there and all(self._fails(job, numbers, unmade) for job, numbers in lacking):
-            return unmade
-        unmade.clear()
-        pairs = self._pairs(portion, unmade)
+        if present and all(self._fails(job, numbers, failures) for job, numbers in lacking):
+            return failures
+        failures.clear()
+        pairs = self._pairs(portion, failures)
         first = next(pairs, None)
         if first is not None:
             shards.write(self.output / path, itertools.chain([first], pairs))
-        return unmade
+        return failures
 
-    def _pairs(self, portion: Portion, unmade: dict[str, str]) -> Iterator[tuple[str, FloatArray]]:
+    def _pairs(self, portion: Portion, failures: dict[str, str]) -> Iterator[tuple[str, FloatArray]]:
         for job, numbers in portion.parts:
             try:
                 for k, waves, mels in self._mixtures(job, numbers):
                     for side, wave in zip(shards.SIDES, waves, strict=True):
-                        self._keep_sound(job.target(side, k), wave)
+                        self._save_audio(job.target(side, k), wave)
                     yield job.mixture(k), mels
             except FullDiskError:
                 raise
             except InputError as error:
-                unmade[job.name] = _reason(job, error)
+                failures[job.name] = _reason(job, error)
 
-    def _fails(self, job: Job, numbers: range, unmade: dict[str, str]) -> bool:
+    def _fails(self, job: Job, numbers: range, failures: dict[str, str]) -> bool:
         try:
             for _ in self._mixtures(job, numbers):
                 pass
         except InputError as error:
-            unmade[job.name] = _reason(job, error)
+            failures[job.name] = _reason(job, error)
             return True
         return False
 
-    def _there(self, path: Path) -> set[str]:
+    def _names_in_shard(self, path: Path) -> set[str]:
         try:
             return shards.names_in(self.output / path) if not self.fresh else set()
-        except (InputError, OSError):  # not there, or damaged: it is made
+        except (InputError, OSError):  # missing or damaged: build it
             return set()
 
     def _mixtures(self, job: Job, numbers: range) -> Iterator[tuple[int, list[FloatArray], FloatArray]]:
-        """Number, waves (N,) and mels (2, T, M), noisy and clean, of some mixtures of a clean file."""
+        """Index, waves (N,) and mels (2, T, M), noisy and clean, of some mixtures of a clean file."""
         pool, options, features = self.pools[job.split], self.options, MelFeatures()
         roots = {"noise": pool.noise_root, "clean": pool.clean_root}
 
@@ -157,20 +157,20 @@ class PortionWriter:
             raise _TooLoudPauses(f"its pauses lie only {found:.0f} dB below its speech")
         for k in numbers:
             recipe = job.recipes[k]
-            piece = _piece(speech, int(options.clip_s * features.sample_rate), recipe.seed)
+            piece = _segment(speech, int(options.clip_s * features.sample_rate), recipe.seed)
             noisy, clean = mix.mix(piece, recipe, load, features.sample_rate)
             yield k, [noisy, clean], features.mel(torch.from_numpy(np.stack([noisy, clean]))).numpy()
 
-    def _keep_sound(self, mel_path: Path, wave: FloatArray) -> None:
+    def _save_audio(self, mel_path: Path, wave: FloatArray) -> None:
         if self.options.save_audio:
             sound_file.write(self.output / _audio_path(mel_path), wave, MelFeatures().sample_rate)
 
-    def _has_sound(self, job: Job, k: int) -> bool:
+    def _has_audio(self, job: Job, k: int) -> bool:
         paths = [self.output / _audio_path(job.target(side, k)) for side in shards.SIDES]
         return not self.options.save_audio or all(path.exists() for path in paths)
 
     def _finished(self, job: Job, k: int) -> bool:
-        return all((self.output / job.target(side, k)).exists() for side in shards.SIDES) and self._has_sound(job, k)
+        return all((self.output / job.target(side, k)).exists() for side in shards.SIDES) and self._has_audio(job, k)
 
 
 def _reason(job: Job, error: InputError) -> str:
@@ -182,8 +182,8 @@ def _audio_path(mel_path: Path) -> Path:
     return Path("audio") / mel_path.with_suffix(".wav")
 
 
-def _piece(speech: FloatArray, n_samples: int, seed: int) -> FloatArray:
-    """A piece of n_samples (0: all) in which speech is heard: the loudest of four drawn places."""
+def _segment(speech: FloatArray, n_samples: int, seed: int) -> FloatArray:
+    """A segment of n_samples (0: all) that contains speech: the loudest of four random segments."""
     if n_samples <= 0 or len(speech) <= n_samples:
         return speech
     starts = np.random.default_rng(seed).integers(len(speech) - n_samples + 1, size=4)

@@ -1,4 +1,4 @@
-"""The one seam for all tasks: what is learned, apart from how it is run."""
+"""The contract of all tasks: data, network, loss and figures; the trainer knows nothing else of them."""
 
 import functools
 from abc import ABC, abstractmethod

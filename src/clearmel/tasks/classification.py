@@ -101,7 +101,7 @@ class ClassificationTask(Task):
         return changes | own | folds | super().settings()
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Cross-entropy, of recordings that are masked and mixed as `augment` says."""
+        """Cross-entropy of recordings that are masked and mixed by `augment`."""
         mel, lengths = self._mels(batch)
         target, change = batch.labels.long(), self.augment
         if not network.training:
@@ -127,7 +127,7 @@ class ClassificationTask(Task):
         return loss.mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, label (its number), what it is called, the probability of that, the logits, and the loss."""
+        """Name, label (its number), predicted label and its probability, the logits, and the loss."""
         mel, lengths = self._mels(batch)
         logits = network(mel, lengths).float()
         sure, called = classification.probabilities(logits).max(dim=1)

@@ -43,7 +43,7 @@ class CuttingTask(Task):
             of the set that is reported.
     """
 
-    name, monitor, higher_is_better = "cleaning", "score", True
+    name, monitor, higher_is_better = "cutting", "score", True
     labels: Sequence[str] = ("cut", "keep")
 
     def __init__(

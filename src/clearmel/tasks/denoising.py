@@ -30,7 +30,7 @@ class DenoisingTask(Task):
         sizes: arguments of a new network.
         losses: weights of the errors of waves.
         network_name: of a new network, a key of `DENOISERS`.
-        warm_up_s: seconds of each mel's beginning that are heard before it is denoised, for its record.
+        warm_up_s: opening seconds of each mel that prime the network's state in evaluation.
     """
 
     name, monitor, higher_is_better = "denoising", "mse_denoised", False
@@ -49,7 +49,7 @@ class DenoisingTask(Task):
         self.n_opening = self.features.frames_in(warm_up_s)
         self.losses, self.network_name = losses or LossOptions(), network_name
         if self.source.mixing is not None:
-            self.monitor = "loss"  # type: ignore[misc]  # what it learns by says more than the mels alone
+            self.monitor = "loss"  # type: ignore[misc]  # the loss on waves says more than the mels alone
 
     def dataset(self, split: str) -> MelDataset:
         """All pairs of a split, see `Task.dataset`."""

@@ -1,4 +1,4 @@
-"""Which voice says what, where several speak at once?"""
+"""Separation: a wave for each voice of a mixture."""
 
 import inspect
 from dataclasses import asdict

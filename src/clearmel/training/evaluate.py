@@ -17,7 +17,7 @@ from clearmel.tasks.base import Record, Task
 
 
 def make_accelerator(device: str = "auto") -> Accelerator:
-    """The accelerator of the device.
+    """The accelerator of a device; "auto" is a CUDA device where there is one, else the CPU.
 
     Raises:
         InputError: the device is not there.
@@ -25,8 +25,10 @@ def make_accelerator(device: str = "auto") -> Accelerator:
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise InputError("--device cuda: no CUDA device is here. Use --device cpu, or a GPU build of PyTorch.")
-    # Low precision is ours to switch (_Run.precision): accelerate would apply it to validation, too.
-    return Accelerator(cpu=device == "cpu" or not cuda, mixed_precision="no")
+    if device == "mps" and (cuda or not torch.backends.mps.is_available()):
+        raise InputError("--device mps: no Apple GPU is here. Use --device auto or cpu.")
+    # The trainer switches low precision itself: accelerate would apply it to validation, too.
+    return Accelerator(cpu=device == "cpu" or (device == "auto" and not cuda), mixed_precision="no")
 
 
 def make_loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataLoader[Any]":

@@ -1,4 +1,4 @@
-"""Lists of clips as AVSpeech and AudioSet hand them out: CSV rows of an id, a start and an end in seconds."""
+"""Lists of clips in the format of AVSpeech and AudioSet: CSV rows of id, start and end in seconds."""
 
 import csv
 import math
@@ -17,15 +17,15 @@ COLUMNS = (
     ("start", "start_seconds", "start_time"),
     ("end", "end_seconds", "end_time"),
 )
-"""What a header may call the three columns that are read."""
+"""Accepted header names of the three columns."""
 MEDIA_SUFFIXES = (".mp4", ".m4a", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wav", ".flac", ".mp3", ".ogg", ".opus")
-"""Addresses that end so are media; all others are web pages."""
+"""Addresses with these suffixes are media files; all others are web pages."""
 
 
 class Clip(NamedTuple):
-    """A part of a recording elsewhere.
+    """A part of a remote recording.
 
-    row: its number among the rows of the list, from 1. id: a YouTube id or an http(s) address. start_s, end_s: seconds.
+    row: its row in the list, from 1. id: a YouTube id or an http(s) address. start_s, end_s: seconds.
     """
 
     row: int
@@ -35,13 +35,13 @@ class Clip(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """A file name without suffix: legal everywhere, its own for every row, and never like an option."""
+        """A file name without suffix: valid on every system, unique per row, and never starting with a dash."""
         text = self.id.split("://", 1)[-1]
         return f"{self.row:06d}_{re.sub(r'[^A-Za-z0-9_-]+', '_', text)[-60:].strip('_') or 'clip'}"
 
     @property
     def url(self) -> str:
-        """Where it is. An id may begin with a dash; an address never does."""
+        """The address. An id may start with a dash; an address never does."""
         return f"https://www.youtube.com/watch?v={self.id}" if YOUTUBE_ID.fullmatch(self.id) else self.id
 
     @property
@@ -53,8 +53,8 @@ class Clip(NamedTuple):
 def read(path: str | Path, first: int = 1, last: int | None = None, seconds: float = 0.0) -> list[Clip]:
     """Reads the rows `first` to `last` of a list of clips.
 
-    Lines that begin with # and empty lines are no rows. A header that names id, start and end may stand on top; without
-    one they are the first three columns. Other columns are ignored.
+    Empty lines and lines that start with # are skipped. A header may name id, start and end; without a header these are
+    the first three columns. Other columns are ignored.
 
     Args:
         path: the CSV file.
@@ -63,7 +63,7 @@ def read(path: str | Path, first: int = 1, last: int | None = None, seconds: flo
         seconds: clips are cut to this length from their start; 0: they last until their end.
 
     Raises:
-        InputError: not a CSV file, no such row, or a row whose id, start or end cannot be meant; with line numbers.
+        InputError: the file is not a CSV file, a row does not exist, or an id, start or end is invalid.
     """
     existing(path, folder=False)
     clips, problems, row = [], [], 0
@@ -93,7 +93,7 @@ def read(path: str | Path, first: int = 1, last: int | None = None, seconds: flo
 
 
 def _lines(file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    # A comment becomes an empty line, so that the reader's count is that of the file.
+    # A comment becomes an empty line, so that line numbers stay those of the file.
     reader = csv.reader(("\n" if line.startswith("#") else line for line in file), skipinitialspace=True)
     for cells in reader:
         stripped = [cell.strip() for cell in cells]
@@ -108,7 +108,7 @@ def _header(cells: list[str]) -> tuple[int, int, int] | None:
 
 
 def _clip(row: int, cells: list[str], places: tuple[int, int, int], seconds: float) -> Clip:
-    """A row's clip; ValueError in the user's words where it is none."""
+    """The clip of a row; raises a ValueError with a message for the user if it is invalid."""
     if len(cells) <= max(places):
         raise ValueError(f"{len(cells)} column(s); expected id, start, end")
     name, start, end = (cells[place] for place in places)
@@ -133,7 +133,9 @@ def _seconds(text: str, name: str) -> float:
 def _is_address(text: str) -> bool:
     try:
         parts = urllib.parse.urlsplit(text)
-        whole = bool(parts.hostname) and parts.port != 0
+        complete = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return whole and parts.scheme in ("http", "https") and text.isprintable() and not re.search(r"[\s\\\"'<>`|]", text)
+    return (
+        complete and parts.scheme in ("http", "https") and text.isprintable() and not re.search(r"[\s\\\"'<>`|]", text)
+    )

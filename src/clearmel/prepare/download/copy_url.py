@@ -1,6 +1,6 @@
-"""Copies an http(s) address to a file, as a process of its own: `fetching` can end it at any moment.
+"""Copies an http(s) address to a file, as a separate process that `fetch` can stop at any moment.
 
-python whole.py URL FILE HEADERS TIMEOUT_S      HEADERS: one JSON object
+python copy_url.py URL FILE HEADERS TIMEOUT_S      HEADERS: one JSON object
 """
 
 import json
@@ -10,16 +10,16 @@ from pathlib import Path
 
 
 def copy(url: str, target: Path, headers: dict[str, str], timeout_s: float) -> None:
-    """Copies everything.
+    """Copies the content of an address.
 
     Args:
-        url: where from; a redirection to anything but http(s) or ftp is refused by Python itself.
-        target: the file.
-        headers: to be sent.
-        timeout_s: for how long the server may say nothing.
+        url: the address; Python refuses redirections to protocols other than http(s) and ftp.
+        target: the file to write.
+        headers: HTTP headers to send.
+        timeout_s: longest time without data from the server.
 
     Raises:
-        OSError: the server refuses, breaks off or says nothing, or the disk is full.
+        OSError: the server refuses, breaks off or does not answer, or the disk is full.
     """
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout_s) as answer:
         with target.open("wb") as file:

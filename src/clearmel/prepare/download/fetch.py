@@ -1,7 +1,6 @@
-"""One clip from elsewhere to the disk, by the programs ffmpeg and yt-dlp.
+"""Downloads one clip by the programs ffmpeg and yt-dlp.
 
-Programs are given lists of arguments, never a line for a shell, and nothing of a list of clips stands where an option
-could.
+Programs get argument lists, never a shell command, and no text from a clip list can be read as an option.
 """
 
 import contextlib
@@ -23,22 +22,22 @@ from clearmel.prepare.download.clip_lists import Clip
 from clearmel.prepare.download.programs import FetchError, Programs
 
 PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto,data"
-"""What ffmpeg may open: a play list from elsewhere must not name files of this computer."""
+"""Protocols that ffmpeg may open: a remote playlist must not name local files."""
 SILENCE_S = 30
-"""A server that says nothing for so long is given up."""
+"""Longest time without data from a server."""
 LEAST_SHARE = 0.9
-"""A clip of which less came is a failure: the recording ends before the row says, or the transfer broke."""
+"""A clip shorter than this fraction of its listed length is a failure: the recording or the transfer ended early."""
 CONTAINERS = "mov,mp4,m4a,3gp,matroska,webm,wav,flac,mp3,ogg,avi,aac,mpegts,aiff,flv"
-"""What a copy may be: media, but no play list, which could name files of this computer."""
+"""Accepted formats of a copy: media, but not playlists, which could name local files."""
 UNREADABLE = "Invalid data"
-"""ffmpeg's words for a file that it cannot make out."""
+"""Message of ffmpeg for a file that it cannot read."""
 FULL_BYTES = 1 << 20
-"""A clip cut short on a disk with less room than this has not been cut by its server."""
+"""If less disk space than this is free, a short clip is attributed to a full disk, not to the server."""
 WAV_HEADER_BYTES = 44
 
 
 class Source(NamedTuple):
-    """Where ffmpeg finds a stream, and what it has to say to the server."""
+    """Address of a stream, and the HTTP headers to send to the server."""
 
     url: str
     headers: dict[str, str]
@@ -47,22 +46,22 @@ class Source(NamedTuple):
 def fetch(clip: Clip, wav: Path, frames: Path, options: ClipOptions, programs: Programs) -> str:
     """Fetches a clip: mono 16-bit sound, and its frames if the options want them.
 
-    Nothing appears under a final name before it is whole; the sound, whose presence says that the clip is, comes last.
+    Files get their final names only when complete. The sound file comes last: if it exists, the clip is complete.
 
     Args:
-        clip: which.
-        wav: the sound's file.
+        clip: the clip.
+        wav: path of the sound file.
         frames: folder of the frames 0000.jpg, 0001.jpg, ...
-        options: how.
-        programs: by what.
+        options: format and time limit.
+        programs: ffmpeg and yt-dlp.
 
     Returns:
         A remark for the report, usually empty.
 
     Raises:
-        Refused: it cannot be had.
-        Stopped: the run is over.
-        InputError: the disk takes nothing.
+        FetchError: the clip is not available.
+        RunStopped: the run was stopped.
+        InputError: the disk cannot be written.
     """
     ends = time.monotonic() + options.timeout_s
 
@@ -77,10 +76,10 @@ def fetch(clip: Clip, wav: Path, frames: Path, options: ClipOptions, programs: P
         to_wav = ["-map", "0:a:0", "-ac", "1", "-ar", str(options.sample_rate), "-c:a", "pcm_s16le", "-f", "wav"]
         to_wav.append(str(temporary.absolute()))
 
-        def heard_s() -> float:
+        def audio_s() -> float:
             return max(0, temporary.stat().st_size - WAV_HEADER_BYTES) / (2 * options.sample_rate)
 
-        got_s = _cut(clip, sound, to_wav, heard_s, wav.parent, programs, left)
+        got_s = _cut(clip, sound, to_wav, audio_s, wav.parent, programs, left)
         if options.frames:
             _cut_frames(clip, video, frames, programs, left)
     return f"{wanted_s - got_s:.2f} s shorter than listed" if wanted_s - got_s > 0.05 else ""
@@ -94,10 +93,10 @@ def _cut_frames(clip: Clip, video: Source, frames: Path, programs: Programs, lef
         to_jpeg = ["-map", "0:v:0", "-vf", f"fps={FRAME_RATE_HZ}", "-q:v", "2", "-start_number", "0", "-f", "image2"]
         to_jpeg.append(str(partial.absolute()).replace("%", "%%") + f"{os.sep}%04d.jpg")
 
-        def seen_s() -> float:
+        def frames_s() -> float:
             return len(list(partial.iterdir())) / FRAME_RATE_HZ
 
-        _cut(clip, video, to_jpeg, seen_s, frames.parent, programs, left)
+        _cut(clip, video, to_jpeg, frames_s, frames.parent, programs, left)
         shutil.rmtree(frames, ignore_errors=True)
         partial.replace(frames)
     finally:
@@ -113,22 +112,22 @@ def _cut(
     programs: Programs,
     left: Callable[[], float],
 ) -> float:
-    """Writes a stream's part by ffmpeg, which decodes from the key frame before, so the cut falls on the sample.
+    """Writes a part of a stream by ffmpeg, which decodes from the previous key frame, so that cuts are sample-accurate.
 
     Args:
-        clip: which part.
-        source: of what.
-        output: ffmpeg's arguments for what to write.
-        length_s: tells how many seconds there are by now.
-        folder: takes a copy of all of the source, if there is no other way.
+        clip: the part.
+        source: the stream.
+        output: arguments of ffmpeg for the output.
+        length_s: returns the length written so far in seconds.
+        folder: folder for a temporary copy of the source, if one is needed.
         programs: ffmpeg.
-        left: seconds until the clip is given up.
+        left: returns the seconds until the time limit.
 
     Returns:
-        How many seconds came.
+        Length of the result in seconds.
 
     Raises:
-        Refused: fewer than LEAST_SHARE of those listed, or ffmpeg failed.
+        FetchError: less than LEAST_SHARE of the listed length arrived, or ffmpeg failed.
         OSError: the disk is full.
     """
     wanted_s = clip.end_s - clip.start_s
@@ -145,13 +144,13 @@ def _cut(
         problem = str(error)
     got_s = length_s()
     if got_s == 0 and (not problem or UNREADABLE in problem):
-        # Of a server that cannot be asked for parts of a file, ffmpeg reads no file whose index stands at its end.
-        with _whole(source, folder, programs, left) as copy:
+        # Without range requests, ffmpeg cannot read a remote file whose index is at its end.
+        with _downloaded(source, folder, programs, left) as copy:
             local = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
             programs.run([*quiet, *local, *part, str(copy), *after], left())
         got_s, problem = length_s(), ""
     if got_s < LEAST_SHARE * wanted_s and shutil.disk_usage(folder).free < FULL_BYTES:
-        raise OSError(errno.ENOSPC, "No space left on device")  # ffmpeg does not always say so
+        raise OSError(errno.ENOSPC, "No space left on device")  # ffmpeg does not always report it
     if problem:
         raise FetchError(problem)
     if got_s < LEAST_SHARE * wanted_s:
@@ -161,8 +160,8 @@ def _cut(
 
 
 @contextlib.contextmanager
-def _whole(source: Source, folder: Path, programs: Programs, left: Callable[[], float]) -> Iterator[Path]:
-    """All of a source as a file, for the length of a `with` block."""
+def _downloaded(source: Source, folder: Path, programs: Programs, left: Callable[[], float]) -> Iterator[Path]:
+    """Context manager that copies a complete source to a temporary file."""
     with temporary_file(folder.absolute()) as copy:
         headers = json.dumps(source.headers)
         programs.run([sys.executable, "-P", copy_url.__file__, source.url, str(copy), headers, str(SILENCE_S)], left())
@@ -170,10 +169,10 @@ def _whole(source: Source, folder: Path, programs: Programs, left: Callable[[], 
 
 
 def _ask(page: str, programs: Programs, frames: bool, timeout_s: float) -> tuple[Source, Source]:
-    """The addresses of a web page's sound and video, by yt-dlp, which downloads nothing itself.
+    """Asks yt-dlp for the addresses of the sound and video of a web page, without a download.
 
     Raises:
-        Refused: the page has none that ffmpeg could open.
+        FetchError: the page has no media that ffmpeg can open.
     """
     formats = "bv*+ba/b" if frames else "ba/b"
     command = [*programs.yt_dlp, "--dump-json", "--no-playlist", "--playlist-items", "1", "--no-warnings"]
@@ -197,5 +196,5 @@ def _source(stream: dict[str, Any]) -> Source:
     if not url.startswith(("http://", "https://")) or not url.isprintable():
         raise FetchError(f"its media come by {url.split(':', 1)[0][:20]!r}; expected http or https")
     headers = {str(key): str(value) for key, value in (stream.get("http_headers") or {}).items()}
-    # A line break in a header would begin another one.
+    # A line break in a header would start another header.
     return Source(url, {key: value for key, value in headers.items() if (key + value).isprintable()})

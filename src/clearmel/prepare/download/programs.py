@@ -1,4 +1,4 @@
-"""The programs ffmpeg and yt-dlp of this computer: found, run with a time limit, and stopped all at once."""
+"""Finds ffmpeg and yt-dlp, runs them with a time limit, and can stop all of them at once."""
 
 import contextlib
 import errno
@@ -18,15 +18,15 @@ FULL = b"No space left on device"
 
 
 class FetchError(Exception):
-    """Why a clip could not be fetched, in one line."""
+    """The reason why a clip could not be downloaded, in one line."""
 
 
 class RunStopped(Exception):
-    """The run is over: what has not been fetched is not a failure."""
+    """The run was stopped; clips not yet downloaded are not failures."""
 
 
 class Programs:
-    """The programs of this computer, run so that all of them can be stopped at once. Safe among threads."""
+    """Runs external programs so that all of them can be stopped at once. Thread-safe."""
 
     def __init__(self, *, pages: bool) -> None:
         """Finds the programs.
@@ -43,20 +43,20 @@ class Programs:
         self._lock, self._stopped = threading.Lock(), False
 
     def run(self, command: list[str], timeout_s: float) -> bytes:
-        """Runs a program to its end and gives what it printed.
+        """Runs a program to its end and returns its output.
 
         Raises:
-            Refused: it failed, or took longer than `timeout_s`.
-            OSError: it has said that the disk is full; not all of its versions fail then.
-            Stopped: `stop` was called.
+            FetchError: the program failed, or took longer than `timeout_s`.
+            OSError: the program reported a full disk, which some versions do without failing.
+            RunStopped: `stop` was called.
         """
-        # In a process group of its own: Ctrl-C reaches us alone, and a program's own children end with it.
-        apart: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        # A separate process group: Ctrl-C reaches only this process, and child processes of a program end with it.
+        separate_group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         with self._lock:
             if self._stopped:
                 raise RunStopped
             pipe = subprocess.PIPE
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, **apart)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, **separate_group)
             self._running.add(process)
         try:
             printed: bytes
@@ -73,11 +73,11 @@ class Programs:
         if FULL in said:
             raise OSError(errno.ENOSPC, FULL.decode())
         if process.returncode:
-            raise FetchError(_words(said.decode("utf-8", "replace")) or f"exit status {process.returncode}")
+            raise FetchError(_main_message(said.decode("utf-8", "replace")) or f"exit status {process.returncode}")
         return printed
 
     def stop(self) -> None:
-        """Ends all programs that are running, and lets none begin."""
+        """Ends all running programs and prevents new ones."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -115,8 +115,8 @@ def _find_yt_dlp() -> list[str]:
     raise InputError("yt-dlp is not installed; YouTube ids and web pages need it. pip install 'clearmel[video]'.")
 
 
-def _words(said: str) -> str:
-    """The line of a program's messages that tells most."""
+def _main_message(said: str) -> str:
+    """The most informative line of a program's messages."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if any("matches no streams" in line for line in lines):
         return "it holds no video" if any("0:v" in line for line in lines) else "it holds no sound"

@@ -1,4 +1,4 @@
-"""Many clips at a time: what is there already is left alone, and a report says what became of each row."""
+"""Downloads many clips in parallel, skips existing ones, and writes a report with the status of each row."""
 
 import concurrent.futures
 import contextlib
@@ -22,14 +22,14 @@ from clearmel.reporting import tables
 
 FIELDS = ["row", "id", "start", "end", "status", "reason"]
 REPORT_EVERY_S = 30.0
-"""A report of millions of rows takes seconds to write; a killed run loses no more than what this time knew."""
+"""Seconds between two reports: writing millions of rows takes time, and a killed run loses at most this much."""
 
 
 class DownloadResult(NamedTuple):
-    """What came of a run.
+    """Result of a run.
 
-    fetched, there, failed: numbers of clips. before: how many of `failed` an earlier run has failed at and this one has
-    not tried. lines: one for each failure of this run.
+    fetched, there, failed: numbers of new, existing and failed clips. before: the part of `failed` that failed in an
+    earlier run and was not tried again. lines: one for each failure of this run.
     """
 
     fetched: int
@@ -39,24 +39,24 @@ class DownloadResult(NamedTuple):
     lines: list[str]
 
     def summary(self) -> str:
-        """One line."""
+        """The result in one line."""
         text = f"{self.fetched} fetched, {self.there} already there, {self.failed} failed"
         return text + (f" ({self.before} of them before; --retry_failed tries again)" if self.before else "")
 
 
 @dataclass
 class Report:
-    """The table of all rows that any run has touched, by row and id."""
+    """The status of all rows that any run has processed, by row and id."""
 
     path: Path
     rows: dict[tuple[int, str], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Report":
-        """The report of earlier runs, empty if there is none.
+        """Reads the report of earlier runs; empty if there is none.
 
         Raises:
-            InputError: the file is something else, or cannot be written.
+            InputError: the file is not a report, or cannot be written.
         """
         ensure_writable(path)
         report = cls(path)
@@ -75,33 +75,33 @@ class Report:
         return report
 
     def status(self, clip: Clip) -> str:
-        """What an earlier run has made of a clip; empty if nothing."""
+        """The status of a clip in earlier runs; empty if there is none."""
         return self.rows.get((clip.row, clip.id), {}).get("status", "")
 
     def add(self, clip: Clip, status: str, reason: str) -> None:
-        """Puts a row in, in place of an earlier one."""
+        """Adds or replaces a row."""
         start, end = f"{clip.start_s:g}", f"{clip.end_s:g}"
         values = [str(clip.row), clip.id, start, end, status, reason]
         self.rows[clip.row, clip.id] = dict(zip(FIELDS, values, strict=True))
 
     def write(self) -> None:
-        """Writes it, sorted by row."""
+        """Writes the report, sorted by row."""
         if self.rows:
             write_text(self.path, tables.csv_table([self.rows[key] for key in sorted(self.rows)]))
 
 
 def download(csv_path: str | Path, output_path: str | Path, options: ClipOptions) -> DownloadResult:
-    """Fetches the clips of a list into `output_path`/audio, /frames and /report.csv.
+    """Downloads the clips of a list into `output_path`/audio, /frames and /report.csv.
 
     Args:
-        csv_path: rows of id, start, end; see `clip_lists.read`.
-        output_path: folder, made if it is missing.
-        options: which rows, and how.
+        csv_path: CSV file with rows of id, start, end; see `clip_lists.read`.
+        output_path: folder; created if missing.
+        options: rows, format and limits.
 
     Raises:
-        InputError: the list is wrong, the folder cannot be written, a program is not installed, or another run is
+        InputError: the list is invalid, the folder cannot be written, a program is not installed, or another run is
             downloading to it.
-        KeyboardInterrupt: Ctrl-C; what is done is kept and reported.
+        KeyboardInterrupt: Ctrl-C; finished clips stay and are reported.
     """
     listed, output = clip_lists.read(csv_path, options.first, options.last, options.seconds), Path(output_path)
     with claiming(output / "report.csv"):
@@ -140,7 +140,7 @@ def _finished(clip: Clip, output: Path, with_frames: bool) -> bool:
 
 
 def _fetch_all(wanted: list[Clip], output: Path, options: ClipOptions, programs: Programs, report: Report) -> list[str]:
-    """Fetches clips in threads, which only wait for programs; gives a line for each failure."""
+    """Downloads clips in threads, which only wait for programs; returns a line per failure."""
     from tqdm import tqdm
 
     lines: list[str] = []
@@ -168,7 +168,7 @@ def _fetch_all(wanted: list[Clip], output: Path, options: ClipOptions, programs:
                     pending[pool.submit(fetch, clip)] = clip
                 if not pending:
                     return lines
-                # A wait without an end would not notice Ctrl-C on Windows.
+                # Without a timeout, Ctrl-C would not interrupt the wait on Windows.
                 done, _ = concurrent.futures.wait(pending, 0.5, concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     take(pending[future], *future.result())
@@ -183,6 +183,6 @@ def _fetch_all(wanted: list[Clip], output: Path, options: ClipOptions, programs:
             for future, clip in pending.items():
                 if not future.cancelled() and future.exception() is None:
                     take(clip, *future.result())
-            with contextlib.suppress(InputError):  # the error on its way says more
+            with contextlib.suppress(InputError):  # the original error is more informative
                 report.write()
             raise
