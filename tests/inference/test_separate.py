@@ -406,7 +406,7 @@ def test_mistakes_are_one_line(bands: Path, workplace: Path, rng: np.random.Gene
     np.save("f.npy", np.zeros((2, 25, 100), np.float32))
     refused(run_script("inference_separation", "--input_path", "mix.wav", "--faces_path", "f.npy"), "f.npy", "512")
     np.save("f.npy", np.zeros((2, 25, 512), np.float32))
-    refused(run_script("inference_separation", "--input_path", "mix.wav", "--faces_path", "f.npy"), "without faces")
+    refused(run_script("inference_separation", "--input_path", "mix.wav", "--faces_path", "f.npy"), "need no faces")
     save(LookingToListenFaces(channels=2, hidden_dim=4, linear_dim=4))
     refused(run_script("inference_separation", "--input_path", "mix.wav"), "need the speakers' faces")
     ran = run_script("inference_separation", "--input_path", "mix.wav", "--passes", 17)
