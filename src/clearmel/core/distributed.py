@@ -88,7 +88,7 @@ def is_lost_peer(error: RuntimeError) -> bool:
 
 
 def end(status: int, line: str = "") -> int:
-    """Ends the run together with the other processes.
+    """Ends the run on all ranks with one exit status.
 
     Args:
         status: exit status of this process.

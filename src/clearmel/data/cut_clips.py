@@ -1,4 +1,4 @@
-"""Recordings of which every 40 ms is labelled keep (1) or cut (0).
+"""Recordings with a label, keep (1) or cut (0), for every 40 ms.
 
 Labels come from the file of the labelling page or of the original system (see `src.labeler.store`), or from a mask
 beside each recording: `a.npy` of zeros and ones for `a.wav`. Decision i of a list is about the sound around i * 40 ms.

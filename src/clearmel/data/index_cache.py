@@ -1,4 +1,4 @@
-"""Arrays and names that are kept from run to run, because finding them out again takes long.
+"""Arrays and names that are cached between runs.
 
 They lie in a hidden .npz beside the folder that they tell of, or in the user's cache where that place cannot be
 written. They are only ever a short cut: damaged or foreign ones count as none.

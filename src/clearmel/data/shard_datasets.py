@@ -1,4 +1,4 @@
-"""Mels out of shards: what a disk or a mounted bucket reads from front to back, whatever the order of the items."""
+"""Mels from tar shards, which are read sequentially whatever the order of the items."""
 
 import contextlib
 import os

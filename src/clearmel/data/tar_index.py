@@ -1,4 +1,4 @@
-"""What a tar file holds, and where."""
+"""The members of a tar file and their offsets."""
 
 import os
 import tarfile
