@@ -1,7 +1,7 @@
-"""Which classifier? Every network trained alike on the same data: parameters, accuracy, and its cost on a CPU.
+"""Compares the classifiers, trained on the same data with the same flags: parameters, accuracy, and CPU time.
 
-Trains each of `--networks` by train_classification.py with the same flags, evaluates it, and times it on one thread.
-Further flags go to the training as they are: all that it takes but --network and its sizes.
+Trains each of `--networks` with train_classification.py, evaluates it, and times it on one thread. Further flags are
+passed on to the training; they may be any except --network and the sizes of networks.
 """
 
 import argparse
@@ -47,19 +47,19 @@ def measure(title: str, evaluated: list[str], trained: list[str]) -> dict[str, A
     done = subprocess.run([sys.executable, str(ROOT / test[0]), *test[1:]], check=True, capture_output=True, text=True)
     report = json.loads(done.stdout)
     torch.set_num_threads(1)
-    judge = WindowClassifier.load(name)
-    seconds = judge.window_s or 4.0
-    wave = 0.1 * torch.randn(round(seconds * judge.features.sample_rate))
+    classifier = WindowClassifier.load(name)
+    seconds = classifier.window_s or 4.0
+    wave = 0.1 * torch.randn(round(seconds * classifier.features.sample_rate))
     spent = []
     with torch.inference_mode():
         for _ in range(5):
             begun = time.perf_counter()
-            mel = judge.features.mel(wave)[None]
-            judge.network(mel, torch.tensor([mel.shape[1]]))
+            mel = classifier.features.mel(wave)[None]
+            classifier.network(mel, torch.tensor([mel.shape[1]]))
             spent.append(time.perf_counter() - begun)
     return {
         "network": title,
-        "parameters": judge.network.n_parameters(),
+        "parameters": classifier.network.n_parameters(),
         "accuracy": report["accuracy"],
         "auc": report.get("auc"),
         "ms": 1000 * min(spent) / seconds,
@@ -68,7 +68,7 @@ def measure(title: str, evaluated: list[str], trained: list[str]) -> dict[str, A
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--networks", default=",".join(NETWORKS), help="which of these")
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="networks to compare, separated by commas")
     parser.add_argument("--eval", default="--dataset_path data/val", help="flags of eval_classification.py, in quotes")
     args, trained = parser.parse_known_args()
     print("| network | parameters | accuracy | AUC | ms per second of sound |\n|---|---|---|---|---|")

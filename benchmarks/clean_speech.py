@@ -1,7 +1,7 @@
-"""How much does the denoiser change speech that is clean already? Mean change of the log-mels in dB.
+"""Measures how much the denoiser changes clean speech: mean change of the log-mels in dB.
 
-"Speech" are the mels within 40 dB of a recording's loudest one; "all" includes its pauses, with whatever faint noise
-they hold. As sound a recording passes both stages of the denoiser, as a mel the first one only.
+"Speech" covers the mel values within 40 dB of the maximum of a recording; "all" includes its pauses with their faint
+noise. A sound file passes all stages of the denoiser, a mel only the first one.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--clean_path", type=Path, default=Path("data/speech"), help="folder of clean speech")
     parser.add_argument("--model_filename", default="denoiser.pth", help="weights file in models/")
-    parser.add_argument("--min_range_db", type=float, default=30.0, help="leave out what is less clean")
+    parser.add_argument("--min_range_db", type=float, default=30.0, help="skip recordings with a smaller dynamic range")
     args = parser.parse_args()
     network = weights_file.load_denoiser(args.model_filename)
     features, rows = MelFeatures(**network.card["features"]), []
@@ -30,10 +30,10 @@ def main() -> None:
         if levels.dynamic_range_db(wave, features.sample_rate) < args.min_range_db:
             continue
         pieces = denoise.denoise_blocks(network, [wave[None]], features.sample_rate, 1)
-        cleaned = np.concatenate(list(pieces), axis=1)[0]
-        before, after = (features.mel(torch.from_numpy(sound)).numpy() for sound in (wave, cleaned))
+        denoised = np.concatenate(list(pieces), axis=1)[0]
+        before, after = (features.mel(torch.from_numpy(sound)).numpy() for sound in (wave, denoised))
         speech = before > before.max() - 40 / DECIBELS_PER_UNIT
-        row = [levels.active_level_db(cleaned) - levels.active_level_db(wave)]
+        row = [levels.active_level_db(denoised) - levels.active_level_db(wave)]
         for result in (after, denoise.estimate_mel(network, before)):
             change = np.abs(result - before) * DECIBELS_PER_UNIT
             row += [change[speech].mean(), change.mean()]

@@ -1,8 +1,8 @@
-"""Which denoiser gives the best sound, and at what cost? Clearmel and public peers on the same recordings.
+"""Compares Clearmel with public denoisers on the same recordings: quality and computing time.
 
-Each system runs in a process of its own with one thread, one core, twice over all files (the faster pass counts). A
-constant delay of a system is found by cross-correlation with its input and removed before anything is measured. The
-pairs are folders of 16 kHz sound files of the same names, as `clearmel build dataset --save_audio` leaves them in
+Each system runs in its own process on one thread and one core, twice over all files; the faster pass counts. A
+constant delay of a system is estimated by cross-correlation with its input and removed before measuring. The pairs
+are two folders of 16 kHz sound files of the same names, as `clearmel build dataset --save_audio` leaves them in
 <output_path>/audio/<split>/noisy and /clean; its mix.csv gives the SNRs.
 """
 
@@ -30,7 +30,7 @@ BINS = ((-5, 0), (0, 5), (5, 10), (10, 15))
 
 
 def clearmel(model: str, warm_up_s: float | None) -> Any:
-    """Cleaning by shipped weights, and their number of parameters."""
+    """A function that denoises with weights of Clearmel, and their number of parameters."""
     import torch
 
     from clearmel.checkpoints import weights_file
@@ -40,28 +40,28 @@ def clearmel(model: str, warm_up_s: float | None) -> Any:
     torch.set_num_threads(1)
     network, options = weights_file.load_denoiser(model), DenoiseOptions(warm_up_s=warm_up_s)
 
-    def clean(wave: np.ndarray) -> np.ndarray:
+    def process(wave: np.ndarray) -> np.ndarray:
         return np.concatenate(list(denoise.denoise_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
 
-    return clean, f"{network.n_parameters() / 1e6:.2f} M"
+    return process, f"{network.n_parameters() / 1e6:.2f} M"
 
 
 def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
-    """Runs a system over all files; gives its cost per second of sound, and its peak memory."""
+    """Runs a system over all files; returns its time per second of sound and its peak memory."""
     noisy: Path = args.noisy_path
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     waves = {name: sound_file.read(noisy / name, RATE)[0] for name in list_files(noisy, sound_file.SUFFIXES)}
     if system in PEERS:
-        clean, parameters = PEERS[system].make(), PEERS[system].parameters
+        process, parameters = PEERS[system].make(), PEERS[system].parameters
     else:
-        clean, parameters = clearmel(system, 0.0 if args.twice else args.warm_up_s)
-    clean(0.01 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32))  # the first call is slow
+        process, parameters = clearmel(system, 0.0 if args.twice else args.warm_up_s)
+    process(0.01 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32))  # the first call is slow
     passes = []
     for number in range(2):
         begun = time.process_time()
         for name, wave in waves.items():
-            made = clean(np.tile(wave, 2))[len(wave) :] if args.twice else clean(wave.copy())
+            made = process(np.tile(wave, 2))[len(wave) :] if args.twice else process(wave.copy())
             if not number:
                 sound_file.write(output / name, np.asarray(made, np.float32), RATE, "FLOAT")
         passes.append(time.process_time() - begun)
@@ -70,13 +70,13 @@ def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
 
 
 def peak_mib() -> float:
-    """Peak memory of this process; Linux' ru_maxrss would begin with that of the process that started it."""
+    """Peak memory of this process; ru_maxrss on Linux would include that of the parent process."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def delay_of(made: np.ndarray, noisy: np.ndarray) -> int:
-    """Samples by which `made` is late, up to 200 ms either way."""
+    """Delay of `made` in samples, within 200 ms either way."""
     n_fft = 1 << (max(len(made), len(noisy)) * 2).bit_length()
     product = np.fft.irfft(np.fft.rfft(made, n_fft) * np.conj(np.fft.rfft(noisy, n_fft)), n_fft)
     reach = RATE // 5
@@ -84,7 +84,7 @@ def delay_of(made: np.ndarray, noisy: np.ndarray) -> int:
 
 
 def measure(folder: Path, args: argparse.Namespace, names: list[Path]) -> dict[str, Any]:
-    """Figures of every file of a system, its constant delay removed, and that delay in ms."""
+    """Scores of a system for each file after removal of its constant delay, and that delay in ms."""
     made = {name: sound_file.read(folder / name, RATE)[0] for name in names}
     noisy = {name: sound_file.read(args.noisy_path / name, RATE)[0] for name in names}
     delay = int(np.median([delay_of(made[name], noisy[name]) for name in names]))
@@ -100,16 +100,20 @@ def measure(folder: Path, args: argparse.Namespace, names: list[Path]) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--noisy_path", type=Path, required=True, help="folder of noisy recordings")
-    parser.add_argument("--clean_path", type=Path, required=True, help="folder of their clean partners")
+    parser.add_argument("--clean_path", type=Path, required=True, help="folder of the clean recordings")
     parser.add_argument("--mix_csv", type=Path, help="mix.csv of the dataset, for a table by SNR")
-    parser.add_argument("--systems", default="denoiser.pth,denoiser_tiny.pth," + ",".join(PEERS), help="by commas")
-    parser.add_argument("--warm_up_s", type=float, help="of Clearmel's own (default: as the weights have it)")
     parser.add_argument(
-        "--twice", action="store_true", help="all hear every recording twice in a row; the second counts"
+        "--systems", default="denoiser.pth,denoiser_tiny.pth," + ",".join(PEERS), help="comma-separated"
     )
-    parser.add_argument("--dnsmos_step", type=int, default=1, help="DNSMOS of every n-th file only: it is slow")
-    parser.add_argument("--json_path", type=Path, help="write all figures of all files there")
-    parser.add_argument("--picture", type=Path, help="write quality against cost as a PNG there")
+    parser.add_argument("--warm_up_s", type=float, help="priming of Clearmel (default: that of the weights)")
+    parser.add_argument(
+        "--twice",
+        action="store_true",
+        help="feed each recording twice in a row; the second pass counts",
+    )
+    parser.add_argument("--dnsmos_step", type=int, default=1, help="DNSMOS for every n-th file only; it is slow")
+    parser.add_argument("--json_path", type=Path, help="write all scores of all files to this file")
+    parser.add_argument("--picture", type=Path, help="write a plot of quality against time to this PNG")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
@@ -127,7 +131,7 @@ def main() -> None:
                 env=os.environ | dict.fromkeys(THREADS, "1"), capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode:
-                print(f"{system} left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                print(f"{system} skipped: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
                 continue
             systems[system] = json.loads(done.stdout.splitlines()[-1])
             systems[system] |= measure(Path(folder), args, names)
@@ -140,14 +144,14 @@ def main() -> None:
 
 
 def title(system: str) -> str:
-    """As the tables name it."""
+    """Name of a system in the tables."""
     if system == "noisy":
         return "(noisy input)"
     return PEERS[system].title if system in PEERS else f"**Clearmel** `{system}`"
 
 
 def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv: Path | None) -> None:
-    """All systems, best PESQ first; then PESQ by SNR."""
+    """Prints all systems, best PESQ first, then PESQ by SNR."""
     means = {system: speech_quality.mean(found["rows"]) for system, found in systems.items()}
     order = sorted(means, key=lambda system: -means[system]["pesq"])
     print(f"\n{len(names)} recordings\n")
@@ -175,7 +179,7 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
 
 
 def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
-    """PESQ against the real-time factor, a point for each system."""
+    """Plots PESQ against the real-time factor with one point per system."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -197,7 +201,7 @@ def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:
     axis.set(xscale="log", xlabel="seconds of computing per second of sound, one thread", ylabel="PESQ (wideband)")
     axis.margins(x=0.2, y=0.12)
     axis.grid(alpha=0.3)
-    figure.draw_without_rendering()  # from here on the places of the points are known
+    figure.draw_without_rendering()  # fixes the positions of the points
     points = [
         Bbox.from_bounds(*axis.transData.transform((x, y)) - half, 2 * half, 2 * half) for x, y, half in labels.values()
     ]

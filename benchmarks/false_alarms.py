@@ -1,7 +1,7 @@
-"""How often is clean speech called noisy, as it is and after other recording chains?
+"""Measures how often clean speech is classified as noisy, unchanged and after several recording chains.
 
-Each recording is judged whole, as inference_classification.py judges it, once for each chain: another level, a
-telephone's band, codecs, a room.
+Each complete recording is classified as `clearmel classify` does it, once per chain: other levels, a telephone band,
+codecs, a room.
 """
 
 import argparse
@@ -41,11 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--clean_path", type=Path, default=Path("data/speech"), help="folder of clean speech")
     parser.add_argument("--model_filename", default="noise_presence.pth", help="weights file in models/")
-    parser.add_argument("--min_range_db", type=float, default=30.0, help="leave out what is less clean")
-    parser.add_argument("--step", type=int, default=1, help="take every so-manieth recording")
+    parser.add_argument("--min_range_db", type=float, default=30.0, help="skip recordings with a smaller dynamic range")
+    parser.add_argument("--step", type=int, default=1, help="use every n-th recording")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    judge = WindowClassifier.load(args.model_filename)
+    classifier = WindowClassifier.load(args.model_filename)
     waves = []
     for name in list_files(args.clean_path, sound_file.SUFFIXES)[:: args.step]:
         wave, _ = sound_file.read(args.clean_path / name, RATE)
@@ -60,7 +60,7 @@ def main() -> None:
             for seed, wave in enumerate(tqdm(waves, desc=title, leave=False, disable=None)):
                 copy = mix.mix(wave, Recipe((), 0.0, seed, chain=chain), _no_noise, RATE)[1]
                 sound_file.write(path, copy, RATE, "FLOAT")
-                alarms += judge.row(judge.predict(path).mean())["label"] == "noisy"
+                alarms += classifier.row(classifier.predict(path).mean())["label"] == "noisy"
             total += alarms
             print(f"| {title} | {alarms / len(waves):.1%} |")
     print(f"| all | {total / len(waves) / len(CHAINS):.1%} |")

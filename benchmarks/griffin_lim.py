@@ -1,6 +1,6 @@
-"""How fast and how good is our Griffin-Lim next to librosa's, on the same mels of the sample clips?
+"""Compares the speed and quality of Clearmel's Griffin-Lim with librosa's on the mels of the sample clips.
 
-Every system inverts every clip in turn, so that the ratios are measured side by side; all figures are of one thread.
+The systems take turns on each clip, so that ratios are measured side by side. Everything runs on one thread.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from clearmel.audio.features import MelFeatures
 from clearmel.audio.griffin_lim import griffin_lim
 
 FEATURES = MelFeatures()
-DEFAULT = inspect.signature(FEATURES.griffin_lim).parameters["n_iterations"].default
+DEFAULT = inspect.signature(griffin_lim).parameters["n_iterations"].default
 
 
 def librosas(mel: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def ours(n_iterations: int, momentum: float) -> Callable[[Tensor], Tensor]:
 
 
 def convergence(estimate: Tensor, wave: Tensor) -> float:
-    """Spectral convergence: the distance of the magnitudes from the recording's, relative to these."""
+    """Spectral convergence: the norm of the magnitude error relative to that of the recording."""
     wanted = FEATURES.stft(wave).abs()
     return float((FEATURES.stft(estimate).abs() - wanted).norm() / wanted.norm())
 
@@ -45,9 +45,9 @@ def convergence(estimate: Tensor, wave: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--speech_path", type=Path, default="data/speech", help="folder of clips")
-    parser.add_argument("--n_clips", type=int, default=24, help="clips to use at most")
-    parser.add_argument("--n_iterations", default=f"8,16,{DEFAULT},48", help="settings of ours")
-    parser.add_argument("--momentum", type=float, default=0.9, help="of ours")
+    parser.add_argument("--n_clips", type=int, default=24, help="maximum number of clips")
+    parser.add_argument("--n_iterations", default=f"8,16,{DEFAULT},48", help="settings of Clearmel")
+    parser.add_argument("--momentum", type=float, default=0.9, help="of Clearmel")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -57,7 +57,7 @@ def main() -> None:
     paths = sorted(args.speech_path.rglob("*.flac"))[: args.n_clips]
     seconds: dict[tuple[str, int], list[float]] = {key: [] for key in systems}
     scores, distances = {key: list[float]() for key in systems}, {key: list[float]() for key in systems}
-    for path in [paths[0], *paths]:  # the first time is for warming up
+    for path in [paths[0], *paths]:  # the first clip is a warm-up
         wave = torch.from_numpy(sound_file.read(path, 16000)[0])
         mel = FEATURES.mel(wave)
         for key, invert in systems.items():

@@ -1,7 +1,7 @@
-"""How long does cleaning or classifying a recording take per second of it, and how much memory?
+"""Measures time per second of sound and peak memory of denoising and classifying recordings.
 
-Each row is a process of its own with one thread; the recordings are sample clips one after the other. The row "start"
-only imports the project and loads the weights: its memory is part of every other row's.
+Each row is a separate process with one thread; the recordings are concatenated sample clips. The row "start" only
+imports the package and loads the weights; every other row includes its memory.
 """
 
 import argparse
@@ -33,13 +33,13 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
 
     torch.set_num_threads(1)
     denoiser = weights_file.load_denoiser(model)
-    judge = WindowClassifier.load(classifier)
+    windows = WindowClassifier.load(classifier)
     mels = MelSource(recording.parent, MelFeatures())
     name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
     work: dict[str, Callable[[], object]] = {
         "start": lambda: None,
         "features": lambda: mels.mel(name),
-        "classify": lambda: judge.predict(recording),
+        "classify": lambda: windows.predict(recording),
         "clean by gain": lambda: denoise.denoise_file(denoiser, recording, cleaned),
         "clean by griffin_lim": lambda: denoise.denoise_file(
             denoiser, recording, cleaned, DenoiseOptions(reconstruction="griffin_lim")
@@ -55,7 +55,7 @@ def measure(task: str, recording: Path, repeats: int, model: str, classifier: st
 
 
 def write_recording(clips: Path, path: Path, length_s: float) -> None:
-    """Sample clips at half their level, one after the other, up to a length."""
+    """Writes concatenated sample clips at half their level up to a length."""
     import soundfile as sf
 
     waves = [sf.read(clip, dtype="int16")[0] // 2 for clip in sorted(clips.rglob("*.flac"))]
@@ -73,8 +73,8 @@ def main() -> int:
     parser.add_argument("--classifier_filename", default="classifier.pth", help="classifier's weights file in models/")
     parser.add_argument("--speech_path", type=Path, default="data/speech", help="folder of clips")
     parser.add_argument("--minutes", default="1,30", help="lengths of the recordings")
-    parser.add_argument("--tasks", default=",".join(TASKS), help="which of these to do")
-    parser.add_argument("--repeats", type=int, default=3, help="times each task is done; the median counts")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="tasks to run, separated by commas")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each task; the median counts")
     parser.add_argument("--measure", nargs=2, metavar=("TASK", "RECORDING"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

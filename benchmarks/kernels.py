@@ -1,4 +1,4 @@
-"""Which kernels are fastest for the recurrent layers, on one thread, and do they equal the plain ones?"""
+"""Compares kernels for the recurrent layers on one thread: speed, and difference from the plain float32 ones."""
 
 import argparse
 import copy
@@ -15,7 +15,7 @@ from clearmel.checkpoints import weights_file
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> float:
-    """The least seconds of several calls, after one that does not count."""
+    """Minimum seconds of several calls after one warm-up call."""
     work()
     found = []
     for _ in range(repeats):
@@ -26,7 +26,7 @@ def seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def training_step(kind: type[nn.RNNBase]) -> Callable[[], None]:
-    """A step of a layer as the separator has it along time: ten seconds of 21 bands, in bfloat16."""
+    """A training step of the separator's layer along time: ten seconds of 21 bands, in bfloat16."""
     layer, bands = kind(64, 64, batch_first=True, bidirectional=True), torch.randn(84, 157, 64, requires_grad=True)
 
     def step() -> None:
@@ -40,11 +40,11 @@ def training_step(kind: type[nn.RNNBase]) -> Callable[[], None]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--model_filename", default="denoiser.pth", help="denoiser with a second stage, in models/")
-    parser.add_argument("--repeats", type=int, default=5, help="calls of each; the fastest counts")
+    parser.add_argument("--repeats", type=int, default=5, help="calls of each kernel; the fastest counts")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    warnings.simplefilter("ignore")  # of a way to quantise that torch will leave
+    warnings.simplefilter("ignore")  # quantize_dynamic is deprecated
     network = weights_file.load_denoiser(args.model_filename)
     int8 = torch.ao.quantization.quantize_dynamic(copy.deepcopy(network), {nn.LSTM, nn.Linear}, dtype=torch.qint8)
     mel, fine = torch.randn(1, 3750, 80) * 0.1 - 0.5, torch.randn(1, 3750, 256)

@@ -1,8 +1,8 @@
-"""How long does a hop of live sound take to clean, and how far behind does what comes out lie?
+"""Measures computing time per hop and algorithmic delay of live denoising.
 
-Each row is a process of its own with one thread, fed hop by hop as a pipe would. "share" is the time of computing by
-the length of the sound: below 1 it keeps up. A hop takes as long as from its bytes to the bytes that it sets free.
-"delay" is that of the algorithm, from a sample's coming in to its going out if computing took no time.
+Each row is a separate process with one thread that receives the sound hop by hop, as from a pipe. "share" is computing
+time divided by the duration of the sound; below 1 it runs in real time. The time of a hop is measured from its input
+bytes to the resulting output bytes. "delay" is the algorithmic delay from input to output without computing time.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def measure(rate: int, n_channels: int, seconds: float, model: str) -> dict[str, Any]:
-    """What one stream costs, without its first second."""
+    """Time and memory of one stream, without its first second."""
     import numpy as np
     import torch
 
@@ -31,8 +31,8 @@ def measure(rate: int, n_channels: int, seconds: float, model: str) -> dict[str,
     stream = DenoiseStream(weights_file.load_denoiser(model), rate, n_channels)
     delay_ms = 1000 * live.delay(stream) / rate
     form = Pcm.of_file("PCM_16", rate, n_channels)
-    clip, own = sound_file.read(Path(__file__).parents[1] / "data/noisy.wav")
-    data = form.encode(np.tile(sound_file.resample(clip, own, rate), (n_channels, 1)))
+    clip, clip_rate = sound_file.read(Path(__file__).parents[1] / "data/noisy.wav")
+    data = form.encode(np.tile(sound_file.resample(clip, clip_rate, rate), (n_channels, 1)))
     size = stream.hop * form.frame_bytes
     hops = [data[start : start + size] for start in range(0, len(data) - size + 1, size)]
     hop_ms = []
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--model_filename", default="denoiser.pth,denoiser_tiny.pth", help="weights files in models/")
     parser.add_argument("--rate", default="16000,48000", help="sample rates in Hz")
     parser.add_argument("--channels", type=int, default=1, help="channels")
-    parser.add_argument("--seconds", type=float, default=60, help="of sound")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds of sound")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

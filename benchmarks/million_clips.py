@@ -1,9 +1,9 @@
-"""How long does a training on a million clips take to its first batch, how much memory, the first and the second time?
+"""Measures time and memory until the first batch of a training on a million clips, on the first and on later starts.
 
-Makes pairs of .npy mels of 1 to 4 s (--longest): names alone, hard links to a few real files; a sparse file for each
-with --own_files; shards of them with --shard_items. Then starts a process several times that imports what a training
-imports, lists the dataset, draws the order of the epoch and loads a batch. Seconds count from its start, memory is its
-peak.
+Makes pairs of .npy mels of 1 to 4 s (--longest): by default hard links to a few real files, with --own_files a sparse
+file for each, with --shard_items shards. Then it repeatedly starts a process that imports the modules of a training,
+lists the dataset, draws the order of the epoch and loads a batch. Seconds count from the start of the process; memory
+is its peak.
 """
 
 import argparse
@@ -22,19 +22,19 @@ N_KINDS, IN_FOLDER = 300, 1000
 
 
 def drawn(longest: int) -> list[np.ndarray]:
-    """Mels of a quarter of `longest` to `longest` frames."""
+    """Random mels of longest / 4 to `longest` frames."""
     rng = np.random.default_rng(0)
     sizes = rng.integers(max(1, longest // 4), longest + 1, N_KINDS).tolist()
     return [rng.normal(-0.5, 0.3, (size, 80)).astype(np.float32) for size in sizes]
 
 
 def write_pairs(train: Path, n_clips: int, longest: int, own_files: bool) -> None:
-    """Noisy and clean mels of `n_clips` below a folder."""
+    """Writes noisy and clean mels of `n_clips` clips below a folder."""
     kinds = train.parent / "kinds"
     kinds.mkdir(parents=True)
     for kind, mel in enumerate(drawn(longest)):
         np.save(kinds / f"{kind}.npy", mel)
-    whole = [(kinds / f"{kind}.npy").read_bytes() for kind in range(N_KINDS)]
+    contents = [(kinds / f"{kind}.npy").read_bytes() for kind in range(N_KINDS)]
     for side in ("noisy", "clean"):
         for start in range(0, n_clips, IN_FOLDER):
             folder = train / side / f"{start // IN_FOLDER:05}"
@@ -45,12 +45,12 @@ def write_pairs(train: Path, n_clips: int, longest: int, own_files: bool) -> Non
                     os.link(kinds / f"{kind}.npy", path)
                     continue
                 with io.FileIO(path, "x") as file:
-                    file.write(whole[kind][:128])
-                    file.truncate(len(whole[kind]))
+                    file.write(contents[kind][:128])
+                    file.truncate(len(contents[kind]))
 
 
 def write_shards(train: Path, n_clips: int, longest: int, shard_items: int) -> None:
-    """The same mels in shards, whole, not sparse: 100 GB for a million pairs of up to 250 frames."""
+    """Writes the same mels as shards, not sparse: 100 GB for a million pairs of up to 250 frames."""
     from clearmel.data import shards
 
     mels = drawn(longest)
@@ -63,7 +63,7 @@ def write_shards(train: Path, n_clips: int, longest: int, shard_items: int) -> N
 
 
 def start(folder: Path, begun: float, batch_size: int) -> None:
-    """What a training does until its first batch."""
+    """Does the work of a training until its first batch."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -98,14 +98,14 @@ def start(folder: Path, begun: float, batch_size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=1_000_000, help="pairs")
+    parser.add_argument("--clips", type=int, default=1_000_000, help="number of pairs")
     parser.add_argument("--folder", type=Path, required=True, help="new folder for the dataset, removed afterwards")
-    parser.add_argument("--longest", type=int, default=250, help="frames; the shortest mels have a quarter")
-    parser.add_argument("--own_files", action="store_true", help="no hard links: a sparse file, 4 kB, for each mel")
-    parser.add_argument("--shard_items", type=int, default=0, help="shards of so many pairs in place of files")
+    parser.add_argument("--longest", type=int, default=250, help="most frames; the shortest mels have a quarter")
+    parser.add_argument("--own_files", action="store_true", help="a sparse file of 4 kB per mel, no hard links")
+    parser.add_argument("--shard_items", type=int, default=0, help="write shards of this many pairs instead of files")
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--starts", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="leave the dataset there; use the one that is there")
+    parser.add_argument("--keep", action="store_true", help="do not delete the dataset; reuse an existing one")
     parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.begun:

@@ -1,6 +1,6 @@
-"""Does mixing on the fly starve the network? CPU seconds of each part of a training step, on one thread.
+"""Measures the CPU seconds of mixing on the fly and of the other parts of a training step, on one thread.
 
-Mixing runs in worker processes (`--workers`), beside the step; the rest is what the training process itself does.
+Mixing runs in worker processes (`--workers`) in parallel with the step; the other parts run in the training process.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--clean_path", default="data/speech", help="folder of clean speech")
     parser.add_argument("--noise_path", default="data/noise", help="folder of noises")
-    parser.add_argument("--cache_path", help="folder that keeps the decoded recordings")
+    parser.add_argument("--cache_path", help="folder for the cache of decoded recordings")
     parser.add_argument("--hidden_dim", type=int, default=320, help="LSTM width")
     parser.add_argument("--num_layers", type=int, default=2, help="LSTM layers")
     parser.add_argument("--fine_bins", type=int, default=256, help="STFT bins of the second stage")
@@ -47,20 +47,20 @@ def main() -> None:
         mixed = time.process_time()
         for wave in batch.waves.values():
             features.mel(wave)
-        heard = time.process_time()
+        featured = time.process_time()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             task.loss(network, batch).backward()
         optimizer.step()
         optimizer.zero_grad()
         done = time.process_time()
-        if step:  # the first one warms up
-            for part, seconds in zip(spent, (mixed - begun, heard - mixed, done - heard), strict=True):
+        if step:  # the first step is a warm-up
+            for part, seconds in zip(spent, (mixed - begun, featured - mixed, done - featured), strict=True):
                 spent[part].append(seconds)
-    whole = statistics.median(spent["whole step"])
+    total = statistics.median(spent["whole step"])
     print(f"| part of a step of {args.batch_size} x {mixing.clip_s:g} s | CPU seconds | of the step |")
     print("|---|---|---|")
     for part, values in spent.items():
-        print(f"| {part} | {statistics.median(values):.3f} | {100 * statistics.median(values) / whole:.0f} % |")
+        print(f"| {part} | {statistics.median(values):.3f} | {100 * statistics.median(values) / total:.0f} % |")
 
 
 if __name__ == "__main__":

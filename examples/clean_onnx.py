@@ -1,8 +1,8 @@
-"""Cleans a recording with an exported denoiser: numpy, soundfile and onnxruntime are all it needs.
+"""Denoises a recording with an exported denoiser; needs only numpy, soundfile and onnxruntime.
 
-python examples/clean_onnx.py denoiser.onnx noisy.wav cleaned.wav [SECONDS]
+python examples/clean_onnx.py denoiser.onnx noisy.wav denoised.wav [SECONDS]
 
-SECONDS of the recording's beginning are heard once before, so that voice and noise are known when it begins; default 4.
+The model first runs over the opening SECONDS of the recording to initialise its state; default 4.
 """
 
 import json
@@ -13,11 +13,11 @@ import onnxruntime
 import soundfile
 from numpy.typing import NDArray
 
-FLOOR = 1e-12  # of a power before its logarithm
+FLOOR = 1e-12  # added to the power before the logarithm
 
 
 def main(model_path: str, input_path: str, output_path: str, warm_up_s: str = "4") -> None:
-    """Noisy recording in, cleaned recording of the same channels and length out."""
+    """Denoises a recording; the result has the same channels and length."""
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     card = json.loads(session.get_modelmeta().custom_metadata_map["clearmel"])
     features, fine_bins = card["features"], card["fine_bins"]
@@ -29,40 +29,40 @@ def main(model_path: str, input_path: str, output_path: str, warm_up_s: str = "4
 
     filters, spreading = bands(features)
 
-    def seen(wave: NDArray[np.float64]) -> tuple[NDArray[np.complex128], dict[str, NDArray[np.float64]]]:
-        """The spectrum (C, T, F) of a wave (N, C), and what the network hears of it."""
+    def analyse(wave: NDArray[np.float64]) -> tuple[NDArray[np.complex128], dict[str, NDArray[np.float64]]]:
+        """The spectrum (C, T, F) of a wave (N, C), and the inputs of the network."""
         padded = np.pad(wave.T, ((0, 0), (n_fft // 2, n_fft // 2)))  # frame k is centred at sample k * hop
         frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]  # (C, T, n_fft)
         spectrum = np.fft.rfft(frames * window)
         power = (np.abs(spectrum) ** 2).mean(axis=0)  # (T, F): all channels get the same gain
         mel = 1 + np.log(FLOOR + power @ filters.T) / 10  # (T, M)
         inputs = {"mel": mel}
-        if fine_bins:  # how far the lowest bins lie above a band that holds the same everywhere
+        if fine_bins:  # level of the lowest bins above that of a band with a flat spectrum
             level = (mel - np.log(filters.sum(axis=1)) / 10) @ spreading[:, :fine_bins]
             inputs["fine"] = 1 + np.log(FLOOR + power[:, :fine_bins]) / 10 - level
         return spectrum, inputs
 
-    spectrum, inputs = seen(wave)
+    spectrum, inputs = analyse(wave)
     mel, opening = inputs["mel"], wave[np.arange(round(float(warm_up_s) * rate)) % len(wave)]
-    before = {name: x[: -n_fft // hop // 2] for name, x in seen(opening)[1].items()}  # without frames over its end
-    fed = {name: np.concatenate([before[name], x])[None].astype(np.float32) for name, x in inputs.items()}
-    estimate, *factor = (x[:, len(before["mel"]) :] for x in session.run(None, fed))
+    before = {name: x[: -n_fft // hop // 2] for name, x in analyse(opening)[1].items()}  # no frames over its end
+    given = {name: np.concatenate([before[name], x])[None].astype(np.float32) for name, x in inputs.items()}
+    estimate, *factor = (x[:, len(before["mel"]) :] for x in session.run(None, given))
 
-    gain = np.exp(np.minimum((estimate[0] - mel) * 5, 0)) @ spreading  # of amplitude, (T, F)
+    gain = np.exp(np.minimum((estimate[0] - mel) * 5, 0)) @ spreading  # amplitude gain (T, F)
     if factor:
         gain[:, :fine_bins] = np.minimum(gain[:, :fine_bins] * np.exp(factor[0][0]), 1)
     pieces = np.fft.irfft(spectrum * gain, n_fft) * window  # (C, T, n_fft)
-    cleaned = np.zeros((wave.shape[1], len(wave) + n_fft))
-    weight = np.zeros(cleaned.shape[1])
+    denoised = np.zeros((wave.shape[1], len(wave) + n_fft))
+    weight = np.zeros(denoised.shape[1])
     for k in range(pieces.shape[1]):
-        cleaned[:, k * hop : k * hop + n_fft] += pieces[:, k]
+        denoised[:, k * hop : k * hop + n_fft] += pieces[:, k]
         weight[k * hop : k * hop + n_fft] += window**2
-    cleaned = (cleaned / np.maximum(weight, 1e-8))[:, n_fft // 2 : n_fft // 2 + len(wave)]
-    soundfile.write(output_path, cleaned.T, rate, soundfile.info(input_path).subtype)
+    denoised = (denoised / np.maximum(weight, 1e-8))[:, n_fft // 2 : n_fft // 2 + len(wave)]
+    soundfile.write(output_path, denoised.T, rate, soundfile.info(input_path).subtype)
 
 
 def bands(features: dict[str, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mel filters (M, F), and the weights (M, F) that spread a gain of each band over the bins."""
+    """The mel filters (M, F), and the weights (M, F) that interpolate band gains to bins."""
     limits = hz_to_mel(np.array([features["fmin"], features["fmax"]]))
     edges = mel_to_hz(np.linspace(*limits, int(features["n_mels"]) + 2))
     bins = np.arange(int(features["n_fft"]) // 2 + 1) * features["sample_rate"] / features["n_fft"]
@@ -72,8 +72,8 @@ def bands(features: dict[str, float]) -> tuple[NDArray[np.float64], NDArray[np.f
     filters = triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
     triangles[0, bins <= edges[1]] = 1
     triangles[-1, bins >= edges[-2]] = 1
-    for orphan in np.flatnonzero(triangles.sum(axis=0) == 0):  # a bin between bands that are narrower than it
-        triangles[np.abs(bins[orphan] - edges[1:-1]).argmin(), orphan] = 1
+    for uncovered in np.flatnonzero(triangles.sum(axis=0) == 0):  # bins that lie in no band
+        triangles[np.abs(bins[uncovered] - edges[1:-1]).argmin(), uncovered] = 1
     return filters, triangles / triangles.sum(axis=0)
 
 

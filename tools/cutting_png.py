@@ -1,4 +1,4 @@
-"""Draws docs/cutting.png: what is cut of the English sample prompts, and how a join looks, without and with a fade."""
+"""Draws docs/cutting.png: the cuts in the English sample prompts, and a join without and with a cross-fade."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from clearmel.reporting import drawing
 ROOT = Path(__file__).parents[1]
 RATE = 16000
 HUM_DB, HISS_DB = -38.0, -85.0
-"""Re full scale."""
+"""Levels re full scale."""
 
 
 def talk() -> FloatArray:
-    """The English prompts one after the other, with pauses, over the hum of a mains: where a join clicks most."""
+    """The English prompts with pauses between them, over mains hum, which makes hard joins click most."""
     prompts = [sound_file.read(path, RATE)[0] for path in sorted((ROOT / "data/speech/en").glob("*.flac"))]
     rng = np.random.default_rng(0)
     parts = [part for wave in prompts for part in (wave, np.zeros(int(rng.uniform(0.2, 1.0) * RATE), np.float32))]
@@ -37,13 +37,13 @@ def main() -> None:
 
     source = Path("plots/talk.wav")
     sound_file.write(source, talk(), RATE)
-    editor = Editor.load("cleaner.pth")
+    editor = Editor.load("cutter.pth")
     timeline = editor.timeline(source, CutOptions.of_strength(0.5, editor.threshold))
     with Spliced(source, timeline.cuts()) as spliced:
         faded = spliced.read(0, spliced.n_samples)[0]
         places = [part.place for part in spliced.parts[1:]]
-    whole = talk()
-    hard = np.concatenate([whole[round(a * RATE) : round(b * RATE)] for a, b in timeline.kept])
+    original = talk()
+    hard = np.concatenate([original[round(a * RATE) : round(b * RATE)] for a, b in timeline.kept])
     step = max(places, key=lambda place: abs(float(hard[place] - hard[place - 1])))
     figure = plt.figure(figsize=(11, 5.4), layout="constrained")
     grid = figure.add_gridspec(2, 2)

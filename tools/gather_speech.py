@@ -1,9 +1,9 @@
-"""Gathers clean recorded speech out of Debian packages, a folder for each speaker: what shipped weights were taught by.
+"""Gathers clean speech from Debian packages, one folder per speaker; shipped weights were trained on it.
 
     apt-get update
     python tools/gather_speech.py --output_path speech/packages
 
-It needs a Debian or Ubuntu with its apt-get and dpkg-deb, downloads 0.5 GB and installs nothing.
+It needs apt-get and dpkg-deb of Debian or Ubuntu, downloads 0.5 GB and installs nothing.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
 
 RATE = 16000
-WHOLE_S = 4.0
-"""Single words are joined, as they are, into recordings of this length or more."""
+MIN_S = 4.0
+"""Single words are joined into recordings of at least this many seconds."""
 
 
 class Source(NamedTuple):
-    """A package of Debian, which of its files are speech, and whose: `pattern` names a part of the path."""
+    """A Debian package; `pattern` matches the paths of its speech files, and its group "who" names the speaker."""
 
     package: str
     pattern: str
@@ -37,24 +37,24 @@ class Source(NamedTuple):
 
 
 SOURCES = (
-    # Dialogues of a game: one voice for each of its two fishes, in Czech and in Dutch.
+    # Dialogues of a game with two speakers, in Czech and in Dutch.
     Source("fillets-ng-data-cs", r"sound/(?!share/).*/cs/[^/-]+-(?P<who>[mv])-[^/]*\.ogg$", "GPL-2+"),
     Source("fillets-ng-data-nl", r"sound/(?!share/).*/nl/[^/-]+-(?P<who>[mv])-[^/]*\.ogg$", "GPL-2+"),
-    # Words, letters and syllables, a speaker or two for each language.
+    # Words, letters and syllables, one or two speakers per language.
     Source("ktuberling-data", r"ktuberling/sounds/(?P<who>[a-z]{2})/.*\.(ogg|wav)$", "GPL-2+"),
     Source("klettres-data", r"klettres/(?P<who>[A-Za-z_]+)/(alpha|syllab)/.*\.(ogg|wav)$", "GPL-2+"),
     Source("tuxpaint-stamps-default", r"stamps/.*_desc_(?P<who>[a-z]{2})\.ogg$", "GPL-2"),
-    # Sentences, read for a synthesiser.
+    # Sentences recorded for a speech synthesiser.
     Source("festvox-ru", r"msu_(?P<who>ru)_nsh_clunits/wav/.*\.wav$", "BSD-like"),
 )
 
 
 def main() -> None:
-    """Downloads, unpacks, converts."""
+    """Downloads and unpacks the packages, and converts their speech."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output_path", required=True, help="folder of the speech, a sub-folder for each speaker")
-    parser.add_argument("--packages_path", default="", help="folder of the .deb files; what is missing is downloaded")
-    parser.add_argument("--min_range_db", type=float, default=25.0, help="what has noisier pauses is left out")
+    parser.add_argument("--output_path", required=True, help="output folder, with one subfolder per speaker")
+    parser.add_argument("--packages_path", default="", help="folder of the .deb files; missing ones are downloaded")
+    parser.add_argument("--min_range_db", type=float, default=25.0, help="skip recordings with a smaller dynamic range")
     args = parser.parse_args()
     if missing := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
         parser.error(f"{' and '.join(missing)} not found; this needs Debian or Ubuntu.")
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def unpacked(source: Source, packages: Path, folder: Path) -> Path:
-    """Where the files of the package lie."""
+    """Downloads a package if necessary and unpacks it to `folder`."""
     if not list(packages.glob(f"{source.package}_*.deb")):
         done = subprocess.run(
             ["apt-get", "download", "-q", source.package], cwd=packages, capture_output=True, text=True, check=False
@@ -87,7 +87,7 @@ def unpacked(source: Source, packages: Path, folder: Path) -> Path:
 
 
 def speakers(source: Source, folder: Path) -> dict[str, list[Path]]:
-    """The files of each speaker, in order of their names."""
+    """The files of each speaker, sorted by name."""
     found = defaultdict[str, list[Path]](list)
     for path in sorted(folder.rglob("*")):
         match = re.search(source.pattern, path.relative_to(folder).as_posix())
@@ -97,7 +97,7 @@ def speakers(source: Source, folder: Path) -> dict[str, list[Path]]:
 
 
 def write(folder: Path, paths: list[Path], min_range_db: float) -> float:
-    """Writes them as `folder`/NNNN.flac at 16 kHz, mono; seconds written."""
+    """Writes recordings as `folder`/NNNN.flac at 16 kHz, mono; returns the seconds written."""
     seconds, number = 0.0, 0
     for wave in joined(tqdm(paths, desc=folder.name, leave=False)):
         number += 1
@@ -110,7 +110,7 @@ def write(folder: Path, paths: list[Path], min_range_db: float) -> float:
 
 
 def joined(paths: Iterator[Path]) -> Iterator[FloatArray]:
-    """Recordings of `WHOLE_S` or more; what is damaged, silent, or of a rate below `RATE` is left out."""
+    """Yields joined recordings of at least `MIN_S`; skips damaged and silent files and those of a rate below `RATE`."""
     parts, length = list[FloatArray](), 0
     for path in paths:
         try:
@@ -128,7 +128,7 @@ def joined(paths: Iterator[Path]) -> Iterator[FloatArray]:
         wave[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
         parts.append(wave)
         length += len(wave)
-        if length >= WHOLE_S * RATE:
+        if length >= MIN_S * RATE:
             yield np.concatenate(parts)
             parts, length = [], 0
     if length >= RATE:

@@ -1,6 +1,6 @@
-"""Makes docs/labeler.png: the labelling page with recordings made of the sample clips.
+"""Writes docs/labeler.png, a screenshot of the labelling page with recordings made from the sample clips.
 
-Needs requirements-dev.txt and Chromium. Run it as `python tools/labeler_png.py` in the root of the project.
+Needs the packages of requirements-dev.txt and Chromium. Run `python tools/labeler_png.py` in the root folder.
 """
 
 import shutil
@@ -23,7 +23,7 @@ LABELLED = 5
 
 
 def make(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """Writes twelve talks of sample clips with pauses; gives the pauses by name."""
+    """Writes twelve recordings of sample clips with pauses; returns the pauses by name."""
     rng = np.random.default_rng(3)
     clips = [sound_file.read(path, RATE)[0] for path in sorted((ROOT / "data/speech").rglob("*.flac"))]
     pauses: dict[str, list[tuple[float, float]]] = {}
@@ -42,7 +42,7 @@ def make(folder: Path) -> dict[str, list[tuple[float, float]]]:
 
 
 def main() -> None:
-    """Serves the page, marks most pauses, and takes the picture."""
+    """Serves the page, labels most pauses, and takes the screenshot."""
     folder = Path(tempfile.mkdtemp())
     pauses = make(folder)
     recordings = Folder(folder)
