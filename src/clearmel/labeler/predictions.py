@@ -21,7 +21,7 @@ class Predictions:
 
     Args:
         folder: the recordings.
-        store: their labels; only unlabelled recordings are judged.
+        store: their labels; predictions are made for unlabelled recordings only.
         predict: see `src.labeler.server.create_app`; None guesses nothing.
     """
 
