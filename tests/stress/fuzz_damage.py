@@ -1,4 +1,4 @@
-"""Ways to damage bytes, text and saved values, drawn by a generator."""
+"""Random damage to bytes, text and saved values."""
 
 import struct
 from collections.abc import Callable
@@ -15,8 +15,8 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-def spoilt(content: Any, rng: Rng) -> Any:
-    """A nested dict or list with one value at a random place replaced, left out, renamed or turned."""
+def corrupt_value(content: Any, rng: Rng) -> Any:
+    """A nested dict or list with one random value replaced, removed, renamed or converted."""
     keys = list(content) if isinstance(content, dict) else list(range(len(content)))
     if not keys:
         return VALUES[rng.integers(len(VALUES))]
@@ -26,7 +26,7 @@ def spoilt(content: Any, rng: Rng) -> Any:
     changed = dict(content) if isinstance(content, dict) else list(content)
     value = content[key]
     if isinstance(value, dict | list) and rng.random() < 0.9:
-        changed[key] = spoilt(value, rng)
+        changed[key] = corrupt_value(value, rng)
     elif isinstance(value, torch.Tensor) and rng.random() < 0.6:
         ways: list[Callable[[], torch.Tensor]] = [
             lambda: value * float("nan"), lambda: value[None], lambda: value.flatten()[:0],
@@ -44,11 +44,11 @@ def spoilt(content: Any, rng: Rng) -> Any:
 
 
 def damaged(data: bytes, rng: Rng, text: bool) -> tuple[str, bytes]:
-    """What is done to a file, and what becomes of it."""
+    """A description of the damage, and the damaged file."""
     if text and rng.random() < 0.6:
         return damaged_text(data, rng)
     size = max(1, len(data))
-    near = min(size, 80) if rng.random() < 0.5 else size  # headers break more than samples do
+    near = min(size, 80) if rng.random() < 0.5 else size  # damage to headers has more effect than damage to samples
     at, length = int(rng.integers(near)), int(rng.integers(1, 65))
     raw = bytearray(data or b"\0")
     ways = (
@@ -91,7 +91,7 @@ TOKENS = [
 
 
 def damaged_text(data: bytes, rng: Rng) -> tuple[str, bytes]:
-    """As `damaged`, by words, quotes and lines."""
+    """Like `damaged`, but acts on words, quotes and lines."""
     text = data.decode("utf-8", "surrogateescape")
     places = [0, *(k for k, letter in enumerate(text) if letter in '",:[]{}\n')]
     start = places[rng.integers(len(places))] + 1

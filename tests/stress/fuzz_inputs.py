@@ -1,7 +1,7 @@
-"""What `fuzz_readers.py` feeds to each reader: whole samples, hostile ones made by hand, and ways to damage both.
+"""The inputs of `fuzz_readers.py`: valid samples, hostile files made by hand, and damaged samples.
 
-Everything follows from seeds. A reader is a function that takes a file and uses what it has read, so that a value which
-is only tripped over later is found, too; it raises AssertionError where what it got makes no sense.
+Everything is derived from seeds. A reader is a function that reads a file and uses its content, so that errors that
+appear only later are found too; it raises AssertionError if the content is inconsistent.
 """
 
 import io
@@ -23,7 +23,7 @@ from clearmel.options import BuildOptions
 from clearmel.prepare import noisy_speech
 from clearmel.prepare.download import run
 from clearmel.training import trainer
-from tests.stress.fuzz_damage import damaged, spoilt
+from tests.stress.fuzz_damage import corrupt_value, damaged
 from tests.stress.fuzz_reads import (
     fitting,
     read_a_mel,
@@ -72,8 +72,8 @@ from tests.stress.fuzz_samples import (
 class Reader:
     """A reader.
 
-    suffix: of its files. read: uses one. samples: whole files. hostile: files that need no damage. text: whether they
-    are. share: of the cases, relative to the others.
+    suffix: of its files. read: reads and uses a file. samples: valid files. hostile: files made to break it.
+    text: whether the files are text. share: number of cases relative to other readers.
     """
 
     suffix: str
@@ -137,7 +137,7 @@ READERS: dict[str, Reader] = {
 
 
 def prepare() -> None:
-    """Fills the current folder with what the readers need beside the damaged file."""
+    """Fills the current folder with the files that the readers need besides the damaged one."""
     rng = np.random.default_rng(0)
     for folder in ("clips", "clips/folder", "masks", "esc/audio", "speech/one"):
         Path(folder).mkdir(parents=True)
@@ -179,7 +179,7 @@ class Inputs:
             self.hostile = {name: one.hostile() for name, one in READERS.items()}
 
     def case(self, reader: str, index: int) -> tuple[str, bytes]:
-        """What is done, in words, and the file: first the whole samples, then the hostile ones, then damaged ones."""
+        """A description and the file: first the valid samples, then the hostile ones, then damaged ones."""
         whole, hostile = self.whole[reader], self.hostile[reader]
         given = [(f"whole {name}", data) for name, data in whole.items()]
         given += [(f"hostile: {name}", data) for name, data in hostile.items()]
@@ -193,9 +193,9 @@ class Inputs:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     content = torch.load(io.BytesIO(data), weights_only=True)
-                    data = pth(spoilt(content, rng), legacy=bool(rng.random() < 0.1))
-                return f"{name}, one value spoilt", data
-            except (RuntimeError, TypeError, NotImplementedError):  # some tensors have no such form
+                    data = pth(corrupt_value(content, rng), legacy=bool(rng.random() < 0.1))
+                return f"{name}, one value corrupted", data
+            except (RuntimeError, TypeError, NotImplementedError):  # some tensors cannot be saved in this form
                 pass
         if rng.random() < 0.08:
             other = list(READERS)[rng.integers(len(READERS))]
@@ -208,11 +208,11 @@ class Inputs:
 
 
 def verdict(reader: str, path: Path) -> tuple[str, str]:
-    """Says "accepted", "refused" or "failed" with words, of one file."""
+    """Reads one file; returns "accepted", "refused" or "failed", and a message."""
     import traceback
 
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             READERS[reader].read(path)
     except InputError as error:
@@ -220,10 +220,10 @@ def verdict(reader: str, path: Path) -> tuple[str, str]:
         if not line.isprintable() or not whole.strip() or len(line) > LONGEST_LINE:
             return "failed", f"a message of {len(line)} characters, printable: {line.isprintable()}: {line[:200]!r}"
         return "refused", line
-    except (AssertionError, Exception) as error:  # whatever comes is what is looked for
+    except (AssertionError, Exception) as error:  # any other error is a failure
         where = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
         return "failed", f"{type(error).__name__}: {str(error)[:160]!r} at {' < '.join(reversed(where[-5:]))}"
-    odd = [one for one in told if not issubclass(one.category, ResourceWarning | DeprecationWarning)]
+    odd = [one for one in caught if not issubclass(one.category, ResourceWarning | DeprecationWarning)]
     return ("failed", f"a warning: {str(odd[0].message)[:200]}") if odd else ("accepted", "")
 
 
@@ -231,7 +231,7 @@ LONGEST_LINE = 700
 
 
 def shares(n_cases: int) -> Iterator[tuple[str, int]]:
-    """Readers and numbers of their cases, so many in all."""
+    """Yields readers and the numbers of their cases, `n_cases` in total."""
     total = sum(reader.share for reader in READERS.values())
     for name, reader in READERS.items():
         for index in range(max(1, round(n_cases * reader.share / total))):

@@ -1,7 +1,9 @@
-"""Does any file break a reader? Damages whole files of every kind that Clearmel reads, and prints a table of what came.
+"""Feeds damaged files of every kind that Clearmel reads to its readers, and prints a table of the results.
 
-A file must be taken, or refused in one line, within seconds, in bounded memory, without a word of a library on the
-terminal. What fails is kept in a folder, and the exit status is 1. It needs a system that forks (Linux, macOS).
+    python -m tests.stress.fuzz_readers --cases 2000
+
+A file must be accepted or refused in one line, within seconds, in bounded memory, and without output of libraries on
+the terminal. Files that fail are saved to a folder, and the exit status is 1. Needs a system with fork (Linux, macOS).
 """
 
 import argparse
@@ -31,11 +33,11 @@ ALLOWED = re.compile(
     r"^(live: .*|warning: .*|saved .*|no validation set: .*|\s*"
     r"|\[src/libmpg123/.*|Note: .*|Warning: (Xing|Encountered|Real).*|main: .*)$"
 )
-"""What stderr may hold: our own words, and those of libmpg123 on damaged mp3s, for which libsndfile has no switch."""
+"""Accepted lines on stderr: those of Clearmel, and those of libmpg123 on damaged mp3s, which cannot be disabled."""
 
 
-class Came(NamedTuple):
-    """What came of a case."""
+class Result(NamedTuple):
+    """The result of a case."""
 
     reader: str
     index: int
@@ -46,13 +48,13 @@ class Came(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="of all damage")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all damage")
     parser.add_argument("--cases", type=int, default=2000, help="files to read, over all readers")
-    parser.add_argument("--script_cases", type=int, default=40, help="of them through the scripts, as processes, too")
-    parser.add_argument("--readers", help="only these, between commas")
-    parser.add_argument("--processes", type=int, default=2, help="at a time")
-    parser.add_argument("--limit_s", type=float, default=20.0, help="for a file, then it hangs")
-    parser.add_argument("--memory_gb", type=float, default=3.0, help="that reading may take beside the libraries")
+    parser.add_argument("--script_cases", type=int, default=40, help="cases to run through the scripts as well")
+    parser.add_argument("--readers", help="only these readers, comma-separated")
+    parser.add_argument("--processes", type=int, default=2, help="parallel processes")
+    parser.add_argument("--limit_s", type=float, default=20.0, help="seconds per file; more counts as a hang")
+    parser.add_argument("--memory_gb", type=float, default=3.0, help="memory for reading, in addition to the libraries")
     parser.add_argument("--keep_path", default="fuzz_failures", help="folder for the files that failed")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -73,30 +75,30 @@ def main() -> int:
         finally:
             os.chdir(ROOT)
             shutil.rmtree(whole)
-    return told(inputs, found, Path(args.keep_path))
+    return report(inputs, found, Path(args.keep_path))
 
 
-def told(inputs: Inputs, found: list[Came], keep: Path) -> int:
-    """Prints the table, keeps what failed, and gives the exit status."""
-    counts = Counter((came.reader, came.status) for came in found)
+def report(inputs: Inputs, found: list[Result], keep: Path) -> int:
+    """Prints the table, saves the files that failed, and returns the exit status."""
+    counts = Counter((result.reader, result.status) for result in found)
     print("| reader | cases | accepted | refused | failures |\n|---|---|---|---|---|")
-    names = list(dict.fromkeys(came.reader for came in found))
+    names = list(dict.fromkeys(result.reader for result in found))
     for name in [*names, "all"]:
         own = [sum(n for (one, status), n in counts.items() if name in (one, "all") and status == wanted)
                for wanted in ("accepted", "refused", "failed")]  # fmt: skip
         print(f"| {name} | {sum(own)} | {own[0]} | {own[1]} | {own[2]} |")
-    failed = [came for came in found if came.status == "failed"]
-    for came in failed:
+    failed = [result for result in found if result.status == "failed"]
+    for result in failed:
         keep.mkdir(parents=True, exist_ok=True)
-        reader = came.reader.removeprefix("script: ").split(" < ")[-1]
-        path = keep / f"{re.sub(r'[^A-Za-z0-9]+', '_', reader)}_{came.index}{READERS[reader].suffix}"
-        path.write_bytes(inputs.case(reader, came.index)[1])
-        print(f"{path}: {came.reader}, {came.what}: {came.words}", file=sys.stderr)
+        reader = result.reader.removeprefix("script: ").split(" < ")[-1]
+        path = keep / f"{re.sub(r'[^A-Za-z0-9]+', '_', reader)}_{result.index}{READERS[reader].suffix}"
+        path.write_bytes(inputs.case(reader, result.index)[1])
+        print(f"{path}: {result.reader}, {result.what}: {result.words}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def run_all(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, args: argparse.Namespace) -> Iterator[Came]:
-    """Every case, in processes that are replaced when they hang or die."""
+def run_all(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, args: argparse.Namespace) -> Iterator[Result]:
+    """Runs every case in worker processes, which are replaced when they hang or die."""
     left, at_work = plan[::-1], dict[Connection, tuple[Any, tuple[str, int], float]]()
     idle: list[tuple[Any, Connection]] = []
     context = multiprocessing.get_context("fork")
@@ -123,19 +125,19 @@ def run_all(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, args: argp
                 except EOFError:
                     process.join()
                     status, words = "failed", f"the process died with {process.exitcode}"
-                yield Came(*case, status, words, what)
+                yield Result(*case, status, words, what)
             elif time.monotonic() - since > args.limit_s:
                 del at_work[pipe]
                 process.kill()
                 process.join()
-                yield Came(*case, "failed", f"hangs for {args.limit_s:g} s", inputs.case(*case)[0])
+                yield Result(*case, "failed", f"hangs for {args.limit_s:g} s", inputs.case(*case)[0])
     for process, pipe in idle:
         pipe.send(None)
         process.join()
 
 
 def work(pipe: Connection, inputs: Inputs, whole: Path, memory_gb: float) -> None:
-    """Reads cases in a copy of the prepared folder."""
+    """Reads cases from the pipe in a copy of the prepared folder."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(whole, name, dirs_exist_ok=True)
         os.chdir(name)
@@ -145,7 +147,7 @@ def work(pipe: Connection, inputs: Inputs, whole: Path, memory_gb: float) -> Non
 
 
 def limit_memory(memory_gb: float) -> None:
-    """Lets this process have so much beside what it has."""
+    """Limits the memory that this process may allocate in addition to what it has."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     if pages:
         most = pages * resource.getpagesize() + int(memory_gb * 2**30)
@@ -153,7 +155,7 @@ def limit_memory(memory_gb: float) -> None:
 
 
 def read_one(inputs: Inputs, reader: str, index: int) -> tuple[str, str]:
-    """What comes of a case, in the current folder, which it may write to."""
+    """Runs a case in the current folder, to which it may write; returns the status and a message."""
     what, data = inputs.case(reader, index)
     path = Path(f"case{READERS[reader].suffix}")
     path.write_bytes(data)
@@ -178,9 +180,9 @@ def read_one(inputs: Inputs, reader: str, index: int) -> tuple[str, str]:
         Path("owned").unlink()
         return "failed", "code from the file was run"
     if status != "failed" and odd:
-        return "failed", f"says on the terminal: {odd[0][:200]!r}"
+        return "failed", f"prints to the terminal: {odd[0][:200]!r}"
     if status == "refused" and what.startswith("whole"):
-        return "failed", f"a whole file was refused: {words}"
+        return "failed", f"a valid file was refused: {words}"
     return status, words
 
 
@@ -226,17 +228,17 @@ SCRIPTS: dict[str, list[list[str]]] = {
     ],
 }  # fmt: skip
 PLACES = {"resume file": "models/resumed.resume.pth", "ESC-50's table": "esc/meta/esc50.csv"}
-"""Where a script looks for a file that no flag names."""
+"""Paths of files that no flag of a script names."""
 
 
-def through_scripts(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, n_cases: int) -> Iterator[Came]:
-    """A sample of the cases by the scripts themselves; each must end with 0, or with one line and 1 or 2."""
+def through_scripts(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, n_cases: int) -> Iterator[Result]:
+    """Runs some cases through the scripts; each must exit with 0, or print one line and exit with 1 or 2."""
     planned = [(reader, script) for reader, scripts in SCRIPTS.items() for script in scripts]
     numbers = {reader: [index for one, index in plan if one == reader] for reader in SCRIPTS}
     planned = [one for one in planned if numbers[one[0]]]
     for number in range(n_cases if planned else 0):
         reader, script = planned[number % len(planned)]
-        turn = number // len(planned)  # in the first one whole files, which must be taken
+        turn = number // len(planned)  # the first turn uses valid files, which must be accepted
         index = numbers[reader][(turn * 997 + number * 131) % len(numbers[reader])] if turn else 0
         what, data = inputs.case(reader, index)
         with tempfile.TemporaryDirectory() as name:
@@ -245,13 +247,13 @@ def through_scripts(inputs: Inputs, plan: list[tuple[str, int]], whole: Path, n_
             case.write_bytes(data)
             flags = [str(case) if flag == "CASE" else flag for flag in script[1:]]
             status, words = by_script(script[0], flags, case, Path(name))
-            if status == "refused" and not turn and reader != "weights":  # of which each script takes some
+            if status == "refused" and not turn and reader != "weights":  # each script accepts only some tasks
                 status = "failed"
-            yield Came(f"script: {script[0]} < {reader}", index, status, words, what)
+            yield Result(f"script: {script[0]} < {reader}", index, status, words, what)
 
 
 def by_script(script: str, flags: list[str], case: Path, folder: Path) -> tuple[str, str]:
-    """What comes of a script."""
+    """Runs a script; returns the status and a message."""
     with case.open("rb") as stdin:
         try:
             done = subprocess.run(

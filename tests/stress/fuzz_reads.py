@@ -1,4 +1,4 @@
-"""What uses a file of each kind as the scripts do; AssertionError where what was read makes no sense."""
+"""Reads and uses a file of each kind, as the commands do; AssertionError if its content is inconsistent."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def read_sound(path: Path) -> None:
 def read_pipe(path: Path) -> None:
     network = weights_file.load(Path("models/lstm.pth"), "denoising")
     kept = os.dup(0), os.dup(1)
-    stdin, sys.stdin = sys.stdin, open(os.devnull)  # noqa: PTH123, SIM115  live asks only whether there is one
+    stdin, sys.stdin = sys.stdin, open(os.devnull)  # noqa: PTH123, SIM115  live only checks that it is not None
     try:
         for number, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)):
             handle = os.open(path if number == 0 else "piped.wav", flags)
@@ -137,11 +137,11 @@ def read_weights(path: Path) -> None:
         assert denoise.estimate_mel(denoiser, mel).shape == mel.shape
         denoise.denoise_file(denoiser, short, Path("out.wav"))
     elif task == "classification":
-        judge = WindowClassifier.load(file)
-        heard = judge.predict(short)
-        row = judge.row(heard.mean())
+        classifier = WindowClassifier.load(file)
+        predictions = classifier.predict(short)
+        row = classifier.row(predictions.mean())
         assert 0 <= row["probability"] <= 1
-        judge.others(row, 3)
+        classifier.others(row, 3)
     elif task == "cutting":
         assert all(0 <= p <= 1 for p in Editor.load(file).marks(short))
     else:
@@ -158,12 +158,12 @@ def read_resume(path: Path) -> None:
 
 
 def training() -> DenoisingTask:
-    """A task of seconds."""
+    """A task that trains in seconds."""
     return DenoisingTask(Source("training"), sizes={"hidden_dim": 4}, network_name="lstm")
 
 
 def fitting(*, resume: bool, epochs: int = 2) -> FitOptions:
-    """Options of two epochs."""
+    """Options of a training of two epochs."""
     return FitOptions(epochs=epochs, batch_size=2, device="cpu", resume=resume)
 
 
@@ -192,7 +192,7 @@ def read_frame(path: Path) -> None:
 
 
 def read_decoded(path: Path) -> None:
-    """The index of decoded recordings that a run keeps for the next one."""
+    """The index of the cache of decoded recordings."""
     cache, names = Path("cache"), ["a.wav", "b.wav"]
     root = Path("clips").absolute()
     fresh = WaveformCache(root, names, RATE, cache)
@@ -208,7 +208,7 @@ def read_decoded(path: Path) -> None:
 
 
 def read_decoded_samples(path: Path) -> None:
-    """The samples themselves."""
+    """The samples in the cache of decoded recordings."""
     cache, names = Path("cache"), ["a.wav"]
     root = Path("clips").absolute()
     fresh = WaveformCache(root, names, RATE, cache)

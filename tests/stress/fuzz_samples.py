@@ -1,4 +1,4 @@
-"""Files that the readers are fed with: whole samples, and hostile ones made by hand. Everything follows from seeds."""
+"""Input files for the readers: valid samples, and hostile files made by hand. Everything is derived from seeds."""
 
 import io
 import json
@@ -38,8 +38,8 @@ NAMES = ("a.wav", "b.wav", "folder/c.wav")
 DURATION_S = N_SAMPLES / RATE
 
 
-class Runs:
-    """A pickle of it runs a command where it is read without care."""
+class RunsCommand:
+    """Its pickle runs a command if it is loaded without `weights_only`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch owned",)
@@ -61,7 +61,7 @@ def sound(rng: Rng, container: str = "WAV", subtype: str = "PCM_16", n_channels:
 def wav(
     rate: int = RATE, n_channels: int = 1, size: int | None = None, bits: int = 16, data: bytes = b"\1\2" * 400
 ) -> bytes:
-    """A wav whose header may say anything."""
+    """A wav with arbitrary header fields."""
     width = n_channels * bits // 8
     form = struct.pack("<HHIIHH", 1, n_channels, rate, rate * width & 0xFFFFFFFF, width & 0xFFFF, bits)
     size = len(data) if size is None else size
@@ -76,14 +76,14 @@ def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def npy_saying(header: str, data: bytes = b"\0" * 640) -> bytes:
-    """A .npy whose header is any text."""
+def npy_with_header(header: str, data: bytes = b"\0" * 640) -> bytes:
+    """A .npy with an arbitrary header."""
     text = header.encode("latin-1", "replace") + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
 
 
 def bad_arrays(shape: str) -> dict[str, bytes]:
-    """Files called .npy that are none, or say what cannot be. `shape` is a right one, as text."""
+    """Invalid .npy files. `shape` is a valid shape as text."""
     good = npy(np.zeros((3, 80), np.float32))
     archive = io.BytesIO()
     np.savez(archive, a=np.zeros((3, 80)))
@@ -93,31 +93,31 @@ def bad_arrays(shape: str) -> dict[str, bytes]:
         "archive": archive.getvalue(),
         "cut archive": archive.getvalue()[:60],
         "only an archive's first letters": b"PK\x03\x04",
-        "pickle": pickle.dumps(Runs()),
-        "array of objects": npy(np.array([Runs()], dtype=object), allow_pickle=True),
-        "10^15 frames": npy_saying(fields.format("'<f4'", "False", "(1000000000000000, 80)")),
-        "10^400 frames": npy_saying(fields.format("'<f4'", "False", f"({10**400}, 80)")),
-        "a product beyond 64 bits": npy_saying(fields.format("'<f4'", "False", "(4294967296, 4294967296, 80)")),
-        "negative frames": npy_saying(fields.format("'<f4'", "False", "(-1, 80)")),
-        "fractional frames": npy_saying(fields.format("'<f4'", "False", "(1.5, 80)")),
-        "frames as truth": npy_saying(fields.format("'<f4'", "False", "(True, 80)")),
-        "no shape": npy_saying(fields.format("'<f4'", "False", "()")),
-        "empty shape": npy_saying(fields.format("'<f4'", "False", "(0, 80)")),
-        "unknown type": npy_saying(fields.format("'<q9'", "False", shape)),
-        "type of a kind": npy_saying(fields.format("('<f4', (3,))", "False", shape)),
-        "type of fields": npy_saying(fields.format("[('a', '<f4')]", "False", shape)),
-        "type of an enormous text": npy_saying(fields.format("'<U999999999'", "False", "(1, 80)")),
-        "type of no bytes": npy_saying(fields.format("'<U0'", "False", shape)),
-        "type of dates": npy_saying(fields.format("'<M8[ns]'", "False", shape)),
-        "open bracket": npy_saying("{'descr': '<f4', 'shape': (3, 80"),
-        "open quote": npy_saying("{'descr': '<f4"),
-        "Python 2": npy_saying("{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 80L), }"),
-        "odd escape": npy_saying("{'descr': '\\d', 'fortran_order': False, 'shape': (3, 80)}"),
-        "deep brackets": npy_saying("(" * 9000),
-        "deep lists": npy_saying("[" * 300 + "]" * 300),
-        "no dictionary": npy_saying("0"),
-        "header of other keys": npy_saying("{'a': 1}"),
-        "line breaks": npy_saying("{'descr':\n\n'<f4\n'}"),
+        "pickle": pickle.dumps(RunsCommand()),
+        "array of objects": npy(np.array([RunsCommand()], dtype=object), allow_pickle=True),
+        "10^15 frames": npy_with_header(fields.format("'<f4'", "False", "(1000000000000000, 80)")),
+        "10^400 frames": npy_with_header(fields.format("'<f4'", "False", f"({10**400}, 80)")),
+        "a product beyond 64 bits": npy_with_header(fields.format("'<f4'", "False", "(4294967296, 4294967296, 80)")),
+        "negative frames": npy_with_header(fields.format("'<f4'", "False", "(-1, 80)")),
+        "fractional frames": npy_with_header(fields.format("'<f4'", "False", "(1.5, 80)")),
+        "frames as truth": npy_with_header(fields.format("'<f4'", "False", "(True, 80)")),
+        "no shape": npy_with_header(fields.format("'<f4'", "False", "()")),
+        "empty shape": npy_with_header(fields.format("'<f4'", "False", "(0, 80)")),
+        "unknown type": npy_with_header(fields.format("'<q9'", "False", shape)),
+        "type of a kind": npy_with_header(fields.format("('<f4', (3,))", "False", shape)),
+        "type of fields": npy_with_header(fields.format("[('a', '<f4')]", "False", shape)),
+        "type of an enormous text": npy_with_header(fields.format("'<U999999999'", "False", "(1, 80)")),
+        "type of no bytes": npy_with_header(fields.format("'<U0'", "False", shape)),
+        "type of dates": npy_with_header(fields.format("'<M8[ns]'", "False", shape)),
+        "open bracket": npy_with_header("{'descr': '<f4', 'shape': (3, 80"),
+        "open quote": npy_with_header("{'descr': '<f4"),
+        "Python 2": npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 80L), }"),
+        "odd escape": npy_with_header("{'descr': '\\d', 'fortran_order': False, 'shape': (3, 80)}"),
+        "deep brackets": npy_with_header("(" * 9000),
+        "deep lists": npy_with_header("[" * 300 + "]" * 300),
+        "no dictionary": npy_with_header("0"),
+        "header of other keys": npy_with_header("{'a': 1}"),
+        "line breaks": npy_with_header("{'descr':\n\n'<f4\n'}"),
         "header beyond the end": b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 31),
         "unknown version": b"\x93NUMPY\x09\x09" + good[8:],
         "picture": b"\x89PNG\r\n\x1a\n" + bytes(200),
@@ -129,7 +129,7 @@ def bad_arrays(shape: str) -> dict[str, bytes]:
 
 
 def bad_sounds() -> dict[str, bytes]:
-    """Sound files that say what cannot be."""
+    """Invalid sound files."""
     return {
         "empty": b"",
         "picture": b"\x89PNG\r\n\x1a\n" + bytes(2000),
@@ -160,7 +160,7 @@ def bad_sounds() -> dict[str, bytes]:
 
 
 def bad_json() -> dict[str, bytes]:
-    """JSON that is none, or of the wrong kind."""
+    """Invalid JSON, and JSON of the wrong kind."""
     spans = '{{"format": "clearmel spans 1", "files": {{"a.wav": {}}}}}'
     texts = {
         "empty": "",
@@ -239,7 +239,7 @@ def bad_tables(header: str, row: str) -> dict[str, bytes]:
 
 
 def pth(content: Any, *, legacy: bool = False) -> bytes:
-    """A file as torch.save makes it."""
+    """A file written by torch.save."""
     buffer = io.BytesIO()
     torch.save(content, buffer, _use_new_zipfile_serialization=not legacy)
     return buffer.getvalue()
@@ -271,7 +271,7 @@ def states() -> dict[str, dict[str, Any]]:
 
 
 def bad_cards() -> dict[str, bytes]:
-    """Weights with cards that ask for too much, or for what does not go together."""
+    """Weights with cards whose values are too large or inconsistent."""
     found = {}
     for name, state in states().items():
         card = state.get("_extra_state", {})
@@ -290,12 +290,12 @@ def bad_cards() -> dict[str, bytes]:
 
 
 def bad_weights() -> dict[str, bytes]:
-    """Files called .pth that are none, or run code."""
+    """Invalid .pth files, and files that would run code."""
     return {
         "empty": b"",
-        "pickle that runs a command": pickle.dumps(Runs()),
-        "weights that run a command": pth({"a": Runs()}),
-        "the same, as older versions save": pth({"a": Runs()}, legacy=True),
+        "pickle that runs a command": pickle.dumps(RunsCommand()),
+        "weights that run a command": pth({"a": RunsCommand()}),
+        "the same, as older versions save": pth({"a": RunsCommand()}, legacy=True),
         "text protocol": b"cos\nsystem\n(S'touch owned'\ntR.",
         "a list": pth([1, 2]),
         "a number": pth(5),
@@ -312,7 +312,7 @@ def bad_weights() -> dict[str, bytes]:
     }
 
 
-# Readers. Each works in a folder that `prepare` has filled.
+# Samples.
 
 
 def sounds(rng: Rng) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""What is lost when a run is killed? Each kind of work is killed (SIGKILL) at random moments, a hundred times.
+"""Kills each kind of work (SIGKILL) a hundred times at random moments, and checks that nothing is lost.
 
-After every kill the files must be whole, and what had been said to be saved must be there. At the end the work is done
-without a kill: its results must be those of a run that was never killed, byte for byte, and no temporary file may be
+After every kill the files must be intact, and everything that was reported as saved must exist. At the end the work
+runs without a kill: its results must equal those of an uninterrupted run byte for byte, and no temporary file may be
 left. Linux and macOS only.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch._dynamo  # or every process would import it in its first step
+import torch._dynamo  # import it here, not in the first step of every process
 
 from clearmel.audio import sound_file
 from clearmel.checkpoints import weights_file
@@ -49,13 +49,13 @@ TRAINING = [
 
 
 class Killed:
-    """Starts work in a process of its own and kills it after a while."""
+    """Runs work in a child process and kills it after a random time."""
 
     def __init__(self, seed: int) -> None:
         self.random, self.kills = random.Random(seed), 0
 
     def run(self, work: Callable[[Callable[[str], None]], object], longest_s: float) -> tuple[bool, list[str]]:
-        """Whether it ended by itself, and the lines that it had said by then; `longest_s` 0 never kills."""
+        """Returns whether it ended by itself, and the lines that it reported; `longest_s` 0 never kills."""
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -86,7 +86,7 @@ class Killed:
 
 
 def training(killed: Killed, kills: int) -> str:
-    """Resumed after every kill; the weights are those of a straight run."""
+    """A training, resumed after every kill; its weights must equal those of an uninterrupted run."""
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         for index in range(6):
@@ -122,7 +122,7 @@ def training(killed: Killed, kills: int) -> str:
 
 
 def building(killed: Killed, kills: int) -> str:
-    """Built again after every kill, in one folder until it is complete; its bytes are those of a straight build."""
+    """A build, repeated in its folder until complete; its bytes must equal those of an uninterrupted build."""
     command = ["--val_speakers", "ru", "--val_noises", "val_market", "--workers", "1"]
     command += ["--clean_path", str(ROOT / "data/speech"), "--noise_path", str(ROOT / "data/noise")]
 
@@ -144,7 +144,7 @@ def building(killed: Killed, kills: int) -> str:
 
 
 def labelling(killed: Killed, kills: int) -> str:
-    """Every label that was confirmed is there."""
+    """Saves labels; every confirmed label must be in the file."""
     names, path = [f"{index:04d}.wav" for index in range(300)], Path("labels.json")
 
     def label(say: Callable[[str], None]) -> None:
@@ -167,14 +167,14 @@ def labelling(killed: Killed, kills: int) -> str:
         store = LabelFile(path, names)
         found = {name: store.get(name, 5.0).remove[0][0] for name in confirmed}
         wrong = [name for name in confirmed if abs(found[name] - confirmed[name]) > 1e-6]
-        missing += max(0, len(wrong) - 1)  # one may have been saved a moment before the kill, unconfirmed
+        missing += max(0, len(wrong) - 1)  # one label may be saved but not yet confirmed
         confirmed |= {name: found[name] for name in wrong[:1]}
     LabelFile(path, names).save(names[0], [], 5.0, None)
     return f"{total} labels confirmed; lost: {missing}"
 
 
 def saving(killed: Killed, kills: int) -> str:
-    """Weights, a mel and a recording, written over and over: each is always whole, and no older than confirmed."""
+    """Overwrites weights, a mel and a recording: each must be intact, and no older than confirmed."""
     network = weights_file.load(ROOT / "models/denoiser.pth", "denoising")
     state = dict(network.state_dict())
 
@@ -203,7 +203,7 @@ def saving(killed: Killed, kills: int) -> str:
 
 
 def denoising(killed: Killed, kills: int) -> str:
-    """A folder is denoised: every file that exists is complete, and the next run ends as one that was never killed."""
+    """Denoises a folder: every existing file must be complete, and the results equal to an uninterrupted run."""
     for index in range(12):
         wave = 0.1 * np.random.default_rng(index).standard_normal(16000 + 4000 * index)
         sound_file.write(Path("noisy", f"{index}.wav"), wave.astype(np.float32), 16000)
@@ -232,7 +232,7 @@ def _alike(one: str | Path, other: str | Path) -> bool:
 
 
 def _tree(folder: str) -> str:
-    """A hash of all names and contents below a folder."""
+    """A hash of the names and contents of all files below a folder."""
     found = hashlib.sha256()
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
         found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
@@ -241,9 +241,9 @@ def _tree(folder: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100, help="of each kind of work")
-    parser.add_argument("--work", default=",".join(WORK), help="which kinds")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--kills", type=int, default=100, help="kills of each kind of work")
+    parser.add_argument("--work", default=",".join(WORK), help="kinds of work, comma-separated")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     args = parser.parse_args()
     torch.set_num_threads(1)
     print("| work | kills | what was found | temporary files left |\n|---|---|---|---|")
