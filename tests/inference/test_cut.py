@@ -418,5 +418,5 @@ def test_weights_of_another_task_are_refused(classifier, rng) -> None:
     sound_file.write("in.wav", speech("0110", rng), RATE)
     refused(
         run_script("inference_cutting", "--input_path", "in.wav", "--model_filename", "classifier.pth"),
-        "classification", "expected cleaning",
+        "classification", "expected cutting",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Signal processing: STFT, log-mel, and the gains between two mels.
+"""MelFeatures: STFT, log-mel, and the gains between two mels.
 
 Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. Leading dimensions may be any, also none.
 """

@@ -1,4 +1,4 @@
-"""How loud speech is, and how far its pauses lie below it. Waves are (N,) float32 in [-1, 1]."""
+"""Active speech level, and how far the pauses lie below it. Waves are (N,) float32 in [-1, 1]."""
 
 import numpy as np
 

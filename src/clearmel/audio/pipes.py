@@ -1,4 +1,4 @@
-"""Sound as bytes on a pipe: what a wav header says where no length is known, and samples to and from bytes.
+"""Sound as bytes on a pipe: wav headers without a known length, samples to and from bytes.
 
 Shapes: C channels, N samples.
 """

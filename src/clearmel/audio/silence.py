@@ -5,7 +5,7 @@ import numpy as np
 from clearmel.core.file_io import FloatArray
 
 SILENCE = 1e-4
-"""Of the loudest sample: what is below it at both ends is padding, not sound."""
+"""Relative to the loudest sample: anything below it at the ends is digital silence."""
 
 
 def trim_digital_silence(wave: FloatArray) -> FloatArray:
@@ -18,7 +18,7 @@ SILENCE_DB = 60.0
 
 
 def audible_range(wave: FloatArray, sample_rate: int) -> tuple[int, int]:
-    """First sample, and the one behind the last, of what is less than 60 dB below the loudest of all windows."""
+    """First sample, and one past the last, of the range within 60 dB of the loudest window."""
     window, hop = round(2048 * sample_rate / 22050), round(512 * sample_rate / 22050)
     padded = np.pad(wave, window // 2)
     powers = np.array([np.square(padded[i : i + window]).mean() for i in range(0, len(wave) + 1, hop)])

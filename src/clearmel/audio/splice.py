@@ -1,4 +1,4 @@
-"""A recording without some of its parts, read from anywhere in it, with cross-faded joins.
+"""Random access to a recording without its cut parts, with cross-faded joins.
 
 The two sides of a join overlap by `FADE_S`, half of it on either side of the cut: the sound before goes on for half a
 fade into what is removed, and the sound behind begins as much earlier. So nothing that is kept is faded away before its

@@ -1,4 +1,4 @@
-"""Spectra and their frames: what comes before any mel."""
+"""Power spectra, overlap-add and windows."""
 
 import functools
 

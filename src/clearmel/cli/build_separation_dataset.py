@@ -1,4 +1,4 @@
-"""Mixes voices of a folder of speech and writes them to disk: mixtures, their voices, and the masks between them."""
+"""Mixes the voices of a folder of speech and writes mixtures, voices and masks to disk."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fetches the clips of a list (id, start, end, as AVSpeech and AudioSet have them): sound, and frames on request."""
+"""Downloads the clips of a list (id, start, end, as in AVSpeech and AudioSet): sound, and frames on request."""
 
 import sys
 from collections.abc import Sequence

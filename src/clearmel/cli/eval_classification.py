@@ -1,4 +1,4 @@
-"""Prints how well a classifier tells classes apart; noisy from clean also by SNR, by noise, beside simple rules."""
+"""Evaluates a classifier; noisy against clean also by SNR, by noise, and beside simple rules."""
 
 from collections.abc import Sequence
 from pathlib import Path

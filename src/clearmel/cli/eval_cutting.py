@@ -1,4 +1,4 @@
-"""Prints how well speech is kept and pauses, breaths and knocks are cut, beside simple rules and another's detector."""
+"""Evaluates a cutter, beside simple rules and silero-vad."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prints the mean squared error of noisy mels before and after the denoiser, and shows every item's spectrograms."""
+"""Evaluates a denoiser: errors of the mels before and after, spectrograms, and scores of sound on request."""
 
 from collections.abc import Sequence
 

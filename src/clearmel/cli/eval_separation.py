@@ -1,4 +1,4 @@
-"""Prints how well voices are told apart, beside the untouched mixture and ideal masks."""
+"""Evaluates a separator, beside the untouched mixture and ideal masks."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Opens a page in the browser on which to mark what to cut out of recordings: pauses, breaths, knocks."""
+"""Opens a page in the browser on which to mark pauses, breaths and knocks of recordings."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and serves the page until Ctrl-C."""
     parser = Parser(__doc__)
     parser.add_argument("path", nargs="?", default=".", help="recording, or folder of recordings")
-    parser.add_argument("--labels_path", default="./labels.json", help="what is marked; made with the first mark")
-    parser.add_argument("--model_filename", help="weights file in models/ that marks unlabelled files to begin with")
+    parser.add_argument("--labels_path", default="./labels.json", help="labels file; created with the first mark")
+    parser.add_argument("--model_filename", help="weights in models/ whose predictions are shown for unlabelled files")
     parser.add_argument("--port", type=non_negative, default=8765, help="of the page on this computer; 0: any free one")
     parser.add_argument("--no_browser", action="store_true", help="print the address only")
     args = parser.parse_args(argv)

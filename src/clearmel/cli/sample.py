@@ -1,4 +1,4 @@
-"""Takes a random pair of a dataset through the denoiser and writes clean, noisy and predicted sound by Griffin-Lim."""
+"""Denoises a random pair of a dataset and writes clean, noisy and predicted sound by Griffin-Lim."""
 
 import random
 from collections.abc import Sequence

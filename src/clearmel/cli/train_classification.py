@@ -1,4 +1,4 @@
-"""Trains a classifier (noisy/clean, or classes of one's own) and saves its weights to models/."""
+"""Trains a classifier (noisy or clean, or classes of your own) and saves its weights to models/."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Trains the denoiser on noisy/clean pairs, or on speech and noise mixed anew, and saves its weights to models/."""
+"""Trains a denoiser on noisy/clean pairs, or on speech and noise mixed on the fly, and saves its weights to models/."""
 
 from collections.abc import Sequence
 
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes.add_argument("--dropout", type=fraction, default=0.0, help="between the LSTM layers")
     sizes.add_argument("--bound_db", type=decibels, default=60.0, help="gain: largest attenuation of a band")
     sizes.add_argument("--knee_db", type=decibels, default=0.0, help="gain: attenuations far below this one vanish")
-    sizes.add_argument("--look_ahead", type=non_negative, default=0, help="gain: frames (16 ms) heard in advance")
+    sizes.add_argument("--look_ahead", type=non_negative, default=0, help="gain: future frames (16 ms) that it needs")
     sizes.add_argument(
-        "--ahead_dim", type=non_negative, default=0, help="gain: width of a correction by the frames ahead"
+        "--ahead_dim", type=non_negative, default=0, help="gain: width of a correction from the future frames"
     )
     sizes.add_argument(
         "--fine_bins", type=non_negative, default=0, help="gain: STFT bins of a second stage, 0 for none"

@@ -1,4 +1,4 @@
-"""Trains a network that tells voices apart, from a folder of clean speech, and saves its weights to models/."""
+"""Trains a separator of voices on a folder of clean speech, and saves its weights to models/."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The same with every file of a folder, shared by all processes of the run."""
+"""Applies a function to each file of a folder, split across ranks."""
 
 import contextlib
 import heapq
@@ -29,15 +29,15 @@ def for_each_file(
     work: Callable[[Path], Worked],
     done: Callable[[Path, Worked], object] = lambda path, worked: None,
 ) -> int:
-    """Works on a file, or on all files below a folder; a file of a folder that fails is told of and passed over.
+    """Applies a function to a file, or to all files below a folder; a failing file of a folder is reported and skipped.
 
-    Only the main process comes back from here.
+    Returns on rank 0 only.
 
     Args:
         source: a file or folder.
         suffixes: of the files of a folder.
-        work: called by any process with the path of a file of its share. What it gives is sent to the main process.
-        done: called by the main process with what came of each file, in the order of the names; for one process alone
+        work: called by each rank with the paths of its share. Its results are sent to rank 0.
+        done: called by rank 0 with the result of each file, in the order of the names; in a single process
             as soon as it is there. What processes must not do at the same time belongs here.
 
     Returns:
@@ -86,7 +86,7 @@ def for_each_file(
 
 
 def _outcome(work: Callable[[Path], Worked], path: Path) -> tuple[Worked] | str:
-    """What came of a file, or why nothing did."""
+    """The result for a file, or the reason of its failure."""
     try:
         return (work(path),)
     except FullDiskError:
@@ -101,7 +101,7 @@ def _plan(source: Path, suffixes: Iterable[str]) -> Plan:
 
 
 def balanced(sizes: Sequence[int], n_shares: int) -> list[list[int]]:
-    """Numbers of things of some sizes, dealt out so that the shares are about equally large; each share in order.
+    """Splits items of given sizes into shares of about equal total size; the numbers in each share rise.
 
     The largest come first, each to who has least. Source: Graham, SIAM J. Appl. Math. 17 (1969): no share is then more
     than a third larger than with the best of all deals.

@@ -1,4 +1,4 @@
-"""This process among those of one run, as torchrun or `accelerate launch` have started them; alone where none has.
+"""The ranks of a run that torchrun or `accelerate launch` has started; a single process without them.
 
 Only the main process prints and writes results. All end together and with one exit status, and what goes wrong is told
 once, by the first that meets it: they agree through the launcher's key-value store, which is there before they have
@@ -20,12 +20,12 @@ CONNECT_S, PARTING_S, POLL_S = 5.0, 60.0, 0.05
 
 
 def world() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
-    """This one's number, from 0."""
+    """The number of this process, from 0."""
     return int(os.environ["RANK"]) if world() > 1 else 0
 
 
@@ -36,7 +36,7 @@ def is_rank_zero() -> bool:
 
 @contextlib.contextmanager
 def silence_other_ranks() -> Iterator[None]:
-    """Within it the other processes print nothing, and show no bars."""
+    """A context in which the other ranks print nothing and show no progress bars."""
     with contextlib.ExitStack() as stack:
         if not is_rank_zero():
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
@@ -46,18 +46,18 @@ def silence_other_ranks() -> Iterator[None]:
 
 
 def leave_to_rank_zero() -> None:
-    """What follows is for the main process alone: the others are done here, and wait for it in `end`."""
+    """Only rank 0 continues: the others finish here and wait in `end` for its exit status."""
     if not is_rank_zero():
         raise SystemExit(0)
 
 
 def share(count: int) -> range:
-    """The numbers of this process's share of so many items."""
+    """The numbers of this rank's share of `count` items."""
     return range(rank(), count, world())
 
 
 def gather(found: list[tuple[int, Found]]) -> list[Found]:
-    """What all processes have found, each with its number, in the order of the numbers."""
+    """The numbered results of all ranks, in the order of their numbers."""
     if world() > 1:
         from accelerate.utils import gather_object
 
@@ -67,7 +67,7 @@ def gather(found: list[tuple[int, Found]]) -> list[Found]:
 
 
 def broadcast(value: Any) -> Any:
-    """The main process's value, on all of them."""
+    """The value of rank 0, on all ranks."""
     if world() > 1:
         from accelerate.utils import broadcast_object_list
 
@@ -83,12 +83,12 @@ def _join() -> None:
 
 
 def is_lost_peer(error: RuntimeError) -> bool:
-    """Whether an error says that another process of the run has gone."""
+    """Whether an error means that another process of the run is gone."""
     return world() > 1 and any(sign in str(error) for sign in GONE)
 
 
 def end(status: int, line: str = "") -> int:
-    """Ends the run together with the other processes.
+    """Ends the run on all ranks with one exit status.
 
     Args:
         status: exit status of this process alone.
@@ -114,7 +114,7 @@ def _store() -> Any:
 
 
 def _agreed(store: Any, status: int, *, failed: bool) -> tuple[bool, int]:
-    """Whether another process has told of a failure, and the status of all."""
+    """Whether another rank has reported a failure, and the common status."""
     stem = f"clearmel/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     outcome, arrived, mine = f"{stem}/outcome", f"{stem}/arrived", f"{rank()} {status}"
     if not failed:

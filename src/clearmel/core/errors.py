@@ -1,10 +1,10 @@
-"""The one exception of ours, and how it is worded."""
+"""InputError, the only exception type of this package, and the wording of its message."""
 
 from collections.abc import Sequence
 
 
 class InputError(Exception):
-    """Something that the user can mend: a path, a file, a flag.
+    """An error that the user can correct: a path, a file, a flag.
 
     The message is one line: what is wrong with which thing and the value seen, what was wanted, what to do.
     `src.cli.run` prints it on stderr and exits with 2.
@@ -19,7 +19,7 @@ class InputError(Exception):
 
 
 class FullDiskError(InputError):
-    """Nothing more can be written there: other than a bad file in a folder, it ends a run."""
+    """The disk is full, which ends a run; a bad file in a folder does not."""
 
 
 def raise_all(problems: Sequence[str], shown: int = 5) -> None:
@@ -34,13 +34,13 @@ def raise_all(problems: Sequence[str], shown: int = 5) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """The operating system's or a library's words for an error, in one line and without its path."""
+    """The message of the operating system or of a library, in one line and without the path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return shortened(printable("".join(str(text).strip().splitlines()[:1]) or type(error).__name__)).rstrip(".")
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what no terminal shows."""
+    """The text with unprintable characters as escapes."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 

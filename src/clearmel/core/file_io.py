@@ -52,7 +52,7 @@ def _temporary_beside(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claiming(path: str | Path) -> Iterator[None]:
-    """Keeps other runs from writing `path` and what lies about it for the length of a `with` block.
+    """A lock: inside the `with` block no other run writes `path` or the files beside it.
 
     Raises:
         InputError: another run is at it, or its folder cannot be written.
@@ -72,7 +72,7 @@ def claiming(path: str | Path) -> Iterator[None]:
 
 
 def ensure_writable(path: str | Path) -> None:
-    """Raises an InputError if `path` could not be written; for finding out before hours of work."""
+    """Raises an InputError if `path` could not be written; called before hours of work."""
     with _temporary_beside(Path(path)):
         pass
 
@@ -84,7 +84,7 @@ def quoted(path: str | Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text through a temporary file; of names that are none, escapes."""
+    """Writes UTF-8 text through a temporary file; invalid characters of file names become escapes."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -112,7 +112,7 @@ def existing(path: str | Path, *, folder: bool | None = None) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; no also where a name is one that no file can have."""
+    """Whether a file exists; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -144,7 +144,7 @@ def list_files(folder: str | Path, suffixes: Iterable[str]) -> list[Path]:
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders and the names of their files, links followed; none is entered again through a link within itself."""
+    """Folders and the names of their files; links are followed, cycles of links are not."""
     above = {root: {_identity(root)}}
     for parent, folders, names in os.walk(root, followlinks=True):
         yield parent, names

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory of tensors."""
+"""Tells glibc to reuse freed memory."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep what it frees, for its next tensors; does nothing where the C library is not glibc.
+    """Makes the process reuse freed memory for its next tensors; without glibc it does nothing.
 
     By default glibc gives every large block back to the system and faults it in anew, page by page: on a CPU a third
     of the time of a training step of recurrent networks, whose tensors have the same sizes in every step.

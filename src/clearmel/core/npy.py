@@ -22,7 +22,7 @@ HEAD = 256
 
 
 def open_array(path: str | Path, wanted: str) -> npt.NDArray[Any]:
-    """Maps a .npy file into memory, so that a header that promises too much takes none of it.
+    """Maps a .npy file into memory; a header that promises too much allocates nothing.
 
     Args:
         path: the file.
@@ -85,7 +85,7 @@ def read_mel(path: str | Path, n_mels: int = 80) -> FloatArray:
 
 
 def mel_of_bytes(content: bytes, path: str | Path, n_mels: int = 80) -> FloatArray:
-    """A mel out of the bytes of its file; `path` names it in messages.
+    """Reads a mel from the bytes of its file; `path` is for messages.
 
     Returns:
         (T, M) float32, finite.
@@ -112,7 +112,7 @@ def mel_length(path: str | Path, n_mels: int = 80) -> int:
 
 
 def length_of_head(head: bytes, n_bytes: int, n_mels: int) -> int | None:
-    """Frames of a mel file of `n_bytes`, by its first `HEAD` bytes; None where these do not show that it is sound."""
+    """Frames of a mel file of `n_bytes`, by its first `HEAD` bytes; None where they do not prove it valid."""
     described = _described(head[: 10 + int.from_bytes(head[8:10], "little")])
     if described is None:
         return None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, in a run that must not stop just anywhere."""
+"""Ctrl-C and SIGTERM in a run that may stop only between steps."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def noted() -> Iterator[list[int]]:
-    """Within it, the first SIGINT or SIGTERM is only noted in the list it gives; the second one acts as usual."""
+    """A context in which the first SIGINT or SIGTERM is appended to the returned list; the second acts as usual."""
     numbers: list[int] = []
     before: dict[int, Any] = {}
 
@@ -31,6 +31,6 @@ def noted() -> Iterator[list[int]]:
 
 
 def left_to_parent(_: int) -> None:
-    """For a loader's worker: signals, which a shell or a scheduler sends to the whole group, are its parent's."""
+    """For a loader's worker: ignores signals, which a shell sends to the whole group; its parent handles them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

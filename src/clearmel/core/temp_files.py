@@ -1,4 +1,4 @@
-"""Temporary files and folders that cannot stay behind: what a killed process has left, the next one removes.
+"""Temporary files and folders; those that a killed process leaves are removed by the next one.
 
 Each is locked (flock) for as long as its maker lives, so that a sweep takes only what nobody is writing any more. Where
 there are no such locks (Windows, some network drives), it takes what has been untouched for a day.
@@ -53,7 +53,7 @@ def sweep(folder: Path, *, deep: bool = False) -> None:
 
 
 def temporary_folder() -> Path:
-    """A folder in the system's place for temporary files. Its maker removes it; if killed, the next call does."""
+    """A folder in the system's temporary directory, removed at exit, or by the next call after a kill."""
     place = Path(tempfile.gettempdir())
     for lock in place.glob(f"{FOLDERS}*/{LOCK}"):
         if _abandoned(lock):
@@ -65,7 +65,7 @@ def temporary_folder() -> Path:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Keeps a second run from writing what this one writes, for the length of a `with` block. Sweeps the folder.
+    """A lock against a second run that writes the same files, for a `with` block; sweeps the folder.
 
     Raises:
         BlockingIOError: another run has claimed it.
@@ -102,7 +102,7 @@ def _locked(folder: Path) -> tuple[int, Path]:
 
 
 def _hold(handle: int) -> bool:
-    """Locks an open file; False if another process holds it. Where locks are unknown nothing is locked."""
+    """Locks an open file; False if another process holds it. Systems without locks lock nothing."""
     if fcntl:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,7 +114,7 @@ def _hold(handle: int) -> bool:
 
 
 def _is(handle: int, path: Path) -> bool:
-    """Whether an open file still has its name."""
+    """Whether the path still points to the open file."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except OSError:

@@ -1,4 +1,4 @@
-"""Recordings with a label for every 40 ms: keep (1) or cut (0).
+"""Recordings with a label, keep (1) or cut (0), for every 40 ms.
 
 Labels come from the file of the labelling page or of the original system (see `segments.label_file`), or from a mask
 beside each recording: `a.npy` of zeros and ones for `a.wav`. Label i belongs to the sound around i * 40 ms.

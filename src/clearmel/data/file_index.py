@@ -1,4 +1,4 @@
-"""An index of the files below a folder and their lengths, cached on disk: a million files are indexed in seconds.
+"""An index of the files below a folder and their lengths, cached between runs: a million files start in seconds.
 
 The cache is checked against the disk at every start.
 """

@@ -1,4 +1,4 @@
-"""An on-disk cache of the file names and lengths of a dataset, which take long to collect.
+"""Arrays and names that are cached between runs.
 
 The cache is a hidden .npz file beside the folder, or in the user's cache folder if that place is read-only. A damaged
 or foreign cache is ignored.

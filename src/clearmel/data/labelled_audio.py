@@ -1,4 +1,4 @@
-"""Labelled recordings, with another random segment, speed and level in every epoch."""
+"""Labelled recordings: another crop, speed and level in every epoch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Datasets of mels in shards, which are read sequentially whatever the order of the items."""
+"""Mels from tar shards, which are read sequentially whatever the order of the items."""
 
 import contextlib
 import os

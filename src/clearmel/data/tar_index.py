@@ -1,4 +1,4 @@
-"""Names, offsets and sizes of the files in a tar."""
+"""The members of a tar file and their offsets."""
 
 import os
 import tarfile

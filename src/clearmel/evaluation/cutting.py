@@ -63,8 +63,8 @@ def evaluate_cutter(
     distributed.leave_to_rank_zero()
     chosen = CutOptions.of_strength(strength, editor.threshold)
     rows = cutting.rows_of(records, editor.threshold, chosen)
-    edits = cutting.summed([cutting.edited(record["judged"], chosen) for record in records])
-    systems = {model_filename: [record["judged"] for record in records]}
+    edits = cutting.summed([cutting.edited(record["decisions"], chosen) for record in records])
+    systems = {model_filename: [record["decisions"] for record in records]}
     if peers:
         assert isinstance(data, CutClips)
         systems |= cutting_baselines.predict_peers(data, systems[model_filename])

@@ -17,7 +17,7 @@ from clearmel.options import FEATURE_PRESETS
 from clearmel.segments.frames import FRAME_S
 
 CHUNK = 512
-"""Samples at 16 kHz that silero-vad hears at once."""
+"""Samples at 16 kHz of one silero-vad window."""
 
 
 def predict_peers(data: CutClips, ours: Sequence[FrameDecisions]) -> dict[str, list[FrameDecisions]]:

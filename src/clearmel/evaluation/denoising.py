@@ -43,12 +43,12 @@ class DenoisedPair:
 def denoise_pairs(
     network: Denoiser, data: MelDataset, options: DenoiseOptions, measured: bool, numbers: Iterable[int] | None = None
 ) -> Iterator[DenoisedPair]:
-    """Cleans noisy recordings of a dataset of sound files, and measures them.
+    """Denoises the noisy recordings of a dataset of sound files, and scores them.
 
     Args:
         network: a denoiser.
-        data: pairs of recordings; each is cleaned at its own rate with all its channels, then heard as one channel.
-        options: how strongly to clean.
+        data: pairs of recordings; each is denoised at its own rate with all its channels, then scored as one channel.
+        options: how strongly to denoise.
         measured: whether figures are asked for.
         numbers: of the items; default: all.
 

@@ -29,7 +29,7 @@ from clearmel.segments.label_file import LabelFile
 from clearmel.segments.timelines import Timeline
 
 WINDOW_S = 60.0
-"""What the network hears at once."""
+"""Length of a window of the network."""
 CONTEXT_S = 6.0
 """Of it at either end, what serves as context only where the recording goes on."""
 BLOCK_S = 30.0

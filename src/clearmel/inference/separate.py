@@ -1,9 +1,9 @@
 """Separates the voices of a recording of any length, each into a file of its own.
 
-Shapes: S voices, C channels, N samples, T frames. The recording is heard in overlapping windows. What a network calls
-the first voice in one window it may call the second in the next: each window's voices are put in the order in which
-they are most like those of the window before, where both have heard the same, and then faded over. Where hardly anybody
-speaks there, the voices' spectra so far decide.
+Shapes: S voices, C channels, N samples, T frames. The recording is processed in overlapping windows. A network may
+number the voices differently in each window. Each window's voices are therefore reordered to be most like those of the
+window before, where both cover the same samples, and then cross-faded. Where the overlap is nearly silent, the voices'
+mean spectra so far decide the order.
 """
 
 import contextlib

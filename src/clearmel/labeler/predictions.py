@@ -1,4 +1,4 @@
-"""What a model thinks of the unlabelled recordings, found out in the background."""
+"""A model's predictions for unlabelled recordings, computed in a background thread."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class Predictions:
 
     Args:
         folder: the recordings.
-        store: their labels; only unlabelled recordings are judged.
+        store: their labels; predictions are made for unlabelled recordings only.
         predict: see `src.labeler.server.create_app`; None guesses nothing.
     """
 
@@ -36,7 +36,7 @@ class Predictions:
 
     @property
     def running(self) -> bool:
-        """Whether recordings are still being judged."""
+        """Whether predictions are still being computed."""
         return self._thread is not None and self._thread.is_alive()
 
     def get(self, name: str) -> list[float] | None:

@@ -1,4 +1,4 @@
-"""Who may ask the page's server, and what a browser may do with its answers."""
+"""Access rules of the page's server: host, origin, token, size, and response headers."""
 
 import hmac
 import re

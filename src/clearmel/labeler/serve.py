@@ -1,4 +1,4 @@
-"""Serves the page on this computer alone."""
+"""Serves the page on localhost."""
 
 import socket
 import webbrowser

@@ -181,7 +181,7 @@ class Tiles:
 
 
 class TileCache:
-    """The pyramids of the recordings used last, in a temporary folder that goes with the shelf."""
+    """The tiles of the recordings used last, in a temporary folder that is removed with this object."""
 
     def __init__(self) -> None:
         self._folder = temp_files.temporary_folder()
@@ -190,7 +190,7 @@ class TileCache:
         self._lock = threading.Lock()
 
     def get(self, path: Path) -> Tiles:
-        """The pyramid of a recording as it is now on disk.
+        """The tiles of a recording as it is now on disk.
 
         Raises:
             InputError: it cannot be read.

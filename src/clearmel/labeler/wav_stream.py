@@ -1,4 +1,4 @@
-"""A recording, or what is left of it after the cuts, as a .wav of 16 bits that is made while it is sent.
+"""A recording, with or without its cuts, as a 16-bit .wav that is generated while it is sent.
 
 A browser asks for ranges of it, so it can jump anywhere in an hours-long recording of any format that libsndfile reads.
 """

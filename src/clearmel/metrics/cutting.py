@@ -162,7 +162,7 @@ def rows_of(records: Sequence[dict[str, Any]], threshold: float, options: CutOpt
     """A row for each clip: its figures and what an editor would say."""
     return [
         {"name": record["name"], "loss": record["loss"]}
-        | {key: value for key, value in figures(record["judged"], threshold).items() if key != "threshold"}
-        | edited(record["judged"], options)
+        | {key: value for key, value in figures(record["decisions"], threshold).items() if key != "threshold"}
+        | edited(record["decisions"], options)
         for record in records
     ]

@@ -148,7 +148,7 @@ class GainDenoiser(Denoiser):
         return self._advanced(mel, fine, state, last, self.neighbours)
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
-        """See `Denoiser.prime`: the third stage starts from zero (it costs .0003 of ESTOI); no frame waits for others."""
+        """See `Denoiser.prime`: the third stage starts from zero, at .0003 of ESTOI; no frame is delayed."""
         *_, state = self._advanced(mel, fine, None, False, None)
         return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
 

@@ -35,7 +35,7 @@ def missing() -> list[str]:
 
 
 def export(network: Network, path: str | Path, streaming: bool = False) -> float:
-    """Writes a network as an ONNX file, if ONNX Runtime gets from it what torch gets from the network.
+    """Writes a network as an ONNX file, if ONNX Runtime's outputs equal torch's.
 
     Args:
         network: with its card.
@@ -115,7 +115,7 @@ def _translated(wanted: Graph) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's remarks about itself: packages that it does not find, and what it will rename."""
+    """A context without torch's own warnings about missing packages and future renames."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What goes into an exported graph and what comes out: named tensors of one recording.
+"""Inputs and outputs of exported graphs: named tensors of one recording.
 
 Shapes: T frames, M mel bands, F bins of the fine structure, C classes, K decisions, L layers, H hidden.
 """
@@ -72,7 +72,7 @@ class CutterGraph(Graph):
 
 
 class DenoiserGraph(Graph):
-    """mel (1, T, M) to the estimate (1, T, M); where the network hears fine (1, T, F), to factor (1, T, F), too.
+    """mel (1, T, M) to the estimate (1, T, M); for a network with fine structure (1, T, F) also to factor (1, T, F).
 
     With `streaming` these are the next frames of a recording: the state before them (L, 1, H) goes in, and the state
     behind them comes out, as next_...

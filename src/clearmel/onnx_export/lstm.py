@@ -59,7 +59,7 @@ class OnnxRecurrence(nn.Module):
         return x.transpose(0, 1), tuple(ends) if self.kind == "LSTM" else ends[0]
 
     def _layer(self, layer: int, x: Tensor, before: list[Tensor]) -> list[Tensor]:
-        """(T, B, D H) and what becomes of each state (D, B, H), of (T, B, I)."""
+        """The outputs (T, B, D H) and the final states (D, B, H) for inputs (T, B, I)."""
         weights = [getattr(self, f"{name}_{layer}") for name in ("weight_ih", "weight_hh", "bias")]
         attributes: dict[str, Any] = {
             "hidden_size": self.width,

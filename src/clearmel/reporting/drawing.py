@@ -1,4 +1,4 @@
-"""What pictures are made of: drawing a wave, its spectra, or its cuts into a figure that is there already."""
+"""Draws a wave, its spectra or its cuts into an existing figure."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +77,7 @@ def waveform(path: Path) -> FloatArray:
 def draw_cuts(
     axis: "Axes", timeline: Timeline, start_s: float, end_s: float, columns: FloatArray | None = None
 ) -> None:
-    """Draws a stretch of a recording, what is cut of it shaded.
+    """Draws a part of a recording with its cuts shaded.
 
     Args:
         axis: of matplotlib.

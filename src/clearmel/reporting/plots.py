@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Where pictures go: to the screen if there is one, else to a folder.
+    """Shows pictures on the screen if there is one, else saves them in a folder.
 
     Args:
         folder: gets PNG files; None: the screen, or plots/ where there is none.
@@ -145,7 +145,7 @@ class Board:
         self._give(figure, name)
 
     def cuts(self, timeline: Timeline, name: str) -> None:
-        """A recording's waveform, what is cut of it shaded; long ones in rows of at most five minutes.
+        """A recording's waveform with its cuts shaded, in rows of at most five minutes.
 
         Args:
             timeline: the recording and what stays of it.

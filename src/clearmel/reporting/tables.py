@@ -1,4 +1,4 @@
-"""Figures out of an evaluation or a batch run: as JSON on stdout, and as CSV."""
+"""Writes the figures of a run: JSON on stdout, CSV files, text tables."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from clearmel.core.file_io import ensure_writable, quoted, write_text
 
 
 def json_text(value: Any) -> str:
-    """One JSON value; what is not a number becomes null."""
+    """One JSON value; NaN and infinity become null."""
     return json.dumps(_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
 
 
@@ -57,7 +57,7 @@ def _cell(value: Any) -> str:
 
 
 def check_table_path(path: str) -> None:
-    """Raises an InputError if the name tells neither CSV nor JSON, or cannot be written."""
+    """Raises an InputError unless the name ends in .csv or .json and can be written."""
     if not path.lower().endswith((".csv", ".json")):
         raise InputError(f"{quoted(path)}: expected a name that ends in .csv or .json.")
     ensure_writable(path)

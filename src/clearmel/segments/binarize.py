@@ -1,4 +1,4 @@
-"""From the probability that each frame is kept to the parts of a recording that stay.
+"""Turns the probability of each frame to be kept into the parts of a recording that stay.
 
 Decisions are made on the whole recording's probabilities, which are few. The parts are put together by
 `src.splicing`, or the rest is lowered here, block by block.
@@ -18,7 +18,7 @@ Parts = list[tuple[float, float]]
 def parts_to_keep(
     probabilities: FloatArray, frame_s: float, duration_s: float, options: CutOptions, first_s: float = 0.0
 ) -> Parts:
-    """What stays of a recording.
+    """The parts of a recording that stay.
 
     A part begins where a probability reaches the upper threshold, and reaches as far as they stay above the lower one
     (hysteresis). Parts shorter than `min_keep_s` go; the others grow by the margins; cuts shorter than `min_cut_s` are

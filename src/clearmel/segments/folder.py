@@ -1,4 +1,4 @@
-"""The recordings that the page may open: those in one folder, and nothing that leads out of it."""
+"""The recordings that the labelling page may open: those below one folder, no path outside it."""
 
 import re
 from pathlib import Path, PurePosixPath

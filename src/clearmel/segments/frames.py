@@ -25,7 +25,7 @@ def n_frames(duration_s: float) -> int:
 
 
 def tidy(spans: object, duration_s: float) -> Spans:
-    """Spans in order, inside the recording, with those that touch made one.
+    """Spans sorted, clipped to the recording, and merged where they touch.
 
     Args:
         spans: a list of [start_s, end_s], as it came from outside.

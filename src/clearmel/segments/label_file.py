@@ -1,4 +1,4 @@
-"""Labels on disk: what to remove from each file, one JSON file for all of them.
+"""Labels on disk: the spans to remove from each recording, in one JSON file.
 
 A new file holds time spans::
 
@@ -26,7 +26,7 @@ FORMAT = "clearmel spans 1"
 
 
 class Entry(NamedTuple):
-    """What is stored of one recording.
+    """The stored labels of one recording.
 
     remove: spans in seconds. version: of these marks; "" where none are stored. labelled: whether some are.
     """
@@ -73,7 +73,7 @@ class LabelFile:
         return [bool(_marks(entries.get(self._key(name)))) for name in names]
 
     def get(self, name: str, duration_s: float) -> Entry:
-        """What is stored of a recording."""
+        """The stored labels of a recording."""
         with self._held():
             return self._entry(name, duration_s)
 
@@ -88,7 +88,7 @@ class LabelFile:
     def save(
         self, name: str, remove: object, duration_s: float, version: str | None, n_frames: int | None = None
     ) -> tuple[bool, Entry]:
-        """Stores the marks of a recording, unless others have been stored in the meantime.
+        """Stores the labels of a recording, unless others were stored in the meantime.
 
         Args:
             name: of the recording.
@@ -177,7 +177,7 @@ class LabelFile:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keeps other threads out, and other processes where the system can lock a folder."""
+        """A lock against other threads, and against other processes where the system can lock a folder."""
         with self._lock, contextlib.ExitStack() as stack:
             with contextlib.suppress(ImportError, OSError, ValueError):
                 import fcntl
@@ -189,7 +189,7 @@ class LabelFile:
 
 
 def _marks(stored: object) -> object:
-    """What an entry holds; the original's empty list, of a clip that nobody has labelled, is nothing."""
+    """The labels of an entry; None for the original's empty list, which means unlabelled."""
     return stored.get("label", stored) if isinstance(stored, dict) else stored
 
 

@@ -1,4 +1,4 @@
-"""Time lines of what stays of a recording, in the formats that editors read, and a summary in words."""
+"""Time lines of the parts that stay, in the formats of editors, and a summary line."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from clearmel.segments.binarize import Parts
 
 @dataclass(frozen=True)
 class Timeline:
-    """What stays of a recording.
+    """The parts of a recording that stay.
 
     Args:
         source: the recording.
@@ -35,7 +35,7 @@ class Timeline:
     kept: Parts
 
     def cuts(self) -> Parts:
-        """What goes."""
+        """The parts that are cut."""
         edges = [0.0, *(edge for part in self.kept for edge in part), self.duration_s]
         pairs = zip(edges[::2], edges[1::2], strict=True)
         return [(start, end) for start, end in pairs if end > start]

@@ -107,7 +107,7 @@ class CuttingTask(Task):
         return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, loss, and "judged": the probability, the label, and how near it is to a change, of each decision."""
+        """Name, loss, and "decisions": the probability, the label, and how near it is to a change, of each decision."""
         logits = network(batch.mels["mel"], batch.lengths).float()
         losses, known = self._losses(logits, batch), batch.mels["keep"]
         found: list[Record] = []
@@ -115,8 +115,8 @@ class CuttingTask(Task):
             labelled = own[:, 1] > 0
             keep = own[labelled, 0].cpu().numpy() > 0.5
             near = cut_clips.near_label_change(keep.astype(np.int8), self.collar_s)
-            judged = FrameDecisions(probability[labelled].cpu().numpy(), keep, near)
-            found.append({"name": name, "loss": loss, "judged": judged})
+            decisions = FrameDecisions(probability[labelled].cpu().numpy(), keep, near)
+            found.append({"name": name, "loss": loss, "decisions": decisions})
         return found
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
@@ -125,10 +125,10 @@ class CuttingTask(Task):
         The score is ROC-AUC less a tenth of the loss: decisions are to be ranked well, and of weights that rank alike
         the surer ones are wanted, as hysteresis reads probabilities.
         """
-        judged = cutting.concatenate([record["judged"] for record in records])
+        decisions = cutting.concatenate([record["decisions"] for record in records])
         loss = sum(float(record["loss"]) for record in records) / len(records)
-        threshold = self.threshold if self.threshold is not None else cutting.threshold_for_keep_recall(judged)
-        found = cutting.figures(judged, threshold)
+        threshold = self.threshold if self.threshold is not None else cutting.threshold_for_keep_recall(decisions)
+        found = cutting.figures(decisions, threshold)
         return {"loss": loss, "score": found["roc_auc"] - loss / 10} | found
 
     def _losses(self, logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
