@@ -84,7 +84,7 @@ def test_targets_follow_the_weights_and_unknown_labels_are_refused(tones: Path) 
     listing = labels.of_folder(tones)
     turned = listing.called(["none", "middle", "low", "high"])
     assert [turned.labels[k] for k in turned.targets] == [listing.labels[k] for k in listing.targets]
-    with pytest.raises(InputError, match="label middle, which the weights do not know; they tell high, low"):
+    with pytest.raises(InputError, match="label middle, which the weights do not have; they classify high, low"):
         listing.called(["high", "low"])
 
 

@@ -358,7 +358,7 @@ def test_damage_in_any_header_is_told() -> None:
     step = in_tar(Tar("d/z.tar").add("a").members[0][1])
     for at in (0, step, 3 * step):
         path.write_bytes(whole[: at + 3] + b"\xff" + whole[at + 4 :])
-        assert f"d/x.tar is no sound tar file: damaged at byte {at}" in refusal()
+        assert f"d/x.tar is not a valid tar file: damaged at byte {at}" in refusal()
     path.write_bytes(b"\x1f\x8b" + bytes(2000))
     assert "damaged at byte 0" in refusal()
 

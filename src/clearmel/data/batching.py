@@ -1,4 +1,4 @@
-"""From items to batches: padding, masks, buckets of like length, and each process's share."""
+"""Batches of items: padding, masks, buckets of similar length, and the share of each process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ Ints = npt.NDArray[np.integer[Any]]
 
 
 class Item(NamedTuple):
-    """One item: its name, its mels (T, M) by role, its label (a class's number; nan without); or waves (N,) by role."""
+    """A name, mels (T, M) by role or waves (N,) by role, and a label (index of the class; nan if there is none)."""
 
     name: str
     mels: dict[str, Tensor]
     label: float
-    waves: dict[str, Tensor] = {}  # noqa: RUF012  a tuple's field, never changed
+    waves: dict[str, Tensor] = {}  # noqa: RUF012  a field of a tuple, never changed
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Batch:
     """Items padded to one length.
 
     Args:
-        names: B names.
-        mels: (B, T, M) by role, zero behind each item's end.
-        waves: (B, N) by role, of one length; mels are then made from them where they are needed.
-        lengths: (B,) real frames.
-        labels: (B,), the classes' numbers.
+        names: the B names.
+        mels: (B, T, M) by role, padded with zeros.
+        waves: (B, N) by role, of equal length; mels are then computed from them where needed.
+        lengths: (B,) frames without padding.
+        labels: (B,) indices of the classes.
     """
 
     names: list[str]
@@ -51,12 +51,12 @@ class Batch:
         return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device), waves)
 
     def mask(self) -> Tensor:
-        """(B, T), True on real frames."""
+        """(B, T), True on frames that are not padding."""
         return torch.arange(int(self.lengths.max()), device=self.lengths.device) < self.lengths[:, None]
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Pads items behind their ends with zeros."""
+    """Stacks items to a batch; mels are padded with zeros at their ends."""
     if items[0].waves:
         stacked = {role: torch.stack([item.waves[role] for item in items]) for role in items[0].waves}
         nothing = torch.zeros(len(items), dtype=torch.long)
@@ -70,18 +70,18 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 class BucketSampler:
-    """Batches of items of about one length, in an order that depends only on seed and epoch.
+    """Batches of items of similar length, in an order that depends only on seed and epoch.
 
-    Every process draws the same batches and takes its own share of each (`rank` of `world`), so that the effective
-    batch and its order are the same on any number of processes.
+    Every process draws the same batches and takes its share of each (see `Shares`), so that batches and their order do
+    not depend on the number of processes.
 
     Args:
         lengths: frames of each item.
         batch_size: items in a batch, over all processes.
-        shuffle: for training; else longest first, nothing dropped.
-        seed: of the order.
-        groups: number of the group of each item, such as the file that holds it. Groups then come in a drawn order, and
-            only items and batches of about `WINDOW` of them are shuffled; without `shuffle` longest first among these.
+        shuffle: random order for training; otherwise longest first.
+        seed: seed of the order.
+        groups: index of the group of each item, for example of its shard. Groups then come in random order, and items
+            and batches are only shuffled within `WINDOW` groups; without `shuffle`, longest first within these.
     """
 
     WINDOW = 4
@@ -102,18 +102,18 @@ class BucketSampler:
         return -(-len(self.lengths) // self.batch_size)
 
     def batches(self) -> list[list[int]]:
-        """The epoch's batches of item numbers."""
+        """Item indices of each batch of the epoch."""
         if not self.shuffle:
             every = (-self.lengths,) if self.groups is None else (-self.lengths, self.groups // self.WINDOW)
             longest = np.lexsort(every)
             return [longest[i : i + self.batch_size].tolist() for i in range(0, len(longest), self.batch_size)]
         rng = np.random.default_rng([self.seed, self.epoch])
         order: Ints
-        near = in_pool = 64  # batches that are shuffled, and those that are sorted by length, together
+        near = in_pool = 64  # number of batches shuffled together, and of those sorted by length together
         if self.groups is None:
             order, near = rng.permutation(len(self.lengths)), len(self)
         else:
-            places = rng.permutation(int(self.groups.max()) + 1)  # of each group in the epoch
+            places = rng.permutation(int(self.groups.max()) + 1)  # position of each group in the epoch
             windows = places[self.groups] // self.WINDOW
             order = _shuffled(windows, rng)
             in_window = len(order) / (int(windows.max()) + 1) / self.batch_size
@@ -129,15 +129,15 @@ class BucketSampler:
 
 
 def _shuffled(windows: Ints, rng: np.random.Generator) -> Ints:
-    """Numbers in the order of their windows, drawn within each."""
+    """Indices in the order of their windows, shuffled within each window."""
     drawn = rng.permutation(len(windows))
     return drawn[np.argsort(windows[drawn], kind="stable")]
 
 
 class Shares:
-    """A batch sampler for one process: its share of every batch from the `start`-th on.
+    """The batch sampler of one process: its share of every batch, starting with batch `start`.
 
-    A process without an item of its own in a batch takes the batch's first item; its loss then weighs nothing.
+    A process without a share in a batch takes the first item of the batch, whose loss then has no weight.
     """
 
     def __init__(self, batches: Sequence[Sequence[int]], rank: int, world: int, start: int = 0) -> None:

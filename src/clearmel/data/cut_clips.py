@@ -1,7 +1,7 @@
 """Recordings with a label, keep (1) or cut (0), for every 40 ms.
 
-Labels come from the file of the labelling page or of the original system (see `src.labeler.store`), or from a mask
-beside each recording: `a.npy` of zeros and ones for `a.wav`. Decision i of a list is about the sound around i * 40 ms.
+Labels come from the file of the labelling page or of the original system (see `segments.label_file`), or from a mask
+beside each recording: `a.npy` of zeros and ones for `a.wav`. Label i belongs to the sound around i * 40 ms.
 """
 
 import re
@@ -35,7 +35,7 @@ LABELS = "labels.json"
 class Clip(NamedTuple):
     """A labelled recording.
 
-    name: below its folder. label: (L,) of 0 and 1. first: decision of the recording that label[0] is about.
+    name: path below the folder. label: (L,) of 0 and 1. first: index of the 40 ms frame to which label[0] belongs.
     """
 
     name: Path
@@ -55,10 +55,10 @@ def find(dataset_path: str | Path, labels_path: str | Path | None = None) -> Cli
 
     Args:
         dataset_path: folder of recordings.
-        labels_path: their labels; None: labels.json in that folder, or else the masks beside the recordings.
+        labels_path: label file; None: labels.json in that folder if it exists, otherwise masks beside the recordings.
 
     Raises:
-        InputError: nothing there is labelled, or a label is none.
+        InputError: no recording is labelled, or a label is invalid.
     """
     root = existing(dataset_path, folder=True)
     names = list_files(root, sound_file.SUFFIXES)
@@ -80,16 +80,16 @@ def find(dataset_path: str | Path, labels_path: str | Path | None = None) -> Cli
 
 
 def part(clips: Clips, split: str, val_fraction: float, seed: int) -> Clips:
-    """What of the clips belongs to a split.
+    """The clips of one split.
 
-    Where the names tell several recordings (a folder of their own, or another name before the number at the end), whole
-    recordings are held out; else the last clips in order are.
+    If file names show that clips belong to several recordings (by folder, or by the name before a final number),
+    complete recordings are held out; otherwise the last clips in order are.
 
     Args:
-        clips: all of them.
-        split: "train", "val", or "." for everything.
-        val_fraction: share of the clips to hold out, at least.
-        seed: of the drawing.
+        clips: all clips.
+        split: "train", "val", or "." for all clips.
+        val_fraction: least fraction of the clips to hold out.
+        seed: seed of the random choice.
     """
     if split == "." or not val_fraction:
         return clips
@@ -109,18 +109,18 @@ def part(clips: Clips, split: str, val_fraction: float, seed: int) -> Clips:
 
 
 class CutClips(MelDataset):
-    """Mels of labelled recordings, with what is to be kept of them.
+    """Mels of labelled recordings with their keep labels.
 
-    An item holds "mel" (T, M) and "keep" (K, 2): for each decision 0 or 1, and how much it counts, 0 where nothing is
-    known. In training an item is a piece of `clip_s` seconds from a random place, changed as `options` say.
+    An item holds "mel" (T, M) and "keep" (K, 2): for each decision the label 0 or 1 and its weight, 0 if the label is
+    unknown. In training, an item is a random segment of `clip_s` seconds, augmented by `options`.
 
     Args:
         clips: the recordings.
-        features: what a mel is.
-        stride: mel frames from decision to decision.
-        clip_s: length of a piece in seconds; shorter recordings are taken whole, as all are outside of training.
-        options: how pieces are changed; None: not in training.
-        seed: of everything that is drawn.
+        features: definition of a mel.
+        stride: mel frames per decision.
+        clip_s: length of a training segment in seconds; shorter recordings are used in full.
+        options: augmentation in training; None: outside of training, with complete recordings.
+        seed: seed of all random draws.
         cache: see `WaveformCache`.
 
     Raises:
@@ -140,11 +140,11 @@ class CutClips(MelDataset):
         self.clips, self.features, self.stride, self.options, self.seed = clips, features, stride, options, seed
         names = [str(clip.name) for clip in clips.clips]
         self.recordings = WaveformCache(clips.root, names, features.sample_rate, cache)
-        self.step = stride * features.hop_length  # samples from decision to decision
+        self.step = stride * features.hop_length  # samples per decision
         sizes = np.diff(self.recordings.starts)
         self.n_samples = round(clip_s * features.sample_rate) // self.step * self.step if options else 0
         counts = [max(1, round(size / self.n_samples)) if self.n_samples else 1 for size in sizes.tolist()]
-        self.places = np.repeat(np.arange(len(names)), counts)  # a long recording gives many pieces
+        self.places = np.repeat(np.arange(len(names)), counts)  # a long recording gives many segments
         self.lengths = [features.n_frames(min(int(sizes[i]), self.n_samples or int(sizes[i]))) for i in self.places]
 
     def __getitem__(self, index: int) -> Item:
@@ -162,7 +162,7 @@ class CutClips(MelDataset):
         return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float("nan"))
 
     def targets(self, clip: Clip, count: int, start: int = 0) -> FloatArray:
-        """What is known (count, 2) of the decisions from the `start`-th on: keep, and whether it is known."""
+        """Labels and weights (count, 2) of the decisions from index `start`; unknown labels have weight 0."""
         seconds = (start + np.arange(count)) * self.step / self.features.sample_rate
         places = np.rint(seconds / FRAME_S).astype(int) - clip.first
         known = (places >= 0) & (places < len(clip.label))
@@ -171,7 +171,7 @@ class CutClips(MelDataset):
 
 
 def near_label_change(label: Sequence[int] | Labels, collar_s: float) -> npt.NDArray[np.bool_]:
-    """(L,) of the decisions whose centre lies within `collar_s` of where a label changes, half-way between two."""
+    """(L,), True for labels within `collar_s` of a label change, which lies half-way between two labels."""
     known = np.asarray(label)
     changes = np.flatnonzero(known[1:] != known[:-1]) + 0.5
     centres = np.arange(len(known))
@@ -190,14 +190,14 @@ def _mask(path: Path) -> Labels:
     mask = open_array(path, "(frames,)")
     plain = mask.dtype.kind in "biuf"
     if mask.ndim != 1 or not len(mask) or not plain or not np.isin(mask, (0, 1)).all():
-        raise InputError(f"{quoted(path)} has shape {mask.shape}; expected a row of 0 and 1, one for every 40 ms.")
+        raise InputError(f"{quoted(path)} has shape {mask.shape}; expected a vector of 0 and 1, one for every 40 ms.")
     return np.asarray(mask, np.int8)
 
 
 def _clip(root: Path, name: Path, label: Labels) -> Clip:
-    """With the place of the labels found out.
+    """Builds a clip and finds the frame of its first label.
 
-    The original trimmed silence off both ends before it counted frames, and so its lists of such clips are shorter.
+    The original system trimmed silence at both ends before it counted frames, so its label lists may be shorter.
     """
     count = frames.n_frames(sound_file.inspect(root / name).duration_s)
     if len(label) > count + 2:
@@ -212,8 +212,8 @@ def _clip(root: Path, name: Path, label: Labels) -> Clip:
             first = round(start / rate / FRAME_S)
         else:
             print(
-                f"warning: {quoted(root / name)} has {len(label)} labels for {count} frames of 40 ms; its end is taken "
-                "as not labelled",
+                f"warning: {quoted(root / name)} has {len(label)} labels for {count} frames of 40 ms; its end counts "
+                "as unlabelled",
                 file=sys.stderr,
             )
     return Clip(name, label, first)

@@ -1,6 +1,6 @@
 """An index of the files below a folder and their lengths, cached between runs: a million files start in seconds.
 
-What was kept is held against the disk at every start.
+The cache is checked against the disk at every start.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from clearmel.core.file_io import existing, holds_none, walk
 from clearmel.data.index_cache import MIN_FILES, PIECE, UNSURE_NS, ArrayCache, Arrays, Ints, NameTable
 
 THREADS = 2
-"""More of them wait for Python's lock, not for the disk."""
+"""More threads would wait for Python's lock, not for the disk."""
 
 
 class Index:
     """The files below a folder with one of the suffixes.
 
-    Added and removed files are noticed by the time stamps of the folders, changed ones by their own and by their size.
+    Time stamps of the folders reveal added and removed files; time stamps and sizes of files reveal changed ones.
 
     Args:
         root: the folder.
@@ -35,26 +35,28 @@ class Index:
 
     Attributes:
         names: paths below the root with "/", in the order of `file_io.list_files`.
-        by_stem: numbers of the names in the order of their names without suffix, by code points.
-        twins: numbers of a file and of one before it whose name differs in its suffix only; empty if there are none.
+        by_stem: indices that sort the names without their suffix by code points.
+        twins: indices of two files whose names differ only in their suffix; empty if there are none.
 
     Raises:
-        InputError: the folder is missing, or holds no such file.
+        InputError: the folder is missing or holds no such file.
     """
 
     def __init__(self, root: str | Path, suffixes: Iterable[str]) -> None:
         self.root, self._wanted = existing(root, folder=True), tuple(suffixes)
-        self._kept = ArrayCache(self.root, " ".join(self._wanted))
+        self._cache = ArrayCache(self.root, " ".join(self._wanted))
         self._trusted_ns = time.time_ns() - UNSURE_NS
-        kept = self._kept.read() or {}
-        self._same = "frames" in kept and bool(np.array_equal(kept["signs"], self._signs(NameTable(kept["folders"]))))
+        cached = self._cache.read() or {}
+        self._same = "frames" in cached and bool(
+            np.array_equal(cached["signs"], self._stamps(NameTable(cached["folders"])))
+        )
         if self._same:
-            self.names, self.by_stem, self.twins = NameTable(kept["names"]), kept["by_stem"], kept["twins"]
-            self._folders, self._folder_signs = kept["folders"], kept["signs"]
+            self.names, self.by_stem, self.twins = NameTable(cached["names"]), cached["by_stem"], cached["twins"]
+            self._folders, self._folder_stamps = cached["folders"], cached["signs"]
         else:
             self._scan()
-        self._states = self._looked_at()
-        self._known = self._carried_over(kept)
+        self._states = self._file_states()
+        self._known = self._cached_lengths(cached)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,14 +65,14 @@ class Index:
         """The length of every file.
 
         Args:
-            key: what lengths depend on beside the files.
-            measure: gives the length of the file of a path, or raises an InputError.
+            key: everything else that the lengths depend on.
+            measure: returns the length of the file at a path, or raises an InputError.
 
         Returns:
-            Lengths (n,), -1 where there is none, and for those the reasons by number.
+            Lengths (n,), -1 for unreadable files, and the reasons for these by index.
         """
-        known, kept_key = self._known
-        found = known.copy() if key == kept_key else np.full(len(self), -1, np.int32)
+        known, cached_key = self._known
+        found = known.copy() if key == cached_key else np.full(len(self), -1, np.int32)
         missing, problems = np.flatnonzero(found < 0), dict[int, str]()
         prefix = f"{self.root}/"
 
@@ -95,7 +97,7 @@ class Index:
                 bar.update(len(numbers))
         bar.close()
         if len(self) >= MIN_FILES and (len(missing) > len(problems) or not self._same):
-            self._keep(key, found)
+            self._save(key, found)
         self._known = found, key
         return found, problems
 
@@ -108,9 +110,9 @@ class Index:
             found += [prefix + name for name in files if name.lower().endswith(self._wanted) and name[0] != "."]
         if not found:
             raise holds_none(self.root, self._wanted)
-        found.sort(key=lambda name: name.replace("/", "\0"))  # as paths are: part by part
+        found.sort(key=lambda name: name.replace("/", "\0"))  # sorts like paths: part by part
         self._folders = NameTable.of(folders).block
-        self._folder_signs = self._signs(NameTable(self._folders))
+        self._folder_stamps = self._stamps(NameTable(self._folders))
         self.names = NameTable.of(found)
         stems = [stem_of(name) for name in found]
         self.by_stem = np.array(sorted(range(len(stems)), key=stems.__getitem__), np.int32)
@@ -118,8 +120,8 @@ class Index:
         twins = [(ours, other) for other, ours in itertools.pairwise(order) if stems[ours] == stems[other]]
         self.twins = np.array(min(twins, default=()), np.int32)
 
-    def _signs(self, folders: NameTable) -> Ints:
-        """Time stamps (n, 2) of the folders; -1 where there is none."""
+    def _stamps(self, folders: NameTable) -> Ints:
+        """Time stamps (n, 2) of the folders; -1 for missing folders."""
         signs = np.full((len(folders), 2), -1, np.int64)
         for number, folder in enumerate(folders):
             with contextlib.suppress(OSError):
@@ -127,8 +129,8 @@ class Index:
                 signs[number] = status.st_mtime_ns, status.st_ctime_ns
         return signs
 
-    def _looked_at(self) -> Ints:
-        """Size and time stamp (n, 2) of every file; -1 where there is none."""
+    def _file_states(self) -> Ints:
+        """Size and time stamp (n, 2) of every file; -1 for missing files."""
         prefix, stat = f"{self.root}/", os.stat
 
         def look(start: int) -> Ints:
@@ -146,29 +148,29 @@ class Index:
         with ThreadPoolExecutor(THREADS) as pool:
             return np.concatenate(list(pool.map(look, range(0, len(self), PIECE))))
 
-    def _carried_over(self, kept: Arrays) -> tuple[Ints, str]:
-        """Known lengths, -1 where a file is new or has changed, and what they depend on."""
-        if "frames" not in kept:
+    def _cached_lengths(self, cached: Arrays) -> tuple[Ints, str]:
+        """Cached lengths, -1 for new and changed files, and their key."""
+        if "frames" not in cached:
             return np.full(len(self), -1, np.int32), ""
         if self._same:
-            states, frames = kept["states"], kept["frames"]
+            states, frames = cached["states"], cached["frames"]
         else:
-            place = {name: number for number, name in enumerate(NameTable(kept["names"]))}
+            place = {name: number for number, name in enumerate(NameTable(cached["names"]))}
             numbers = np.array([place.get(name, len(place)) for name in self.names], np.int64)
-            states = np.concatenate([kept["states"], [[-2, -2]]])[numbers]
-            frames = np.concatenate([kept["frames"], [-1]])[numbers]
+            states = np.concatenate([cached["states"], [[-2, -2]]])[numbers]
+            frames = np.concatenate([cached["frames"], [-1]])[numbers]
         same = (states == self._states).all(axis=1)
-        return np.where(same, frames, -1).astype(np.int32), str(kept["frames_key"])
+        return np.where(same, frames, -1).astype(np.int32), str(cached["frames_key"])
 
-    def _keep(self, key: str, frames: Ints) -> None:
-        settled = np.max(self._folder_signs, axis=1) < self._trusted_ns
-        self._kept.write(
+    def _save(self, key: str, frames: Ints) -> None:
+        settled = np.max(self._folder_stamps, axis=1) < self._trusted_ns
+        self._cache.write(
             {
                 "names": self.names.block,
                 "by_stem": self.by_stem,
                 "twins": self.twins,
                 "folders": self._folders,
-                "signs": np.where(settled[:, None], self._folder_signs, -2),
+                "signs": np.where(settled[:, None], self._folder_stamps, -2),
                 "states": np.where(self._states[:, 1:] < self._trusted_ns, self._states, -2),
                 "frames": frames,
                 "frames_key": np.array(key),
@@ -177,11 +179,11 @@ class Index:
 
 
 class Files(Sequence[Path]):
-    """Paths of indexed files below a common root, made when they are asked for.
+    """Paths of indexed files below a common root, created on access.
 
     Args:
-        parts: folders below the root, and what lies in each.
-        chosen: numbers of the files that count, in their order; None: all.
+        parts: folders below the root, and their indices.
+        chosen: indices of the selected files, in order; None: all files.
     """
 
     def __init__(self, parts: Sequence[tuple[Path, Index]], chosen: Ints | None = None) -> None:
@@ -211,12 +213,12 @@ class Files(Sequence[Path]):
         return hash(tuple(self))
 
     def only(self, numbers: Sequence[int]) -> "Files":
-        """Those of these numbers."""
+        """The files with these indices."""
         chosen = np.asarray(numbers, np.int64)
         return Files(self.parts, chosen if self.chosen is None else self.chosen[chosen])
 
     def frames(self, key: str, measure: Callable[[str], int]) -> tuple[Ints, list[str]]:
-        """Lengths (n,), and what is wrong with the files that have none; see `Index.frames`."""
+        """Lengths (n,), and the reasons for the unreadable files; see `Index.frames`."""
         lengths, problems = [], dict[int, str]()
         for start, (_, index) in zip(self.starts.tolist(), self.parts, strict=False):
             own, wrong = index.frames(key, measure)

@@ -1,7 +1,7 @@
 """Arrays and names that are cached between runs.
 
-They lie in a hidden .npz beside the folder that they tell of, or in the user's cache where that place cannot be
-written. They are only ever a short cut: damaged or foreign ones count as none.
+The cache is a hidden .npz file beside the folder, or in the user's cache folder if that place is read-only. A damaged
+or foreign cache is ignored.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ Ints = npt.NDArray[np.integer[Any]]
 Arrays = dict[str, npt.NDArray[Any]]
 FORMAT = "clearmel index 1"
 MIN_FILES = 1000
-"""Files; the headers of fewer are read before anyone notices, and no hidden file appears beside them."""
+"""Folders with fewer files are not cached: reading their headers is fast."""
 UNSURE_NS = 2_000_000_000
-"""What changed so shortly before it was looked at may change again without another time stamp, and is not trusted."""
+"""Files changed within this time before the scan are not trusted: they may change again under the same time stamp."""
 PIECE = 4096
-"""Names that are read in one go."""
+"""Number of names decoded at once."""
 
 
 class NameTable(Sequence[str]):
-    """Many names in one block of bytes: one byte each beside their letters, and eight to find them."""
+    """Many names in one block of bytes, with an overhead of nine bytes per name."""
 
     def __init__(self, block: npt.NDArray[np.uint8]) -> None:
         self.block = block
@@ -37,7 +37,7 @@ class NameTable(Sequence[str]):
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "NameTable":
-        """The block of names; none holds a zero, as no file's name does."""
+        """Builds a table; names must not contain a zero byte, as file names never do."""
         text = "".join(f"{name}\0" for name in names)
         return cls(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
 
@@ -59,7 +59,7 @@ class NameTable(Sequence[str]):
             yield from self.piece(start)
 
     def piece(self, start: int) -> list[str]:
-        """The names from number `start` on, at most `PIECE` of them."""
+        """Up to `PIECE` names, starting with number `start`."""
         return self._text(start, min(start + PIECE, len(self))).split("\0")[:-1]
 
     def _text(self, start: int, stop: int) -> str:
@@ -68,37 +68,37 @@ class NameTable(Sequence[str]):
 
 
 class ArrayCache:
-    """Arrays kept from run to run for a folder.
+    """Cached arrays of a folder.
 
     Args:
         root: the folder.
-        key: what they depend on beside the disk; those of another key are not given.
+        key: everything else that the arrays depend on; arrays with another key are ignored.
     """
 
     def __init__(self, root: Path, key: str) -> None:
         self.root, self.key = root.resolve(), f"{FORMAT} {key}"
 
     def places(self) -> Iterator[Path]:
-        """Where they may lie, the best place first."""
+        """Possible paths of the cache, the best one first."""
         yield self.root.parent / f".clearmel-index-{self.root.name}.npz"
-        with contextlib.suppress(RuntimeError):  # no home
+        with contextlib.suppress(RuntimeError):  # no home folder
             caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
             digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:24]
             yield Path(caches, "clearmel", f"index-{digest}.npz")
 
     def read(self) -> Arrays | None:
-        """What was kept, if it is sound."""
+        """The cached arrays, or None if there are none or they are damaged."""
         for place in self.places():
             try:
                 with place.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     if str(arrays["key"]) == self.key:
                         return {name: arrays[name] for name in arrays.files if name != "key"}
-            except Exception:  # whatever is wrong with it, the disk itself is asked instead
+            except Exception:  # any damage: the caller scans the disk instead
                 continue
         return None
 
     def write(self, arrays: Arrays) -> None:
-        """Keeps them where it can be; nowhere is no error."""
+        """Writes to the first writable path; it is no error if there is none."""
         for place in self.places():
             with contextlib.suppress(InputError):
                 with replacing(place) as temporary, temporary.open("wb") as file:

@@ -18,17 +18,17 @@ from clearmel.options import AugmentOptions
 
 
 class LabelledAudio(MelDataset):
-    """Mels of pieces of labelled recordings.
+    """Mels of segments of labelled recordings.
 
-    In training an item is a piece of `clip_s` seconds from a random place, changed as `options` say; otherwise it is
-    the whole recording. Digital silence at both ends is cut off first, in either case.
+    In training, an item is a random segment of `clip_s` seconds, augmented by `options`; otherwise it is the complete
+    recording. Digital silence at both ends is always trimmed first.
 
     Args:
         listing: sound files with their labels.
-        features: what a mel is.
-        clip_s: length of a piece in seconds; shorter recordings are taken whole.
-        options: how pieces are changed; None: not in training.
-        seed: of everything that is drawn.
+        features: definition of a mel.
+        clip_s: length of a segment in seconds; shorter recordings are used in full.
+        options: augmentation in training; None: outside of training.
+        seed: seed of all random draws.
         cache: see `WaveformCache`.
 
     Raises:
@@ -59,25 +59,25 @@ class LabelledAudio(MelDataset):
         wave = trim_digital_silence(self.recordings[index])
         if self.options is not None:
             rng = np.random.default_rng([self.seed, self.epoch, index])
-            wave = self._changed(wave, self.options, rng)
+            wave = self._augment(wave, self.options, rng)
         mel = self.features.mel(torch.from_numpy(wave))
         return Item(self.listing.names[index].as_posix(), {"mel": mel}, float(self.listing.targets[index]))
 
-    def _changed(self, wave: FloatArray, options: AugmentOptions, rng: np.random.Generator) -> FloatArray:
+    def _augment(self, wave: FloatArray, options: AugmentOptions, rng: np.random.Generator) -> FloatArray:
         rate = self.features.sample_rate
         speed = 1 + options.speed * rng.uniform(-1, 1)
         n_samples = round(self.n_samples * rng.uniform(options.shortest, 1)) if options.shortest < 1 else self.n_samples
         if options.speed:
             longest = round(n_samples * speed) + 1 if n_samples else len(wave)
-            wave = sound_file.resample(_piece(wave, longest, rng), round(rate * speed), rate)
+            wave = sound_file.resample(_random_segment(wave, longest, rng), round(rate * speed), rate)
         if n_samples:
-            wave = _piece(wave, n_samples, rng)
+            wave = _random_segment(wave, n_samples, rng)
         if options.gain_db:
             wave = wave * np.float32(10 ** (options.gain_db * rng.uniform(-1, 1) / 20))
         return np.ascontiguousarray(wave)
 
 
-def _piece(wave: FloatArray, n_samples: int, rng: np.random.Generator) -> FloatArray:
-    """A piece from a random place, or all of a wave that is no longer."""
+def _random_segment(wave: FloatArray, n_samples: int, rng: np.random.Generator) -> FloatArray:
+    """A random segment, or the full wave if it is not longer."""
     start = int(rng.integers(max(1, len(wave) - n_samples + 1)))
     return wave[start : start + n_samples]

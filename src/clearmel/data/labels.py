@@ -1,4 +1,4 @@
-"""Which recording carries which label: a folder for each class, or ESC-50's table; and the folds they are split by."""
+"""Labels and folds of recordings, from one folder per class or from the table of ESC-50."""
 
 import csv
 import os
@@ -22,7 +22,7 @@ SIDES = ["noisy", "clean"]
 class Listing(NamedTuple):
     """Files below `root` with their labels.
 
-    targets: numbers of `labels`. folds: 1 and above, 0 where none is known.
+    targets: indices into `labels`. folds: 1 and above; 0 if unknown.
     """
 
     root: Path
@@ -32,49 +32,49 @@ class Listing(NamedTuple):
     folds: list[int]
 
     def only(self, keep: Sequence[bool]) -> "Listing":
-        """Those files where `keep` holds."""
-        chosen = [number for number, kept in enumerate(keep) if kept]
+        """The files for which `keep` is true."""
+        chosen = [number for number, chosen in enumerate(keep) if chosen]
         targets, folds = ([values[number] for number in chosen] for values in (self.targets, self.folds))
         files = self.names
         names = files.only(chosen) if isinstance(files, Files) else [files[number] for number in chosen]
         return Listing(self.root, names, targets, self.labels, folds)
 
     def called(self, labels: Sequence[str]) -> "Listing":
-        """The same with targets counted in other weights' labels.
+        """The same listing with targets as indices into the labels of other weights.
 
         Raises:
-            InputError: one of ours is none of theirs.
+            InputError: the weights do not have one of the labels.
         """
         used = sorted({self.labels[target] for target in self.targets})
         unknown = [label for label in used if label not in labels]
         if unknown:
             raise InputError(
                 f"{quoted(self.root)} has the label{'s' if len(unknown) > 1 else ''} {_some(unknown)}, which the "
-                f"weights do not know; they tell {_some(labels)}. Give other weights."
+                f"weights do not have; they classify {_some(labels)}. Give other weights."
             )
         return self._replace(targets=[labels.index(self.labels[k]) for k in self.targets], labels=list(labels))
 
 
 def of_sides(noisy_path: Path, clean_path: Path) -> Listing:
-    """All files of a noisy and of a clean folder; partners are not needed."""
+    """All files of a noisy and a clean folder; they need not be pairs."""
     root = Path(os.path.commonpath([noisy_path.absolute(), clean_path.absolute()]))
     names, targets = _indexed([(folder.absolute().relative_to(root), folder) for folder in (noisy_path, clean_path)])
     return Listing(root, names, targets, SIDES, [0] * len(names))
 
 
 def _indexed(folders: Sequence[tuple[Path, Path]]) -> tuple[Files, list[int]]:
-    """The files of some folders, each with the name that it gets, and the number of its folder for each file."""
+    """The files of several folders, given as (name in the listing, path), and the folder index of each file."""
     parts = [(name, Index(folder, SUFFIXES)) for name, folder in folders]
     return Files(parts), [number for number, (_, index) in enumerate(parts) for _ in range(len(index))]
 
 
 def of_folder(dataset_path: str | Path) -> Listing:
-    """Everything below a folder: ESC-50's layout (meta/esc50.csv and audio/), else a sub-folder for each class.
+    """All files below a folder in the layout of ESC-50 (meta/esc50.csv and audio/), or with one sub-folder per class.
 
-    The fold of a file in a class folder is the number before the first dash of its name, as ESC-50 names them.
+    The fold of a file in a class folder is the number before the first dash of its name, as in ESC-50.
 
     Raises:
-        InputError: there are fewer than two classes, or the table and the files do not agree.
+        InputError: there are fewer than two classes, or the table lists missing files.
     """
     root = existing(dataset_path, folder=True)
     if (root / "meta" / "esc50.csv").exists():
@@ -94,17 +94,17 @@ def of_folder(dataset_path: str | Path) -> Listing:
 
 
 def part(listing: Listing, split: str, val_fold: int | None, val_fraction: float, seed: int) -> Listing:
-    """What of a listing belongs to a split.
+    """The files of one split.
 
     Args:
-        listing: all of it.
-        split: "train", "val", or "." for everything.
-        val_fold: the fold to validate on; 0: validate on nothing; None: draw a share of each class instead.
+        listing: all files.
+        split: "train", "val", or "." for all files.
+        val_fold: the validation fold; 0: no validation; None: a random share of each class.
         val_fraction: that share.
-        seed: of the drawing.
+        seed: seed of the random choice.
 
     Raises:
-        InputError: no file is of that fold, or a class has none left to train on.
+        InputError: no file is in that fold, or a class has no training files.
     """
     if split == ".":
         return listing
@@ -114,14 +114,14 @@ def part(listing: Listing, split: str, val_fold: int | None, val_fraction: float
         folds = sorted({fold for fold in listing.folds if fold})
         raise InputError(
             f"{quoted(listing.root)} has no file of fold {val_fold}; "
-            + (f"expected one of {', '.join(map(str, folds))}." if folds else "its names (N-...) tell no folds.")
+            + (f"expected one of {', '.join(map(str, folds))}." if folds else "its file names (N-...) give no folds.")
         )
     else:
         held = [fold == val_fold and val_fold > 0 for fold in listing.folds]
     chosen = listing.only(held if split == "val" else [not one for one in held])
     empty = [label for number, label in enumerate(chosen.labels) if number not in chosen.targets]
     if split == "train" and empty:
-        raise InputError(f"{quoted(listing.root)}: nothing is left to train on of {_some(empty)}.")
+        raise InputError(f"{quoted(listing.root)}: no training files are left for {_some(empty)}.")
     return chosen
 
 
@@ -155,10 +155,10 @@ def _of_table(root: Path) -> Listing:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header, in which all `columns` are filled.
+    """Rows of a CSV file with a header; all `columns` must be filled.
 
     Raises:
-        InputError: it cannot be read, lacks a column, or has no rows.
+        InputError: the file cannot be read, lacks a column, or has no rows.
     """
     existing(path, folder=False)
     try:

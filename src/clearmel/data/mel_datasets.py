@@ -1,6 +1,6 @@
-"""Noisy/clean mels from disk: indexed by headers, loaded one by one.
+"""Datasets of mels on disk, indexed by their headers and loaded one by one.
 
-An item is a .npy mel or a sound file whose mel is made on the fly. Memory hardly grows with the dataset.
+An item is a .npy mel, or a sound file whose mel is computed on the fly. Memory hardly grows with the dataset.
 """
 
 import functools
@@ -25,12 +25,12 @@ from clearmel.data.labels import SUFFIXES, Listing
 
 
 class MelSource:
-    """Mels of the files below one folder, wherever they come from.
+    """Mels of the .npy and sound files below one folder.
 
     Args:
         root: a folder.
-        features: what a mel is.
-        cache: folder that keeps the mels of sound files as .npy; None makes them anew each time.
+        features: definition of a mel.
+        cache: folder that caches the mels of sound files as .npy; None: no cache.
     """
 
     def __init__(self, root: Path, features: MelFeatures, cache: Path | None = None) -> None:
@@ -38,7 +38,7 @@ class MelSource:
 
     @functools.cached_property
     def index(self) -> Index:
-        """What lies below the folder."""
+        """Index of the files below the folder."""
         return Index(self.root, SUFFIXES)
 
     def names(self) -> list[Path]:
@@ -46,11 +46,11 @@ class MelSource:
         return [Path(name) for name in self.index.names]
 
     def lengths(self) -> tuple[Ints, dict[int, str]]:
-        """Frames of all files, from their headers alone; see `Index.frames`."""
+        """Frames of all files, from their headers; see `Index.frames`."""
         return self.index.frames(str(self.features), self._length)
 
     def lengths_of(self, names: Sequence[Path]) -> tuple[Ints, list[str]]:
-        """Frames of some files, from their headers alone; -1 where there are none, and the reasons for these."""
+        """Frames of some files, from their headers; -1 for unreadable files, and the reasons for these."""
         if isinstance(names, Files):
             return names.frames(str(self.features), self._length)
         lengths, problems = np.full(len(names), -1), list[str]()
@@ -62,7 +62,7 @@ class MelSource:
         return lengths, problems
 
     def n_frames(self, name: Path) -> int:
-        """Frames, from the header alone."""
+        """Frames of a file, from its header."""
         return self._length(str(self.root / name))
 
     def _length(self, path: str) -> int:
@@ -75,30 +75,30 @@ class MelSource:
         """(T, M) float32.
 
         Raises:
-            InputError: the file is not what `read_mel` or `sound_file.read` accept.
+            InputError: `read_mel` or `sound_file.read` refuses the file.
         """
         path = self.root / name
         if name.suffix.lower() == ".npy":
             return self.features.relative(torch.from_numpy(read_mel(path, self.features.n_mels)))
         if self.cache is None:
-            return torch.from_numpy(self._made(path))
+            return torch.from_numpy(self._compute(path))
         status = path.stat()
         key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns} {self.features}"
-        kept = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-        if not kept.exists():
-            write_array(kept, self._made(path))
-        return torch.from_numpy(read_mel(kept, self.features.n_mels))
+        cached = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        if not cached.exists():
+            write_array(cached, self._compute(path))
+        return torch.from_numpy(read_mel(cached, self.features.n_mels))
 
-    def _made(self, path: Path) -> FloatArray:
+    def _compute(self, path: Path) -> FloatArray:
         wave, _ = sound_file.read(path, self.features.sample_rate)
         return np.asarray(self.features.mel(torch.from_numpy(wave)).numpy(), dtype=np.float32)
 
 
 class MelDataset(Dataset[Item]):
-    """Base of all datasets: lengths in frames, and items by number.
+    """Base of all datasets: lengths in frames, and items by index.
 
-    The engine sets `epoch` before each epoch of training, for datasets that are drawn anew. Items of one of the
-    `groups` lie side by side on the disk and are best read together.
+    The trainer sets `epoch` before each epoch, for datasets with random items. Items of the same group in `groups` lie
+    next to each other on disk and are best read together.
     """
 
     lengths: list[int] | Ints
@@ -113,17 +113,17 @@ class MelDataset(Dataset[Item]):
 
 
 class PairedMels(MelDataset):
-    """Noisy mels with their clean partners, matched by relative path; the suffixes may differ.
+    """Noisy mels with their clean partners, matched by relative path; suffixes may differ.
 
     Args:
         noisy_path: folder of noisy files.
         clean_path: folder of clean files.
-        features: what a mel is.
+        features: definition of a mel.
         cache: see `MelSource`.
 
     Raises:
         InputError: a folder is missing or empty, a partner is missing, a file is not a mel or a recording, or the two
-            sides of a pair differ in length. All bad files are gathered into one message.
+            sides of a pair differ in length. One message lists all bad files.
     """
 
     def __init__(self, noisy_path: Path, clean_path: Path, features: MelFeatures, cache: Path | None = None) -> None:
@@ -149,7 +149,7 @@ class PairedMels(MelDataset):
         self.lengths = np.ascontiguousarray(lengths[:, 0])
 
     def pair(self, index: int) -> tuple[Path, Path]:
-        """The paths of an item below the two folders."""
+        """The paths of an item relative to the two folders."""
         ours, theirs = self._numbers[index].tolist()
         return Path(self.noisy.index.names[ours]), Path(self.clean.index.names[theirs])
 
@@ -162,15 +162,15 @@ class PairedMels(MelDataset):
 
 
 class LabelledMels(MelDataset):
-    """Labelled files as they are, whole.
+    """Mels of complete labelled files.
 
     Args:
         listing: the files and their labels.
-        features: what a mel is.
+        features: definition of a mel.
         cache: see `MelSource`.
 
     Raises:
-        InputError: a file is not a mel or a recording.
+        InputError: a file is neither a mel nor a recording.
     """
 
     def __init__(self, listing: Listing, features: MelFeatures, cache: Path | None = None) -> None:

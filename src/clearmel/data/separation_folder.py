@@ -1,4 +1,4 @@
-"""Mixtures of voices on disk: LibriMix's folders, or those of `clearmel build separation_dataset`."""
+"""Mixtures of speakers on disk, in the layout of LibriMix or of `clearmel build separation_dataset`."""
 
 from pathlib import Path
 
@@ -18,26 +18,26 @@ from clearmel.networks.looking_to_listen import FACE_DIM
 from clearmel.options import FRAME_RATE_HZ
 
 MIXTURES = ("mix_clean", "mix_both", "mix")
-"""Folders that hold the mixtures, the first that is there."""
+"""Possible folders of the mixtures; the first existing one is used."""
 
 
 class SeparationFolder(MelDataset):
-    """Waves (N,): "mixture", "voice_1" ... of each mixture of a folder, and "faces" (S, P, 512), where it has them.
+    """Waves (N,) "mixture", "voice_1" ... of each mixture of a folder, and optional "faces" (S, P, 512).
 
     LibriMix has `mix_clean/NAME` and `s1/NAME`, `s2/NAME` ...; `clearmel build separation_dataset` makes
     `mix/NAME.wav`, `clean/NAME_1.wav`, `clean/NAME_2.wav` ..., and `faces/NAME.npy`.
 
     Args:
         root: the folder of one split.
-        features: gives the sample rate.
-        clip_s: length of the pieces to train on, from a random place, in seconds; 0: mixtures as they are.
-        seed: of the places.
-        faces: whether faces are needed.
+        features: defines the sample rate.
+        clip_s: length of random training segments in seconds; 0: complete mixtures.
+        seed: seed of the segments.
+        faces: whether face embeddings are needed.
         cache: see `WaveformCache`.
 
     Raises:
-        InputError: a folder or a partner is missing, lengths differ, a mixture is shorter than a piece, a voice is
-            silent, or the faces have another shape. All bad files are gathered into one message.
+        InputError: a folder or a partner is missing, lengths differ, a mixture is shorter than a segment, a voice is
+            silent, or the faces have another shape. One message lists all bad files.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class SeparationFolder(MelDataset):
         for index, name in enumerate(self.names):
             voices = [self._place(index, voice) for voice in range(self.n_voices)]
             if any(abs(int(sizes[voice]) - int(sizes[index])) > 1 for voice in voices):
-                problems.append(f"{quoted(name)}: its voices are not as long as the mixture")
+                problems.append(f"{quoted(name)}: its voices differ from the mixture in length")
             elif sizes[index] < self.n_samples:
                 problems.append(
                     f"{quoted(name)} lasts {sizes[index] / self.rate:.2f} s; expected --clip_s {clip_s:g} or more"
                 )
             elif not all(self.recordings[voice].any() for voice in voices):
-                problems.append(f"{quoted(name)}: a voice of it is silent")
+                problems.append(f"{quoted(name)}: one of its voices is silent")
         raise_all(problems)
         self.lengths = [features.n_frames(self.n_samples or int(size)) for size in sizes[: len(self.names)]]
 
@@ -108,7 +108,7 @@ class SeparationFolder(MelDataset):
         return found or [own for own in ours if (self.root / own).is_file()]
 
     def _faces(self, name: str, first: int, length: int) -> FloatArray:
-        """Embeddings (S, P, 512) of a piece."""
+        """Embeddings (S, P, 512) of a segment."""
         path = self.root / "faces" / Path(name).with_suffix(".npy")
         faces = read_embeddings(path)
         if len(faces) != self.n_voices:
@@ -117,10 +117,10 @@ class SeparationFolder(MelDataset):
 
 
 def read_embeddings(path: Path) -> FloatArray:
-    """Embeddings of faces, three dimensions, the last one 512.
+    """Reads face embeddings: three dimensions, the last one 512.
 
     Raises:
-        InputError: the file is missing, unreadable, or of another shape.
+        InputError: the file is missing or unreadable, or has another shape.
     """
     faces = open_array(path, f"(voices, frames, {FACE_DIM})")
     floats = np.issubdtype(faces.dtype, np.floating)
@@ -132,7 +132,7 @@ def read_embeddings(path: Path) -> FloatArray:
 
 
 def crop_embeddings(faces: FloatArray, start_s: float, seconds: float) -> FloatArray:
-    """A stretch (S, P', 512) of embeddings (S, P, 512); zeros, as where no face is found, beyond their end."""
+    """A segment (S, P', 512) of embeddings (S, P, 512), padded with zeros, which also mean that no face was found."""
     first, count = round(start_s * FRAME_RATE_HZ), max(1, round(seconds * FRAME_RATE_HZ))
     own = faces[:, first : first + count]
     return np.pad(own, ((0, 0), (0, count - own.shape[1]), (0, 0)))

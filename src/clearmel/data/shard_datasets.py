@@ -21,15 +21,15 @@ from clearmel.data.mel_datasets import MelDataset
 from clearmel.data.shards import SIDES, Shards, member_of
 
 N_OPEN = 16
-"""Shards that a process has open: those of two windows of the sampler, and some more."""
+"""Open shards per process: those of two windows of the sampler, and a reserve."""
 
 
 class ShardedMels(MelDataset):
-    """Base of what is read from shards. Memory does not grow with them: of each some file handles are open.
+    """Base of datasets in shards. Memory does not grow with the data; each process has some open files.
 
     Args:
-        folder: holds shards.
-        features: what a mel is.
+        folder: folder of shards.
+        features: definition of a mel.
 
     Raises:
         InputError: see `Shards`.
@@ -55,7 +55,7 @@ class ShardedMels(MelDataset):
         """(T, M) float32 of a pair.
 
         Raises:
-            InputError: it is not what `npy.read_mel` accepts, or the shard has gone.
+            InputError: `npy.read_mel` refuses the mel, or the shard is gone.
         """
         shard, (offset, size) = int(self.shards.shard[index]), self.shards.place(index, side)
         path = self.shards.paths[shard]
@@ -72,7 +72,7 @@ class ShardedMels(MelDataset):
         self._open, self._owner, self._turn = OrderedDict[int, BinaryIO](), os.getpid(), threading.Lock()
 
     def _opened(self, shard: int) -> BinaryIO:
-        if self._owner != os.getpid():  # a forked worker would share handles, and where they stand, with its parent
+        if self._owner != os.getpid():  # a forked worker would share file positions with its parent
             for file in self._open.values():
                 file.close()
             self._begin_reading()
@@ -87,7 +87,7 @@ class ShardedMels(MelDataset):
 
 
 class ShardedPairs(ShardedMels):
-    """Noisy mels with their clean partners, as `mel_datasets.PairedMels` gives them."""
+    """Noisy mels with their clean partners, like `mel_datasets.PairedMels`."""
 
     def __init__(self, folder: Path, features: MelFeatures) -> None:
         super().__init__(folder, features)
@@ -99,12 +99,12 @@ class ShardedPairs(ShardedMels):
 
 
 class ShardedSides(ShardedMels):
-    """Every mel of the pairs with its label, as `mel_datasets.LabelledMels` gives them.
+    """Every mel of the pairs with its label, like `mel_datasets.LabelledMels`.
 
     Args:
-        folder: holds shards.
-        features: what a mel is.
-        targets: labels of the noisy and of the clean ones.
+        folder: folder of shards.
+        features: definition of a mel.
+        targets: labels of the noisy and the clean mels.
     """
 
     def __init__(self, folder: Path, features: MelFeatures, targets: Sequence[int] = (0, 1)) -> None:
@@ -119,7 +119,7 @@ class ShardedSides(ShardedMels):
 
 
 def _read_ahead(path: Path, turn: "threading.Lock") -> None:
-    """Reads a shard from front to back, one at a time, so that the disk serves the items to come from memory."""
+    """Reads a shard sequentially into the page cache, one shard at a time, so that later items come from memory."""
     block = bytearray(1 << 20)
     with contextlib.suppress(OSError), turn, path.open("rb", buffering=0) as file:
         while file.readinto(block):

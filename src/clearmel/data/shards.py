@@ -1,8 +1,8 @@
-"""Pairs of mels in tar files, thousands in each: how they are written, and where each one lies.
+"""Shards: tar files with thousands of mel pairs each. Writes them and indexes their members.
 
-A shard is a plain tar of `<key>.noisy.npy` and `<key>.clean.npy`, as the WebDataset library names them. A key is a name
-without suffix in which "%" stands as "%25" and "." as "%2E", because that library takes what follows the first dot for
-the suffix. Other members are passed over.
+A shard is a plain tar of `<key>.noisy.npy` and `<key>.clean.npy`, in the naming scheme of the WebDataset library. A key
+is a name without suffix in which "%" is escaped as "%25" and "." as "%2E", because that library starts the suffix at
+the first dot. Other members are ignored.
 """
 
 import io
@@ -23,16 +23,16 @@ from clearmel.data import tar_index
 from clearmel.data.index_cache import MIN_FILES, UNSURE_NS, ArrayCache, Arrays, Ints, NameTable
 
 SIDES = ("noisy", "clean")
-BORN = 315532800
-"""Time stamp of all members, 1 January 1980: the same mels are the same bytes, and no tar finds the date odd."""
+MEMBER_TIME = 315532800
+"""Time stamp of all members, 1 January 1980, so that equal mels give equal bytes."""
 
 
 def write(path: Path, pairs: Iterable[tuple[str, FloatArray]]) -> None:
     """Writes a shard.
 
     Args:
-        path: the tar.
-        pairs: names without suffix, and the mels (2, T, M), noisy and clean.
+        path: path of the tar.
+        pairs: names without suffix, and mels (2, T, M), noisy and clean.
     """
     with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, mels in pairs:
@@ -40,13 +40,13 @@ def write(path: Path, pairs: Iterable[tuple[str, FloatArray]]) -> None:
                 content = io.BytesIO()
                 np.save(content, np.ascontiguousarray(mel), allow_pickle=False)
                 member = tarfile.TarInfo(member_of(name, side))
-                member.size, member.mtime, member.mode = content.tell(), BORN, 0o644
+                member.size, member.mtime, member.mode = content.tell(), MEMBER_TIME, 0o644
                 content.seek(0)
                 tar.addfile(member, content)
 
 
 def member_of(name: str, side: str) -> str:
-    """What a mel is called in a shard."""
+    """Member name of a mel in a shard."""
     return f"{name.replace('%', '%25').replace('.', '%2E')}.{side}.npy"
 
 
@@ -54,7 +54,7 @@ def names_in(path: Path) -> set[str]:
     """Names of the pairs in a shard.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the shard is damaged.
     """
     with path.open("rb") as file:
         members = {member.name for member in tar_index.members(file, path)}
@@ -64,7 +64,7 @@ def names_in(path: Path) -> set[str]:
 
 
 def in_folder(folder: Path) -> list[Path]:
-    """The shards in a folder that has no noisy/ and clean/; sorted."""
+    """The sorted shards in a folder; none if the folder has noisy/ and clean/."""
     if not folder.is_dir() or all((folder / side).is_dir() for side in SIDES):
         return []
     with os.scandir(folder) as entries:
@@ -72,24 +72,24 @@ def in_folder(folder: Path) -> list[Path]:
 
 
 class Shards:
-    """Where each pair of a folder of shards lies, sorted by name; kept from run to run as an `file_index.Index` is.
+    """Index of the pairs in a folder of shards, sorted by name and cached like a `file_index.Index`.
 
     Args:
-        folder: holds shards.
-        n_mels: bands of a mel.
+        folder: folder of shards.
+        n_mels: number of mel bands.
 
     Attributes:
-        paths: of the shards.
-        shard: number of the shard of each pair, (n,).
-        frames: of each pair, (n,).
+        paths: paths of the shards.
+        shard: index of the shard of each pair, (n,).
+        frames: frames of each pair, (n,).
 
     Raises:
-        InputError: a shard is damaged, a mel is none or has no partner, or a pair differs in length; all are gathered.
+        InputError: a shard is damaged, a mel is invalid or has no partner, or a pair differs in length; lists all.
     """
 
     def __init__(self, folder: Path, n_mels: int) -> None:
         self.paths = in_folder(folder)
-        store, looked_ns = ArrayCache(folder, f"shards, {n_mels} bands"), time.time_ns()
+        store, scanned_ns = ArrayCache(folder, f"shards, {n_mels} bands"), time.time_ns()
         states = np.array([_state(path) for path in self.paths], np.int64)
         files = NameTable.of(path.name for path in self.paths).block
         found = store.read() or {}
@@ -98,7 +98,7 @@ class Shards:
             if not len(found["order"]):
                 raise InputError(f"{quoted(folder)}: its .tar files hold no <key>.noisy.npy and <key>.clean.npy.")
             if len(found["order"]) >= MIN_FILES:
-                settled = states[:, 1:] < looked_ns - UNSURE_NS
+                settled = states[:, 1:] < scanned_ns - UNSURE_NS
                 store.write(found | {"files": files, "states": np.where(settled, states, -2)})
         order = found["order"]
         self._names, self._order = NameTable(found["names"]), order
@@ -109,7 +109,7 @@ class Shards:
         return len(self.shard)
 
     def name(self, index: int) -> str:
-        """Of a pair, without suffix."""
+        """Name of a pair, without suffix."""
         return self._names[int(self._order[index])]
 
     def place(self, index: int, side: str) -> tuple[int, int]:
@@ -119,7 +119,7 @@ class Shards:
 
 
 class _Table(NamedTuple):
-    """The pairs of one shard, in its order: names without suffix, offset and size by side (n, 2, 2), frames (n,)."""
+    """The pairs of one shard in order: names without suffix, offset and size by side (n, 2, 2), frames (n,)."""
 
     names: Sequence[str]
     places: Ints
@@ -134,20 +134,20 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _tables(kept: Arrays) -> dict[tuple[str, int, int], _Table]:
-    """What was kept of each shard, by its name, size and time stamp."""
-    if not kept:
+def _tables(cached: Arrays) -> dict[tuple[str, int, int], _Table]:
+    """The cached table of each shard, by name, size and time stamp."""
+    if not cached:
         return {}
-    names, files = NameTable(kept["names"]), NameTable(kept["files"])
-    starts = np.searchsorted(kept["shard"], np.arange(len(files) + 1)).tolist()
+    names, files = NameTable(cached["names"]), NameTable(cached["files"])
+    starts = np.searchsorted(cached["shard"], np.arange(len(files) + 1)).tolist()
     return {
-        (name, *state): _Table(names[start:stop], kept["places"][start:stop], kept["frames"][start:stop])
-        for name, state, start, stop in zip(files, kept["states"].tolist(), starts, starts[1:], strict=False)
+        (name, *state): _Table(names[start:stop], cached["places"][start:stop], cached["frames"][start:stop])
+        for name, state, start, stop in zip(files, cached["states"].tolist(), starts, starts[1:], strict=False)
     }
 
 
 def _listed(paths: Sequence[Path], n_mels: int, known: Mapping[tuple[str, int, int], _Table]) -> Arrays:
-    """All pairs in the order of the shards, and the numbers of these in the order of their names."""
+    """All pairs in the order of the shards, and the indices that sort them by name."""
     tables, problems = list[_Table](), list[str]()
     for path in tqdm(paths, unit="shard", desc="reading headers", leave=False, disable=None):
         try:
@@ -166,7 +166,7 @@ def _listed(paths: Sequence[Path], n_mels: int, known: Mapping[tuple[str, int, i
 
 
 def _table(path: Path, n_mels: int, problems: list[str]) -> _Table:
-    """The pairs of a shard; adds to `problems` what is wrong with some of them."""
+    """The pairs of a shard; adds a line to `problems` for each bad one."""
     sides: dict[str, dict[str, tuple[int, int, int]]] = {side: {} for side in SIDES}
     with path.open("rb") as file:
         for member in tar_index.members(file, path):

@@ -1,4 +1,4 @@
-"""Clean speech of many speakers, drawn in pieces of one length."""
+"""Clean speech of many speakers, drawn in segments of equal length."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -12,19 +12,19 @@ from clearmel.data.waveform_cache import WaveformCache
 
 
 class SpeechPool:
-    """Recordings below a folder with a sub-folder per speaker.
+    """Recordings below a folder with one sub-folder per speaker.
 
     Args:
-        root: that folder.
-        names: the recordings' paths below it.
+        root: the folder.
+        names: paths of the recordings below it.
         sample_rate: in Hz.
-        n_samples: length of a piece.
-        min_range_db: recordings whose pauses are not this far below their speech are left out.
-        balance: 0 draws speakers by the length of their speech, 1 all alike.
+        n_samples: length of a segment.
+        min_range_db: recordings whose pauses are not this far below their speech are excluded.
+        balance: 0 draws speakers in proportion to the length of their speech, 1 uniformly.
         cache: see `WaveformCache`.
 
     Raises:
-        InputError: a recording cannot be read, or none is clean enough.
+        InputError: a recording cannot be read, or none has quiet enough pauses.
     """
 
     def __init__(
@@ -56,19 +56,21 @@ class SpeechPool:
         self.seconds, self.share = float(lengths.sum()), share / share.sum()
 
     def speaker(self, index: int) -> str:
-        """Whose recording it is: the first folder of its path, or the file itself."""
+        """Speaker of a recording: the first folder of its path, or the file itself."""
         name = self.recordings.names[index]
         return name.split("/")[0] if "/" in name else name
 
     def piece(
         self, rng: np.random.Generator, speed: float = 1.0, taken: Collection[str] = ()
     ) -> tuple[FloatArray, int]:
-        """A piece (n_samples,) in which somebody speaks, and of which recording; short ones of a speaker follow it.
+        """A segment (n_samples,) that contains speech, and the index of its first recording.
+
+        Short recordings are continued with others of the same speaker.
 
         Args:
-            rng: draws it.
-            speed: at which it is played, pitch and all.
-            taken: speakers that are not wanted; some other must be there.
+            rng: random generator.
+            speed: playback speed, which also shifts the pitch.
+            taken: excluded speakers; at least one other speaker must exist.
         """
         for _ in range(16):
             first = int(rng.choice(self.clean, p=self.share))
@@ -87,10 +89,10 @@ class SpeechPool:
         return np.resize(wave[np.abs(wave).argmax() :], missing), first
 
     def head(self, rng: np.random.Generator, taken: Collection[str] = ()) -> tuple[FloatArray, int]:
-        """The first n_samples of a recording, and of which one.
+        """The first n_samples of a random recording, and its index.
 
         Raises:
-            InputError: none of a speaker who is not taken lasts so long.
+            InputError: no recording of the other speakers is long enough.
         """
         long = np.diff(self.recordings.starts) >= self.n_samples
         fit = [k for k in self.clean.tolist() if long[k] and self.speaker(k) not in taken]
@@ -107,7 +109,7 @@ class SpeechPool:
 
 
 def change_speed(wave: FloatArray, speed: float) -> FloatArray:
-    """Played `speed` times as fast, pitch and all."""
+    """Plays a wave `speed` times as fast, which also shifts its pitch."""
     if speed == 1.0:
         return wave
     return sound_file.resample(wave, round(16000 * speed), 16000)

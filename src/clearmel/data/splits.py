@@ -25,7 +25,7 @@ class Pool:
 
 
 def split_pools(options: PoolOptions, seed: int) -> dict[str, Pool]:
-    """Clean and noise files by split. A speaker, and a noise source, is in one split only."""
+    """Clean and noise files by split; each speaker and each noise source is in one split only."""
     (clean_root, clean), (noise_root, noise) = _listed(options.clean_path), _listed(options.noise_path or None)
     held_clean_root, held_clean = _listed(options.val_clean_path)
     held_noise_root, held_noise = _listed(options.val_noise_path)
@@ -65,7 +65,7 @@ def _listed(place: str | None) -> tuple[str, tuple[str, ...]]:
 def _held_out(
     names: tuple[str, ...], asked: Sequence[str], options: PoolOptions, flag: str, seed: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Splits names by group: the first sub-folder, or the file itself where it lies at the root."""
+    """Splits names by group: the first sub-folder, or the file itself if it lies at the root."""
     other = {"--val_speakers": "--val_clean_path", "--val_noises": "--val_noise_path"}[flag]
     group = {name: name.split("/")[0] if "/" in name else Path(name).stem for name in names}
     groups = sorted(set(group.values()))
@@ -77,7 +77,7 @@ def _held_out(
         if len(groups) < 2:
             raise InputError(
                 f"{quoted(names[0])}: a single speaker or noise cannot be split into train and val. "
-                f"Add sub-folders or files, give {other} with other ones, or --val_fraction 0."
+                f"Add sub-folders or files, give others by {other}, or set --val_fraction 0."
             )
         wanted = min(len(groups) - 1, max(1, round(options.val_fraction * len(groups))))
         chosen = set(np.random.default_rng(seed).permutation(groups)[:wanted].tolist())

@@ -13,7 +13,7 @@ BLOCK = tarfile.BLOCKSIZE
 
 
 class Member(NamedTuple):
-    """A plain file in a tar: its bytes are `size` from `offset` on."""
+    """A regular file in a tar: `size` bytes from `offset`."""
 
     name: str
     offset: int
@@ -21,14 +21,14 @@ class Member(NamedTuple):
 
 
 def members(file: BinaryIO, path: Path) -> Iterator[Member]:
-    """The plain files in a tar, in their order. Stricter than `tarfile`, which takes a damaged header for the end.
+    """The regular files in a tar, in order. Stricter than `tarfile`, which treats a damaged header as the end.
 
     Args:
-        file: the open tar; it may be read from elsewhere between two members.
-        path: names it in messages.
+        file: the open tar; the caller may seek and read between two members.
+        path: the path for messages.
 
     Raises:
-        InputError: it is damaged or truncated.
+        InputError: the tar is damaged or truncated.
 
     Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block".
     """
@@ -55,12 +55,14 @@ def members(file: BinaryIO, path: Path) -> Iterator[Member]:
                     yield Member((name or header.name).removeprefix("./"), at + BLOCK, header.size)
                 name = ""
         except (tarfile.HeaderError, ValueError) as error:
-            raise InputError(f"{quoted(path)} is no sound tar file: damaged at byte {at}. Build it again.") from error
+            raise InputError(
+                f"{quoted(path)} is not a valid tar file: damaged at byte {at}. Build it again."
+            ) from error
         at = after
 
 
 def _pax_path(content: bytes) -> str:
-    """The "path" among the records of a pax header, each "<length> <key>=<value>" and a line feed; else ""."""
+    """The "path" record of a pax header, "" if there is none. A record is "<length> <key>=<value>" and a line feed."""
     found = ""
     while content:
         length, _, rest = content.partition(b" ")

@@ -1,4 +1,4 @@
-"""Many recordings at one rate, decoded once into one file of 16-bit samples that all processes map into memory."""
+"""Recordings at one sample rate, decoded once into a file of 16-bit samples that all processes map into memory."""
 
 import hashlib
 import os
@@ -19,21 +19,21 @@ from clearmel.core.errors import InputError, raise_all
 from clearmel.core.file_io import FloatArray, replacing
 from clearmel.core.npy import open_array, write_array
 
-LARGEST = 1e30
-"""Of what a 16-bit sample may be multiplied by; no recording is as loud."""
+MAX_SCALE = 1e30
+"""Largest plausible scale of a 16-bit sample; a larger one means a damaged cache."""
 
 
 class WaveformCache:
-    """Waves (N,) by number. Memory does not grow with their length; an hour at 16 kHz takes 115 MB of disk.
+    """Waves (N,) by index. Memory does not grow with their length; an hour at 16 kHz takes 115 MB on disk.
 
     Args:
-        root: the files' folder.
-        names: their paths below it.
-        sample_rate: in Hz, of all waves.
-        cache: folder that keeps the decoded samples for the next run; None: a temporary one, removed at the end.
+        root: folder of the files.
+        names: their paths below the root.
+        sample_rate: sample rate of all waves in Hz.
+        cache: folder that caches the decoded samples for later runs; None: a temporary folder, removed at the end.
 
     Raises:
-        InputError: a file cannot be read (all bad ones are gathered into one message).
+        InputError: files cannot be read; one message lists all of them.
     """
 
     def __init__(self, root: Path, names: Sequence[str], sample_rate: int, cache: Path | None = None) -> None:
@@ -60,7 +60,7 @@ class WaveformCache:
         return np.asarray(piece * self.scales[index], dtype=np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For worker processes, which map the file themselves."""
+        """State for worker processes, which map the file themselves."""
         return vars(self) | {"_samples": None}
 
     def seconds(self) -> FloatArray:
@@ -83,7 +83,7 @@ class WaveformCache:
                 return error.line()
 
         with replacing(self.path) as temporary, temporary.open("wb") as file:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile and soxr let go of Python's lock
+            with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile and soxr release Python's lock
                 waves = pool.map(decoded, self.names)
                 for wave in tqdm(waves, total=len(self.names), unit="file", desc="reading", leave=False, disable=None):
                     if isinstance(wave, str):
@@ -98,9 +98,9 @@ class WaveformCache:
 
 
 def _index(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | None:
-    """The table (n + 1, 2) of decoded recordings: first sample, and what a sample is multiplied by.
+    """The table (n + 1, 2) of decoded recordings: first sample, and scale of the samples.
 
-    None where there is none, or where it and the samples do not fit together: a disk that was full, a copy cut short.
+    None if there is no table, or if it does not match the samples, as after a full disk or an incomplete copy.
     """
     try:
         table = open_array(index, "(recordings + 1, 2)")
@@ -109,16 +109,16 @@ def _index(index: Path, samples: Path, count: int) -> npt.NDArray[np.float64] | 
         return None
     if table.shape != (count + 1, 2) or table.dtype != np.float64 or not np.isfinite(table).all():
         return None
-    starts, scales = table[:, 0], table[:, 1]  # the last one multiplies nothing
+    starts, scales = table[:, 0], table[:, 1]  # the last scale is unused
     fits = starts[0] == 0 and starts[-1] == n_samples and (starts == np.rint(starts)).all()
     return (
         table
-        if fits and (np.diff(starts) > 0).all() and (scales[:-1] > 0).all() and (np.abs(scales) <= LARGEST).all()
+        if fits and (np.diff(starts) > 0).all() and (scales[:-1] > 0).all() and (np.abs(scales) <= MAX_SCALE).all()
         else None
     )
 
 
 def _remove(folder: Path, owner: int) -> None:
-    """Removes a temporary folder at the end of the process that made it, not of a worker forked from it."""
+    """Removes a temporary folder in the process that created it, not in workers forked from it."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
