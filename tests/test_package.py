@@ -51,7 +51,7 @@ def test_a_wheel_holds_the_package_and_its_weights_and_nothing_else(wheel: Path)
     shipped = {path.name for path in (wheel / "clearmel/models").glob("*.pth")}
     tracked = subprocess.run(["git", "ls-files", "models/*.pth"], cwd=ROOT, capture_output=True, text=True, check=False)
     if tracked.returncode == 0:
-        assert {Path(line).name for line in tracked.stdout.split()} <= shipped
+        assert {Path(line).name for line in tracked.stdout.split()} == shipped
     assert {"denoiser.pth", "cutter.pth", "classifier.pth", "separator.pth"} <= shipped
 
 

@@ -430,7 +430,7 @@ def test_a_folder_of_mixtures_that_do_not_fit(workplace: Path, rng: np.random.Ge
     for name, wave in waves.items():
         sound_file.write(f"ds/train/{name}.wav", wave, RATE, "FLOAT")
     words = {
-        "partner": ("has 1 voice(s)", "expected 2"), "length": ("not as long",), "silent": ("is silent",),
+        "partner": ("has 1 voice(s)", "expected 2"), "length": ("differ from the mixture",), "silent": ("is silent",),
         "short": ("lasts 1.00 s", "--clip_s 4"),
     }[fault]  # fmt: skip
     clip = 4 if fault == "short" else 0.5

@@ -104,7 +104,7 @@ def test_bad_input_to_inference_is_one_line(trained: WindowClassifier, workplace
 
 def test_weights_of_another_label_set_are_refused(trained: WindowClassifier, tree: Path) -> None:
     ran = run_script("eval_classification", "--dataset_path", tree / "val", "--model_filename", "tones.pth")
-    refused(ran, "labels clean, noisy, which the weights do not know; they tell high, low, middle")
+    refused(ran, "labels clean, noisy, which the weights do not have; they classify high, low, middle")
 
 
 def test_every_fold_is_judged_by_weights_that_have_not_seen_it(tones: Path) -> None:  # noqa: F811
