@@ -140,7 +140,9 @@ class ResumeFile:
 
     def _shares(self, progress: Progress) -> list[list[float]]:
         """The sum of losses and the number of items of each process in this epoch so far."""
-        ours = [[progress.loss_sum, progress.items]]
+        ours = [[float(progress.loss_sum), float(progress.items)]]
+        if self.accelerator.num_processes == 1:  # MPS devices have no float64
+            return ours
         all_: Tensor = self.accelerator.gather(torch.tensor(ours, dtype=torch.float64, device=self.accelerator.device))
         return all_.tolist()
 
