@@ -1,4 +1,4 @@
-"""The Python interface: it agrees with the commands, keeps shapes and types, and names what is wrong with a wave."""
+"""The Python interface: agreement with the commands, shapes and types, and messages about bad waves."""
 
 import re
 import subprocess

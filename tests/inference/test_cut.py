@@ -407,7 +407,7 @@ def test_mistakes_are_one_line(untrained: Callable[..., Editor], rng, flags: tup
 
 def test_a_recording_of_nothing_but_pause(trained: Editor, rng: np.random.Generator) -> None:
     sound_file.write("in.wav", speech("000000", rng), RATE)
-    refused(run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "o.wav"), "in.wav", "nothing")
+    refused(run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "o.wav"), "in.wav", "no part")
     assert not Path("o.wav").exists()
     only = run_script("inference_cutting", "--input_path", "in.wav", "--output_path", "o.wav", "--timeline_only")
     assert only.status == 0

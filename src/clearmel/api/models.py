@@ -16,7 +16,7 @@ def load(model: str, task: str | None = None) -> Network:
         task: refuses weights of another task than "classification", "denoising", "cutting" or "separation".
 
     Returns:
-        A `torch.nn.Module` whose `card` says what it is, which features it receives, and how it was trained.
+        A `torch.nn.Module` with a `card`: task, network, features, training and scores.
 
     Raises:
         clearmel.InputError: there are no such weights, or they are damaged or of another task.

@@ -12,7 +12,7 @@ def power_of(spectrum: Tensor) -> Tensor:
 
 
 def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
-    """Overlap-adds frames (..., T, n_fft) at distances of `hop_length`, of which n_fft is a multiple.
+    """Overlap-adds frames (..., T, n_fft) every `hop_length` samples; n_fft is a multiple of it.
 
     Returns:
         (..., T + n_fft / hop_length - 1, hop_length): the sum, split into hops.

@@ -128,7 +128,7 @@ def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
     source = timeline.source
     refuse_overwriting(source, target)
     if not timeline.kept and options.mode == "delete":
-        raise InputError(f"{quoted(source)}: nothing of it is kept. Lower --strength, or give --mode attenuate.")
+        raise InputError(f"{quoted(source)}: no part of it stays. Lower --strength, or give --mode attenuate.")
     info = sound_file.inspect(source)
     with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
         if options.mode == "delete":

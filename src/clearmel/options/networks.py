@@ -38,7 +38,7 @@ class FeatureOptions(Options):
 
     features: str = flag(
         "mel80",
-        f"numbers of the mels: {' / '.join(FEATURE_PRESETS)}, each of which a flag may change",
+        f"preset of the mel features: {' / '.join(FEATURE_PRESETS)}; the flags below override single numbers",
         choices=tuple(FEATURE_PRESETS),
     )
     sample_rate: int | None = flag(None, "in Hz")
