@@ -22,6 +22,19 @@ from clearmel.core.file_io import FloatArray, existing, quoted, replacing
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 """Accepted sample rates. A rate far outside would resample a short file to hours, or to nothing."""
+CONTAINERS = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}
+"""libsndfile's container of a suffix, where it is not the suffix itself."""
+CODED = {".opus": "OPUS", ".ogg": "VORBIS", ".oga": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+"""The sample format of the suffixes that have one only."""
+PRECISE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_20", "ALAC_24", "ALAC_32")
+"""Sample formats of more than 16 bits."""
+EXACT = ("PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "ALAC_16", *PRECISE)
+"""Sample formats that hold any length and any number of channels. ADPCM and GSM pad the length or hold one channel."""
+CODED_RATES = {
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+"""The only sample rates in Hz that an encoder takes."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +176,45 @@ def resample_blocks(
     if from_rate == to_rate:
         yield from pieces
         return
-    stream, missing = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32"), 0.0
+    resampler = Resampler(from_rate, to_rate, n_channels)
     for block in pieces:
-        piece = stream.resample_chunk(np.ascontiguousarray(block.T), last=False).reshape(-1, n_channels).T
-        missing += block.shape[1] * to_rate / from_rate - piece.shape[1]
-        yield piece
-    tail = stream.resample_chunk(np.zeros((0, n_channels), np.float32), last=True).reshape(-1, n_channels).T
-    yield np.pad(tail, ((0, 0), (0, max(0, math.ceil(missing) - tail.shape[1]))))  # rounding may lose a sample
+        yield resampler.push(block)
+    yield resampler.finish()
+
+
+class Resampler:
+    """Resamples consecutive blocks without seams, by soxr (high quality, linear phase, no delay).
+
+    Args:
+        from_rate: in Hz.
+        to_rate: in Hz; equal rates leave the blocks as they are.
+        n_channels: C.
+    """
+
+    def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
+        self.n_channels, self.ratio, self.missing = n_channels, to_rate / from_rate, 0.0
+        self.stream = None
+        if from_rate != to_rate:
+            self.stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32")
+
+    def push(self, block: FloatArray) -> FloatArray:
+        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
+        if self.stream is None:
+            return block
+        piece = self._chunk(self.stream, np.ascontiguousarray(block.T), last=False)
+        self.missing += block.shape[1] * self.ratio - piece.shape[1]
+        return piece
+
+    def finish(self) -> FloatArray:
+        """Gives the rest (C, K). All pieces together are as long as the input, rounded up."""
+        if self.stream is None:
+            return np.zeros((self.n_channels, 0), np.float32)
+        tail = self._chunk(self.stream, np.zeros((0, self.n_channels), np.float32), last=True)
+        return np.pad(tail, ((0, 0), (0, max(0, math.ceil(self.missing) - tail.shape[1]))))  # rounding may lose one
+
+    def _chunk(self, stream: soxr.ResampleStream, rows: FloatArray, *, last: bool) -> FloatArray:
+        """Resamples rows (N, C) into (C, K)."""
+        return np.asarray(stream.resample_chunk(rows, last=last), np.float32).reshape(-1, self.n_channels).T
 
 
 def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
@@ -187,6 +232,22 @@ def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | N
         append(wave)
 
 
+def _subtype(suffix: str, container: str, wanted: str | None) -> str:
+    """The sample format of a new file: that of its source where the container can hold it, else the nearest one.
+
+    libsndfile's list of formats that a container has names some that it reads and does not write, such as mp3 in wav,
+    so only those in `EXACT` are taken from a source.
+    """
+    if suffix in CODED:
+        return CODED[suffix]
+    held = sf.available_subtypes(container)
+    if wanted in EXACT and wanted in held:
+        return wanted
+    if wanted in PRECISE and "PCM_24" in held:  # such as float into flac
+        return "PCM_24"
+    return "PCM_16"
+
+
 @contextlib.contextmanager
 def writing(
     path: str | Path, sample_rate: int, n_channels: int, subtype: str | None = None
@@ -194,13 +255,14 @@ def writing(
     """Writes a sound file block by block; the suffix decides the format.
 
     The file appears under its name when the `with` block ends without an error. Integer formats clip samples outside
-    [-1, 1], with a warning; the level is never changed.
+    [-1, 1], with a warning; the level is never changed. Opus and mp3 hold a few sample rates only: sound of another
+    rate is resampled to the next higher one, or to the highest, with a warning.
 
     Args:
         path: of the new file.
         sample_rate: in Hz.
         n_channels: C.
-        subtype: libsndfile's sample format; used if the target format supports it.
+        subtype: libsndfile's sample format of the source; kept if the target's format can hold it (`_subtype`).
 
     Yields:
         A function that appends a block (C, N).
@@ -212,19 +274,19 @@ def writing(
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(SUFFIXES)}.")
-    container = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}.get(suffix, suffix[1:].upper())
-    if suffix == ".opus":
-        subtype = "OPUS"
-    elif subtype not in sf.available_subtypes(container) or (suffix == ".ogg" and subtype == "OPUS"):
-        subtype = sf.default_subtype(container)
+    container = CONTAINERS.get(suffix, suffix[1:].upper())
+    subtype = _subtype(suffix, container, subtype)
+    rates = CODED_RATES.get(subtype, (sample_rate,))
+    rate = min((rate for rate in rates if rate >= sample_rate), default=max(rates))
     with replacing(target) as temporary:
         try:
-            file = sf.SoundFile(_native(temporary), "w", sample_rate, n_channels, subtype=subtype, format=container)
+            file = sf.SoundFile(_native(temporary), "w", rate, n_channels, subtype=subtype, format=container)
         except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_message(error)}."
                 " Use .wav or .flac."
             ) from error
+        resampler = Resampler(sample_rate, rate, n_channels)
         peak = 0.0
 
         def append(wave: FloatArray) -> None:
@@ -233,14 +295,17 @@ def writing(
             if not math.isfinite(level):
                 raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples. Try other weights.")
             peak = max(peak, level)
-            file.write(wave.T)
+            file.write(resampler.push(wave).T)
 
         try:
             with file:
                 yield append
+                file.write(resampler.finish().T)
         except (sf.LibsndfileError, AssertionError) as error:
             raise FullDiskError(
                 f"cannot write {quoted(path)}: {_message(error) or 'short write'}. Is the disk full?"
             ) from error
+    if rate != sample_rate:
+        print(f"warning: {quoted(path)} has {rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
     if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):
         print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)
