@@ -12,6 +12,8 @@ from clearmel.audio import sound_file
 from clearmel.networks import Network
 from tests.conftest import ROOT, refused, run_script
 
+RECORDING = ROOT / "data/speech/en/vm-sorry.flac"
+
 
 def clean_it(source: Path | str, target: str = "out.wav") -> object:
     return run_script("inference_audio", "--input_path", source, "--output_path", target)
@@ -278,8 +280,23 @@ def test_a_number_out_of_range(script: str, flag: str, value: str, wanted: str) 
     assert wanted in ran.err.splitlines()[-1]
 
 
-def test_a_gpu_that_is_not_there(tree: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "inputs"),
+    [
+        ("train_denoising", []),
+        ("eval_denoising", []),
+        ("inference_audio", ["--input_path", RECORDING]),
+        ("inference_spectrogram", ["--input_path", ROOT / "data/noisy.npy"]),
+        ("inference_from_dataset", []),
+        ("inference_cutting", ["--input_path", RECORDING]),
+        ("inference_separation", ["--input_path", RECORDING]),
+        ("inference_classification", ["--input_path", RECORDING]),
+    ],
+)
+def test_a_gpu_that_is_not_there(script: str, inputs: list[str | Path], tree: Path, denoiser: Network) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        refused(run_script("train_denoising", "--device", "cuda"), "no CUDA device is here")
+        refused(run_script(script, *inputs, "--device", "cuda"), "--device cuda: no CUDA device is here")
+    if not torch.backends.mps.is_available():
+        refused(run_script(script, *inputs, "--device", "mps"), "--device mps: no Apple GPU is here")

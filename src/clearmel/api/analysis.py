@@ -17,26 +17,27 @@ from clearmel.segments.binarize import parts_to_keep
 
 
 @functools.lru_cache(maxsize=4)
-def _classifier(model: str) -> WindowClassifier:
-    return WindowClassifier(load(model, "classification"))
+def _classifier(model: str, device: str) -> WindowClassifier:
+    return WindowClassifier(load(model, "classification", device))
 
 
-def classify(wave: Wave, sample_rate: int, *, model: str = "classifier") -> dict[str, Any]:
+def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device: str = "auto") -> dict[str, Any]:
     """Predicts the class of a recording; by default whether it is noisy or clean.
 
     Args:
         wave: (N,) or (N, C), see `clearmel.denoise`; the channels are averaged.
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
+        device: where the network computes, see `clearmel.load`.
 
     Returns:
         "label", its "probability", and "p_<label>" of every class, each 0 to 1.
 
     Raises:
         ValueError: as `clearmel.denoise`, or the recording is silent.
-        clearmel.InputError: there are no such weights.
+        clearmel.InputError: there are no such weights, or there is no such device.
     """
-    classifier = _classifier(model)
+    classifier = _classifier(model, device)
     sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
     blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
     windows = classifier.predict_blocks(block[0] for block in blocks) if sound.any() else None
@@ -45,7 +46,9 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier") -> dict
     return classifier.row(windows.mean())
 
 
-def cut(wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float = 0.5) -> list[tuple[float, float]]:
+def cut(
+    wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float = 0.5, device: str = "auto"
+) -> list[tuple[float, float]]:
     """Finds the parts of a recording of speech that stay when pauses, breaths and knocks are cut.
 
     Args:
@@ -53,17 +56,18 @@ def cut(wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float 
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         strength: 0 keeps breath and rhythm, 1 cuts whatever is no word.
+        device: where the network computes, see `clearmel.load`.
 
     Returns:
         Start and end in seconds of each part that stays, in order.
 
     Raises:
         ValueError: as `clearmel.denoise`, or a strength outside 0 to 1.
-        clearmel.InputError: there are no such weights.
+        clearmel.InputError: there are no such weights, or there is no such device.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}; expected 0 to 1.")
-    network = load(model, "cutting")
+    network = load(model, "cutting", device)
     assert isinstance(network, Cutter)
     editor = Editor(network)
     sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
@@ -75,7 +79,9 @@ def cut(wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float 
     return [(float(start), float(end)) for start, end in parts]
 
 
-def separate(wave: Wave, sample_rate: int, *, model: str = "separator", passes: int = 2) -> list[Wave]:
+def separate(
+    wave: Wave, sample_rate: int, *, model: str = "separator", passes: int = 2, device: str = "auto"
+) -> list[Wave]:
     """Separates the voices of a recording.
 
     Args:
@@ -83,17 +89,18 @@ def separate(wave: Wave, sample_rate: int, *, model: str = "separator", passes: 
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         passes: times that the recording is processed, each a part of a frame apart; 1 to 16.
+        device: where the network computes, see `clearmel.load`.
 
     Returns:
         One wave for each voice, of the same shape and type as the input.
 
     Raises:
         ValueError: as `clearmel.denoise`, or a number of passes outside 1 to 16.
-        clearmel.InputError: there are no such weights.
+        clearmel.InputError: there are no such weights, or there is no such device.
     """
     if not 1 <= passes <= 16:
         raise ValueError(f"passes is {passes}; expected 1 to 16.")
-    network = load(model, "separation")
+    network = load(model, "separation", device)
     assert isinstance(network, Separator)
     voices = VoiceSeparator(network, passes=passes)
     sound = channels_first(wave, sample_rate)

@@ -50,15 +50,21 @@ class Denoiser:
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        device: where the network computes, see `clearmel.load`.
 
     Raises:
-        clearmel.InputError: there are no such weights, or an option is out of range.
+        clearmel.InputError: there are no such weights or no such device, or an option is out of range.
     """
 
     def __init__(
-        self, model: str = "denoiser", *, strength: float = 1.0, max_suppression_db: float | None = None
+        self,
+        model: str = "denoiser",
+        *,
+        strength: float = 1.0,
+        max_suppression_db: float | None = None,
+        device: str = "auto",
     ) -> None:
-        network = load(model, "denoising")
+        network = load(model, "denoising", device)
         assert isinstance(network, DenoiserNetwork)
         self.network = network
         self.options = DenoiseOptions(strength=strength, max_suppression_db=max_suppression_db)
@@ -96,6 +102,7 @@ def denoise(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    device: str = "auto",
 ) -> Wave:
     """Removes the noise from a recording.
 
@@ -105,15 +112,18 @@ def denoise(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        device: where the network computes, see `clearmel.load`.
 
     Returns:
         The denoised wave, of the same shape and type.
 
     Raises:
         ValueError: the wave is empty, not finite, or of a wrong shape or type.
-        clearmel.InputError: there are no such weights, or an option is out of range.
+        clearmel.InputError: there are no such weights or no such device, or an option is out of range.
     """
-    return Denoiser(model, strength=strength, max_suppression_db=max_suppression_db).denoise(wave, sample_rate)
+    return Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise(
+        wave, sample_rate
+    )
 
 
 def denoise_file(
@@ -123,6 +133,7 @@ def denoise_file(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    device: str = "auto",
 ) -> None:
     """Denoises a sound file of any length into another, in blocks; rate, channels, length and level stay.
 
@@ -132,8 +143,11 @@ def denoise_file(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        device: where the network computes, see `clearmel.load`.
 
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
-    Denoiser(model, strength=strength, max_suppression_db=max_suppression_db).denoise_file(source, target)
+    Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
+        source, target
+    )

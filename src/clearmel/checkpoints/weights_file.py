@@ -14,6 +14,7 @@ import torch
 
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import cards
+from clearmel.core import devices
 from clearmel.core.errors import FullDiskError, InputError, reason, shortened
 from clearmel.core.file_io import existing, quoted, replacing
 from clearmel.networks import NETWORKS, Denoiser, Network
@@ -99,16 +100,18 @@ def load_dict(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def load(path: str | Path, task: str | None) -> Network:
+def load(path: str | Path, task: str | None, device: str = "cpu") -> Network:
     """Builds the network that a weights file holds, in evaluation mode.
 
     Args:
         path: a weights file, with a card or of the original suite.
         task: what it must have been trained for; None: anything.
+        device: where the network computes, see `clearmel.core.devices.pick`.
 
     Raises:
-        InputError: unreadable, of another task, or its tensors do not fit its card.
+        InputError: unreadable, of another task, its tensors do not fit its card, or there is no such device.
     """
+    place = devices.pick(device)
     state = load_dict(path)
     if not all(isinstance(key, str) for key in state):
         raise InputError(f"{quoted(path)} is not a state dict: its keys are not names.")
@@ -132,7 +135,7 @@ def load(path: str | Path, task: str | None) -> Network:
     weights = [value for value in network.state_dict().values() if isinstance(value, torch.Tensor)]
     if not all(torch.isfinite(weight).all() for weight in weights):
         raise InputError(f"{quoted(path)} holds NaN or infinite weights. Retrain it.")
-    return network.eval()
+    return network.eval().to(place)
 
 
 def flag_name(network: Network) -> str:
@@ -140,9 +143,9 @@ def flag_name(network: Network) -> str:
     return str(network.card["network"])
 
 
-def load_denoiser(model_filename: str) -> Denoiser:
+def load_denoiser(model_filename: str, device: str = "cpu") -> Denoiser:
     """The denoiser in `models/<model_filename>`, see `models_path` and `load`."""
-    network = load(models_path(model_filename, saved=True), "denoising")
+    network = load(models_path(model_filename, saved=True), "denoising", device)
     assert isinstance(network, Denoiser)
     return network
 

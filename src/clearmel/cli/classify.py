@@ -7,6 +7,7 @@ from typing import Any
 
 from clearmel.cli.parser import (
     Parser,
+    add_device_flag,
     add_drawing_flags,
     add_model_flag,
     add_result_flags,
@@ -35,6 +36,7 @@ def inference_classification(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "classifier.pth")
+    add_device_flag(parser)
     add_result_flags(parser)
     parser.add_argument("--top_k", type=positive, default=1, help="print so many of the most probable classes")
     parser.add_argument("--threshold", type=fraction, default=0.0, help='a less probable class becomes "none"')
@@ -51,7 +53,7 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     from clearmel.inference import classify
     from clearmel.reporting import plots, tables
 
-    classifier = classify.WindowClassifier.load(args.model_filename, args.threshold)
+    classifier = classify.WindowClassifier.load(args.model_filename, args.threshold, args.device)
     if args.timeline_path:
         tables.check_table_path(args.timeline_path)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)

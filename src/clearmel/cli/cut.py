@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clearmel.cli.parser import (
     Parser,
+    add_device_flag,
     add_drawing_flags,
     add_model_flag,
     add_option_flags,
@@ -39,6 +40,7 @@ def inference_cutting(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "cutter.pth")
+    add_device_flag(parser)
     parser.add_argument("--strength", type=fraction, default=0.5, help="0 gentle, keeps breath and rhythm; 1 tight")
     parser.add_argument("--timelines", type=name_list, default=(), metavar="A,B",
                         help="write the cuts beside the output: json, csv, txt (Audacity), edl, fcpxml")  # fmt: skip
@@ -61,7 +63,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.inference import cut
     from clearmel.reporting import plots, tables
 
-    editor = cut.Editor.load(args.model_filename)
+    editor = cut.Editor.load(args.model_filename, args.device)
     options = CutOptions.of_strength(args.strength, editor.threshold, given)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     output = cut.CutOutput(args.timelines, args.timeline_only, args.fps, args.labels_path)

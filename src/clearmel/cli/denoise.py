@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, take
+from clearmel.cli.parser import Parser, add_device_flag, add_model_flag, add_option_flags, add_plot_flags, take
 from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, jobs
 from clearmel.core.errors import InputError
 from clearmel.options import DenoiseOptions, RawOptions
@@ -38,6 +38,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     parser = Parser("Denoises a log-mel spectrogram (.npy, frames x 80), saves it, and shows input and output.")
     parser.add_argument("--input_path", default="./data/noisy.npy", help="noisy mel")
     add_model_flag(parser, "denoiser.pth")
+    add_device_flag(parser)
     parser.add_argument("--output_path", default="./data/predicted.npy", help="denoised mel")
     add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction",))
     add_plot_flags(parser)
@@ -48,6 +49,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "denoiser.pth")
+    add_device_flag(parser)
     add_option_flags(parser, DenoiseOptions)
     add_option_flags(parser, RawOptions)
     add_plot_flags(parser)
@@ -70,7 +72,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots
 
-    network = weights_file.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename, args.device)
 
     def work(job: Job) -> int:
         if piped:
@@ -108,7 +110,7 @@ def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> None:
     from clearmel.inference import denoise
     from clearmel.reporting import plots
 
-    network = weights_file.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename, args.device)
     features = MelFeatures(**network.card["features"])
     noisy = npy.read_mel(job.source, features.n_mels)
     file_io.refuse_overwriting(job.source, job.target)

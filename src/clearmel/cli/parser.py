@@ -112,8 +112,13 @@ def add_eval_flags(parser: Parser) -> None:
     """--json, --csv_path, and how to run."""
     add_result_flags(parser)
     parser.add_argument("--batch_size", type=positive, default=32, help="items at a time")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+    add_device_flag(parser)
     parser.add_argument("--workers", type=non_negative, default=0, help="processes that load data")
+
+
+def add_device_flag(parser: Parser) -> None:
+    """--device."""
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network computes")
 
 
 def add_option_flags(

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, add_model_flag
+from clearmel.cli.parser import Parser, add_device_flag, add_model_flag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -11,6 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument("--dataset_path", default="./data/val", help="folder with noisy/ and clean/")
     add_model_flag(parser, "denoiser.pth")
+    add_device_flag(parser)
     parser.add_argument("--clean_path", default="./data/sample_clean.wav", help="the clean mel as sound")
     parser.add_argument("--noisy_path", default="./data/sample_noisy.wav", help="the noisy mel as sound")
     parser.add_argument("--predicted_path", default="./data/sample_predicted.wav", help="the denoised mel as sound")
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.options.source import Source
     from clearmel.tasks import DenoisingTask
 
-    network = weights_file.load_denoiser(args.model_filename)
+    network = weights_file.load_denoiser(args.model_filename, args.device)
     features = MelFeatures(**network.card["features"])
     data = DenoisingTask(Source(args.dataset_path), features).dataset(".")
     item = data[random.Random(args.seed).randrange(len(data))]

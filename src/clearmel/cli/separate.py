@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_drawing_flags, add_model_flag, add_passes_flag
+from clearmel.cli.parser import Parser, add_device_flag, add_drawing_flags, add_model_flag, add_passes_flag
 from clearmel.cli.paths import Job, add_path_arguments, each, jobs
 
 
@@ -31,6 +31,7 @@ def inference_separation(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "separator.pth")
+    add_device_flag(parser)
     add_passes_flag(parser)
     parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
     add_drawing_flags(parser, "draw the mixture and the voices there")
@@ -45,7 +46,7 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.reporting import plots
 
     faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
-    voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes)
+    voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
 
     def separated(job: Job) -> int:

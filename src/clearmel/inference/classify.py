@@ -62,10 +62,10 @@ class WindowClassifier:
         self.window_s = float(training.get("clip_s") or 0.0)  # 0: it was trained on whole recordings
 
     @classmethod
-    def load(cls, model_filename: str, threshold: float = 0.0) -> "WindowClassifier":
-        """Of the weights `models/<model_filename>`."""
+    def load(cls, model_filename: str, threshold: float = 0.0, device: str = "cpu") -> "WindowClassifier":
+        """Of the weights `models/<model_filename>`; see `weights_file.load`."""
         path = weights_file.models_path(model_filename, saved=True)
-        return cls(weights_file.load(path, "classification"), threshold)
+        return cls(weights_file.load(path, "classification", device), threshold)
 
     def predict(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
@@ -110,11 +110,13 @@ class WindowClassifier:
         while chunk := list(itertools.islice(windows, BATCH)):
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
-            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk])
+            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk]).to(self.network.device)
             found.append(classification.probabilities(self.network(batch.mels["mel"], batch.lengths), self.temperature))
         if not found:
             return None
-        return WindowPredictions(np.array(spans, np.float32), torch.cat(found).numpy(), np.array(seconds, np.float32))
+        return WindowPredictions(
+            np.array(spans, np.float32), torch.cat(found).cpu().numpy(), np.array(seconds, np.float32)
+        )
 
     def row(self, probabilities: FloatArray) -> dict[str, Any]:
         """Label, its probability, and each class's "p_<label>" of probabilities (C,)."""

@@ -54,9 +54,9 @@ class Editor:
         self.threshold = min(max(float(chosen), 1e-4), 1 - 1e-4)
 
     @classmethod
-    def load(cls, model_filename: str) -> "Editor":
-        """Of the weights `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting")
+    def load(cls, model_filename: str, device: str = "cpu") -> "Editor":
+        """Of the weights `models/<model_filename>`; see `weights_file.load`."""
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting", device)
         assert isinstance(network, Cutter)
         return cls(network)
 
@@ -80,8 +80,9 @@ class Editor:
         found: list[FloatArray] = []
         for wave, first, last in self._windows(blocks):
             mel = self.features.mel(torch.from_numpy(wave))[None]
-            logits = self.network(mel, torch.tensor([mel.shape[1]]))[0]
-            found.append(logits[first:last].sigmoid().numpy())
+            device = self.network.device
+            logits = self.network(mel.to(device), torch.tensor([mel.shape[1]], device=device))[0]
+            found.append(logits[first:last].sigmoid().cpu().numpy())
             if progress is not None:
                 progress(len(found[-1]) * self.step_s)
         return np.concatenate(found)

@@ -42,7 +42,8 @@ def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tens
     """The network's estimate for whole log-mels (B, T, M)."""
     seconds = priming_s(network, options)
     n_opening = MelFeatures(**network.card["features"]).frames_in(seconds) if seconds else 0
-    return network.estimate(noisy, torch.full((len(noisy),), noisy.shape[1]), n_opening)
+    lengths = torch.full((len(noisy),), noisy.shape[1], device=network.device)
+    return network.estimate(noisy.to(network.device), lengths, n_opening).cpu()
 
 
 def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Tensor:

@@ -60,7 +60,7 @@ class DenoiseStream:
         """Runs the network over an opening (C, N) and keeps only its final state as the initial state."""
         frames = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
         if frames is not None:
-            self.state = self.network.prime(*frames)
+            self.state = self.network.prime(*self._on_device(*frames))
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""
@@ -109,10 +109,15 @@ class DenoiseStream:
     def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
         """Turns the next frames into gains."""
         frames = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
-        estimate, factor, self.state = self.network(noisy, fine, self.state, last)
+        estimate, factor, self.state = self.network(*self._on_device(noisy, fine), self.state, last)
+        estimate, factor = estimate.cpu(), None if factor is None else factor.cpu()
         gains = self.features.band_gain(frames[: estimate.shape[1]], estimate[0])
         self.waiting = frames[estimate.shape[1] :]
         self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
+
+    def _on_device(self, noisy: Tensor, fine: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        device = self.network.device
+        return noisy.to(device), None if fine is None else fine.to(device)
 
     def _apply(self, last: bool) -> FloatArray:
         """Multiplies the frames of `own` whose gains are known, and overlap-adds them."""

@@ -59,9 +59,11 @@ class VoiceSeparator:
         self.rate, self.passes = self.features.sample_rate, passes
 
     @classmethod
-    def load(cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1) -> "VoiceSeparator":
+    def load(
+        cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1, device: str = "cpu"
+    ) -> "VoiceSeparator":
         """Of the weights `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation")
+        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation", device)
         assert isinstance(network, Separator)
         return cls(network, faces, passes)
 
@@ -97,10 +99,10 @@ class VoiceSeparator:
         row = np.zeros((len(wave), end), np.float32)
         for begin in begins:
             row[:, begin : begin + wave.shape[1]] = wave
-        sound, faces = torch.from_numpy(row), None
+        sound, faces, device = torch.from_numpy(row), None, self.network.device
         if self.faces is not None:
-            faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None]
-        masks = self.network(self.features.stft(sound.mean(dim=0))[None], faces)[0]  # (S, T, F)
+            faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None].to(device)
+        masks = self.network(self.features.stft(sound.mean(dim=0))[None].to(device), faces)[0].cpu()  # (S, T, F)
         tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 

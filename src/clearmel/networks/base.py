@@ -55,6 +55,11 @@ class Network(nn.Module):
         for name, weight in self.named_parameters():
             weight.requires_grad_(not wanted or name.startswith(tuple(wanted)))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next((weight.device for weight in self.parameters()), torch.device("cpu"))
+
     def n_parameters(self) -> int:
         """Trainable numbers."""
         return sum(weight.numel() for weight in self.parameters())

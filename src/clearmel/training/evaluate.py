@@ -8,8 +8,7 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from clearmel.core import signals
-from clearmel.core.errors import InputError
+from clearmel.core import devices, signals
 from clearmel.data.batching import BucketSampler, Shares, collate
 from clearmel.data.mel_datasets import MelDataset
 from clearmel.networks import Network
@@ -22,13 +21,8 @@ def make_accelerator(device: str = "auto") -> Accelerator:
     Raises:
         InputError: the device is not there.
     """
-    cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise InputError("--device cuda: no CUDA device is here. Use --device cpu, or a GPU build of PyTorch.")
-    if device == "mps" and (cuda or not torch.backends.mps.is_available()):
-        raise InputError("--device mps: no Apple GPU is here. Use --device auto or cpu.")
     # The trainer switches low precision itself: accelerate would apply it to validation, too.
-    return Accelerator(cpu=device == "cpu" or (device == "auto" and not cuda), mixed_precision="no")
+    return Accelerator(cpu=devices.pick(device).type == "cpu", mixed_precision="no")
 
 
 def make_loader(data: MelDataset, shares: Shares, workers: int, pin: bool) -> "DataLoader[Any]":

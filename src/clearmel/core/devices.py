@@ -1,0 +1,19 @@
+"""The device that a network computes on."""
+
+import torch
+
+from clearmel.core.errors import InputError
+
+
+def pick(name: str = "auto") -> torch.device:
+    """The device of a name: cpu, cuda, mps (Apple), or auto, a CUDA device where there is one, else the CPU.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    cuda = torch.cuda.is_available()
+    if name == "cuda" and not cuda:
+        raise InputError("--device cuda: no CUDA device is here. Use --device cpu, or a GPU build of PyTorch.")
+    if name == "mps" and (cuda or not torch.backends.mps.is_available()):
+        raise InputError("--device mps: no Apple GPU is here. Use --device auto or cpu.")
+    return torch.device(("cuda" if cuda else "cpu") if name == "auto" else name)
