@@ -240,11 +240,30 @@ def test_a_bad_file_in_a_folder_is_told_and_the_rest_is_done(
     Path("in/b.wav").write_bytes(b"broken")
     ran = clean_it("in", "out")
     refused(ran, "in/b.wav", status=1)
-    assert "1 files failed" in ran.out
+    assert "1 files failed or skipped" in ran.out
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.wav", "c.wav"]
     ran = run_script("inference_classification", "--input_path", "in")
     refused(ran, "in/b.wav", status=1)
     assert len(ran.out.splitlines()) == 2
+
+
+def test_a_recording_that_cannot_be_decoded_is_named(
+    denoiser: Network, classifier: Network, recording: Path, workplace: Path
+) -> None:
+    for name in ("a.wav", "b.M4A", "deep/c.mp4", "notes.txt", "cover.jpg", ".hidden.m4a"):
+        Path("in", name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(recording, Path("in", name))
+    line = "skipped 2: b.M4A, deep/c.mp4 (no decoder)"
+    runs = [
+        clean_it("in", "out"),
+        run_script("inference_classification", "--input_path", "in"),
+        run_script("inference_cutting", "--input_path", "in", "--output_path", "cut"),
+        run_script("inference_separation", "--input_path", "in", "--output_path", "voices"),
+    ]
+    assert [(ran.status, line in ran.err) for ran in runs] == [(1, True)] * len(runs)
+    assert [path.name for path in Path("out").iterdir()] == ["a.wav"]
+    built = run_script("build_dataset", "--clean_path", "in", "--noise_path", "in", "--output_path", "set")
+    assert line in built.err
 
 
 def test_odd_names(denoiser: Network, recording: Path) -> None:

@@ -95,7 +95,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
             sound_file.SUFFIXES,
             lambda path: denoise.denoise_file(network, path, target / path.relative_to(source), options),
         )
-        print(f"saved {target}" + (f"; {failed} files failed" if failed else ""))
+        print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
     return each(found, work)

@@ -3,6 +3,7 @@
 import contextlib
 import heapq
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,9 +12,17 @@ from typing import NamedTuple, TypeVar
 from tqdm import tqdm
 
 from clearmel.core import distributed, file_io
-from clearmel.core.errors import FullDiskError, InputError
+from clearmel.core.errors import FullDiskError, InputError, printable
 
 Result = TypeVar("Result")
+MOST_NAMED = 20
+"""Skipped files whose names are printed."""
+
+UNDECODED = re.compile(
+    r"\.(3ga|3gp|aac|ac3|alac|amr|ape|asf|avi|dss|dts|flv|m4[abv]|mk[av]|mov|mp[24c]|mpe?g|mts|ra|spx|tta|webm|wm[av]|wv)$",
+    re.IGNORECASE,
+)
+"""Suffixes of sound and video that no decoder here reads."""
 
 
 class Plan(NamedTuple):
@@ -41,7 +50,7 @@ def for_each_file(
             right after each file. Put here whatever must not run in several processes at once.
 
     Returns:
-        Number of files that failed.
+        Number of files that failed or could not be decoded; each is named on stderr.
 
     Raises:
         InputError: the file does not exist, the only file fails, or the disk is full.
@@ -51,7 +60,7 @@ def for_each_file(
         done(source, work(source))
         return 0
     plan: Plan = distributed.broadcast(_plan(source, suffixes) if distributed.is_rank_zero() else None)
-    failed = 0
+    failed = report_undecoded(source)
 
     def report(path: Path, outcome: tuple[Result] | str) -> None:
         nonlocal failed
@@ -83,6 +92,27 @@ def for_each_file(
         for path, outcome in zip(plan.paths, outcomes, strict=True):
             report(path, outcome)
     return failed
+
+
+def report_undecoded(folder: str | Path) -> int:
+    """Names on stderr, once, the recordings below a folder that cannot be decoded.
+
+    Files that hold no sound by their suffix (.txt, .jpg), and hidden ones, are not recordings.
+
+    Returns:
+        How many there are.
+    """
+    found = sorted(
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, names in file_io.walk(Path(folder))
+        for name in names
+        if UNDECODED.search(name) and not name.startswith(".")
+    )
+    if found and distributed.is_rank_zero():
+        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        names = printable(", ".join(found[:MOST_NAMED]))
+        print(f"skipped {len(found)}: {names}{more} (no decoder). Convert them to .wav or .flac.", file=sys.stderr)
+    return len(found)
 
 
 def _outcome(work: Callable[[Path], Result], path: Path) -> tuple[Result] | str:

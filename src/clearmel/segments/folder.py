@@ -4,6 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from clearmel.audio.sound_file import SUFFIXES, inspect
+from clearmel.core import batch_files
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import existing, list_files, quoted
 
@@ -34,6 +35,8 @@ class Folder:
                 names.setdefault(target, name.as_posix())
         if not names:
             raise InputError(f"{quoted(path)} holds only links to recordings elsewhere; give their folder.")
+        if found.is_dir():
+            batch_files.report_undecoded(found)
         self.names = sorted(names.values(), key=_order)
         self._known = set(self.names)
 
