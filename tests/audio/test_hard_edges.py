@@ -143,6 +143,18 @@ def test_a_wav_cut_in_the_middle_is_told_and_one_from_a_pipe_is_read(denoiser: N
     assert sf.info("out.wav").frames == 16000
 
 
+def test_a_wav_of_a_crashed_recorder_is_read_whole(denoiser: Network, recording: Path) -> None:
+    whole = recording.read_bytes()
+    at = whole.index(b"data") + 4
+    Path("crashed.wav").write_bytes(whole[:4] + bytes(4) + whole[8:at] + bytes(4) + whole[at + 4 :])
+    assert np.array_equal(sound_file.read("crashed.wav")[0], sound_file.read(recording)[0])
+    assert clean_it("crashed.wav").status == 0
+    assert sf.info("out.wav").frames == 16000
+    tags = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    Path("empty.wav").write_bytes(whole[:at] + bytes(4) + tags)
+    refused(clean_it("empty.wav"), "empty.wav holds no samples")
+
+
 def test_a_truncated_flac_leaves_no_output(denoiser: Network, workplace: Path) -> None:
     whole = (ROOT / "data/speech/en/vm-sorry.flac").read_bytes()
     Path("cut.flac").write_bytes(whole[: len(whole) // 2])
@@ -178,19 +190,26 @@ def test_hostile_weights(recording: Path, workplace: Path) -> None:
 
 
 def test_an_unwritable_output(denoiser: Network, recording: Path, workplace: Path) -> None:
-    Path("folder").mkdir()
     Path("file").write_text("x")
-    Path("folder.wav").mkdir()
-    refused(clean_it(recording, "folder.wav"), "cannot write folder.wav: it is a folder")
     refused(clean_it(recording, "file/out.wav"), "cannot write file/out.wav")
-    refused(
-        run_script("inference_spectrogram", "--input_path", ROOT / "data/noisy.npy", "--output_path", "folder"),
-        "folder",
-    )
     refused(clean_it(recording, "out.xyz"), "unknown suffix '.xyz'", ".flac")
     if os.geteuid() != 0:  # root may write anywhere
         Path("locked").mkdir(mode=0o500)
         refused(clean_it(recording, "locked/out.wav"), "cannot write locked/out.wav")
+
+
+def test_a_folder_as_output_receives_the_file(denoiser: Network, recording: Path, workplace: Path) -> None:
+    Path("folder.wav").mkdir()
+    mel = ROOT / "data/noisy.npy"
+    ran = [
+        clean_it(recording, "folder.wav"),
+        run_script("inference_spectrogram", "--input_path", mel, "--output_path", "folder.wav", "--no_plots"),
+        run_script("inference_cutting", "--input_path", RECORDING, "--output_path", "folder.wav"),
+    ]
+    assert [one.status for one in ran] == [0, 0, 0], ran
+    assert sorted(path.name for path in Path("folder.wav").iterdir()) == sorted(
+        [recording.name, "noisy.npy", RECORDING.name]
+    )
 
 
 def test_a_format_that_cannot_hold_the_channels(denoiser: Network, rng) -> None:

@@ -15,7 +15,7 @@ from clearmel.cli.parser import (
     name_list,
     positive,
 )
-from clearmel.cli.paths import Job, add_path_arguments, each, jobs
+from clearmel.cli.paths import Job, add_path_arguments, each, job, jobs
 from clearmel.options import CutOptions
 
 
@@ -35,7 +35,7 @@ def inference_cutting(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--input_path", default="./data/noisy.wav", help="recording or folder")
     parser.add_argument("--output_path", default="./data/cleaned.wav", help="edited recording or folder")
     args = _parsed(parser, argv)
-    return _cut([Job(args.input_path, args.output_path)], args)
+    return _cut([job(args.input_path, args.output_path)], args)
 
 
 def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:

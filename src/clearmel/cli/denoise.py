@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clearmel.cli.parser import Parser, add_device_flag, add_model_flag, add_option_flags, add_plot_flags, take
-from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, jobs
+from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, job, jobs
 from clearmel.core.errors import InputError
 from clearmel.options import DenoiseOptions, RawOptions
 
@@ -30,7 +30,7 @@ def inference_audio(argv: Sequence[str] | None = None) -> int:
         "--output_path", default="./data/predicted.wav", help="denoised recording or folder, - for stdout"
     )
     args = _parsed(parser, argv)
-    return _denoise([Job(args.input_path, args.output_path)], args)
+    return _denoise([job(args.input_path, args.output_path)], args)
 
 
 def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction",))
     add_plot_flags(parser)
     args = parser.parse_args(argv)
-    _denoise_mel(Job(args.input_path, args.output_path), args, draw=not args.no_plots)
+    _denoise_mel(job(args.input_path, args.output_path), args, draw=not args.no_plots)
     return 0
 
 

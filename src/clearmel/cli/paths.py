@@ -32,6 +32,12 @@ def add_path_arguments(parser: Parser, what: str, output: str | None = None) -> 
         parser.add_argument("-o", "--output_path", metavar="PATH", help=output)
 
 
+def job(source: str, output: str) -> Job:
+    """One input and its output; a file whose output is an existing folder goes into it under its own name."""
+    into = PIPE not in (source, output) and Path(output).is_dir() and not Path(source).is_dir()
+    return Job(source, str(Path(output, Path(source).name)) if into else output)
+
+
 def jobs(paths: list[str], output: str | None, suffix: str, *, folder: bool = False) -> list[Job]:
     """The output of every input.
 
