@@ -7,6 +7,7 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first
+from clearmel.audio.channels import downmix
 from clearmel.audio.sound_file import resample_blocks
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
@@ -25,7 +26,7 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
     """Predicts the class of a recording; by default whether it is noisy or clean.
 
     Args:
-        wave: (N,) or (N, C), see `clearmel.denoise`; the channels are averaged.
+        wave: (N,) or (N, C), see `clearmel.denoise`; the channels become one, see `clearmel.audio.channels.downmix`.
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         device: where the network computes, see `clearmel.load`.
@@ -38,7 +39,7 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
         clearmel.InputError: there are no such weights, or there is no such device.
     """
     classifier = _classifier(model, device)
-    sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
+    sound = downmix(channels_first(wave, sample_rate))[None]
     blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
     windows = classifier.predict_blocks(block[0] for block in blocks) if sound.any() else None
     if windows is None:
@@ -52,7 +53,7 @@ def cut(
     """Finds the parts of a recording of speech that stay when pauses, breaths and knocks are cut.
 
     Args:
-        wave: (N,) or (N, C), see `clearmel.denoise`; the channels are averaged.
+        wave: (N,) or (N, C), see `clearmel.denoise`; the channels become one, see `clearmel.audio.channels.downmix`.
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         strength: 0 keeps breath and rhythm, 1 cuts whatever is no word.
@@ -70,7 +71,7 @@ def cut(
     network = load(model, "cutting", device)
     assert isinstance(network, Cutter)
     editor = Editor(network)
-    sound = channels_first(wave, sample_rate).mean(axis=0, keepdims=True)
+    sound = downmix(channels_first(wave, sample_rate))[None]
     blocks = resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1)
     probabilities = editor.probabilities_of_blocks(block[0] for block in blocks)
     options = CutOptions.of_strength(strength, editor.threshold)

@@ -18,6 +18,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from clearmel.audio.channels import downmix
 from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import FloatArray, existing, quoted, replacing
 
@@ -177,7 +178,7 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
 
 
 def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, int]:
-    """Reads a recording as one channel (the mean of its channels).
+    """Reads a recording as one channel, see `downmix`.
 
     Args:
         path: a sound file.
@@ -190,14 +191,14 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[FloatArray, 
         InputError: as in `blocks`.
     """
     rate = inspect(path).sample_rate
-    wave = np.concatenate([block.mean(axis=0) for block in blocks(path)])
+    wave = np.concatenate([downmix(block) for block in blocks(path)])
     if sample_rate is None or sample_rate == rate:
         return wave, rate
     return resample(wave, rate, sample_rate), sample_rate
 
 
 def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[FloatArray]:
-    """The mean of the channels in pieces (N,), resampled without seams.
+    """One channel (`downmix`) in pieces (N,), resampled without seams.
 
     Args:
         path: a sound file.
@@ -214,14 +215,14 @@ def mono(path: str | Path, sample_rate: int, block_s: float = 30.0) -> Iterator[
 def resampled(
     path: str | Path, sample_rate: int, block_s: float = 30.0, *, one_channel: bool = False
 ) -> Iterator[FloatArray]:
-    """The recording in pieces (C, N), resampled without seams; with `one_channel` the mean of the channels (1, N).
+    """The recording in pieces (C, N), resampled without seams; with `one_channel` their `downmix` (1, N).
 
     Raises:
         InputError: as in `blocks`.
     """
     info = inspect(path)
     rate, n_channels = info.sample_rate, 1 if one_channel else info.n_channels
-    pieces = (block.mean(axis=0, keepdims=True) if one_channel else block for block in blocks(path, block_s))
+    pieces = (downmix(block)[None] if one_channel else block for block in blocks(path, block_s))
     yield from resample_blocks(pieces, rate, sample_rate, n_channels)
 
 

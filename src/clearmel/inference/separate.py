@@ -17,6 +17,7 @@ import soxr
 import torch
 
 from clearmel.audio import sound_file
+from clearmel.audio.channels import downmix
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
@@ -102,7 +103,9 @@ class VoiceSeparator:
         sound, faces, device = torch.from_numpy(row), None, self.network.device
         if self.faces is not None:
             faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None].to(device)
-        masks = self.network(self.features.stft(sound.mean(dim=0))[None].to(device), faces)[0].cpu()  # (S, T, F)
+        masks = self.network(self.features.stft(torch.from_numpy(downmix(row)))[None].to(device), faces)[
+            0
+        ].cpu()  # (S, T, F)
         tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 

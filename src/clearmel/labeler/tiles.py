@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearmel.audio import sound_file
+from clearmel.audio.channels import downmix
 from clearmel.core import temp_files
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
@@ -137,7 +138,7 @@ class Tiles:
         # This offset centres the window of a frame on the middle of its column.
         buffer = np.zeros(context * hop - hop // 2, np.float32)
         for block in sound_file.blocks(self.path, BLOCK_S):
-            mono = block.mean(axis=0)
+            mono = downmix(block)
             self.peak = max(self.peak, float(np.abs(mono).max()))
             buffer = self._columns(np.concatenate([buffer, mono]), features, context)
             self.share = min(0.999, self._done / len(self._levels[0]))

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from clearmel.audio.channels import downmix
 from clearmel.audio.splice import Spliced
 
 HEADER = 44
@@ -55,7 +56,7 @@ class WavStream:
             for sample in range(first // self._frame, -(-last // self._frame), BLOCK):
                 count = min(BLOCK, -(-last // self._frame) - sample)
                 wave = spliced.read(sample, count)
-                wave = wave if self._stereo else wave.mean(axis=0, keepdims=True)
+                wave = wave if self._stereo else downmix(wave)[None]
                 data = (wave.T.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
                 begin = sample * self._frame
                 yield data[max(0, first - begin) : last - begin]
