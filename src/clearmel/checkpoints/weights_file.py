@@ -14,10 +14,9 @@ import torch
 
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import cards
-from clearmel.core import devices
 from clearmel.core.errors import FullDiskError, InputError, reason, shortened
 from clearmel.core.file_io import existing, quoted, replacing
-from clearmel.networks import NETWORKS, Denoiser, Network
+from clearmel.networks import NETWORKS, Denoiser, Network, devices
 
 FORMAT = 1
 
@@ -106,7 +105,7 @@ def load(path: str | Path, task: str | None, device: str = "cpu") -> Network:
     Args:
         path: a weights file, with a card or of the original suite.
         task: what it must have been trained for; None: anything.
-        device: where the network computes, see `clearmel.core.devices.pick`.
+        device: where the network computes, see `clearmel.networks.devices.pick`.
 
     Raises:
         InputError: unreadable, of another task, its tensors do not fit its card, or there is no such device.

@@ -8,10 +8,10 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from clearmel.core import devices, signals
+from clearmel.core import signals
 from clearmel.data.batching import BucketSampler, Shares, collate
 from clearmel.data.mel_datasets import MelDataset
-from clearmel.networks import Network
+from clearmel.networks import Network, devices
 from clearmel.tasks.base import Record, Task
 
 
