@@ -6,15 +6,18 @@ from clearmel.core.file_io import FloatArray
 
 OPPOSITE = -0.5
 """Correlation with the loudest channel below which a channel is taken for inverted."""
+SHORTEST = 1000
+"""Samples below which a correlation may be chance."""
 
 
 def downmix(wave: FloatArray) -> FloatArray:
     """The mean (N,) of the channels (C, N), each in the polarity of the loudest one.
 
     The plain mean of a stereo recording with one inverted channel, [x, -x], is silence. A channel whose correlation
-    with the loudest channel is below `OPPOSITE` is inverted first; all other recordings give their plain mean.
+    with the loudest channel is below `OPPOSITE` is inverted first. All other recordings, and pieces of fewer than
+    `SHORTEST` samples, give their plain mean.
     """
-    if len(wave) > 1:
+    if len(wave) > 1 and wave.shape[1] >= SHORTEST:
         products = wave.astype(np.float64) @ wave.T.astype(np.float64)  # (C, C)
         power = np.diag(products)
         loudest = int(np.argmax(power))
