@@ -4,7 +4,6 @@ Supports every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3,
 """
 
 import contextlib
-import io
 import math
 import os
 import re
@@ -12,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile as sf
 import soxr
 
+from clearmel.audio import unfinished_wav
 from clearmel.audio.channels import downmix
 from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import FloatArray, existing, quoted, replacing
@@ -78,64 +77,13 @@ def open_audio(path: str | Path) -> sf.SoundFile:
         rate = file.samplerate
         file.close()
         raise InputError(f"{quoted(path)} has {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?")
-    if file.frames <= 0 and (place := _unfinished(path)):
+    if file.frames <= 0 and (whole := unfinished_wav.opened(path)):
         file.close()
-        file = _OwnedFile(_UnfinishedWav(path, place))
+        file = whole
     if file.frames <= 0:
         file.close()
         raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
     return file
-
-
-def _unfinished(path: str | Path) -> int:
-    """Place of the data size of a wav whose recorder crashed before it wrote that size, else 0."""
-    with Path(path).open("rb") as file:
-        if file.read(4) != b"RIFF" or file.seek(8) != 8 or file.read(4) != b"WAVE":
-            return 0
-        while len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                place, following = file.tell(), file.read(8)
-                left = os.fstat(file.fileno()).st_size - place
-                chunk = following[:4].isascii() and following[:4].isalnum()
-                known = chunk and 8 + int.from_bytes(following[4:], "little") <= left  # an empty recording with tags
-                return place - 4 if size == 0 and left > 0 and not known else 0
-            file.seek(size + size % 2, os.SEEK_CUR)
-    return 0
-
-
-class _OwnedFile(sf.SoundFile):  # type: ignore[misc]
-    """A sound file that closes the file object from which it reads."""
-
-    def __init__(self, raw: io.FileIO) -> None:
-        self.raw = raw
-        super().__init__(raw)
-
-    def close(self) -> None:
-        """Closes both."""
-        super().close()
-        self.raw.close()
-
-
-class _UnfinishedWav(io.FileIO):
-    """A wav file that reads as if it stated the largest data size, so that libsndfile reads it to its end."""
-
-    def __init__(self, path: str | Path, place: int) -> None:
-        super().__init__(path)
-        self.place = place
-
-    def readinto(self, buffer: Any) -> int:
-        """Reads bytes into a buffer; see `io.RawIOBase.readinto`."""
-        start = self.tell()
-        count = super().readinto(buffer) or 0
-        for at in range(max(start, self.place), min(start + count, self.place + 4)):
-            memoryview(buffer).cast("B")[at - start] = 0xFF
-        return count
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Reads bytes; see `io.RawIOBase.read`."""
-        buffer = bytearray(os.fstat(self.fileno()).st_size - self.tell() if size is None or size < 0 else size)
-        return bytes(buffer[: self.readinto(buffer)])
 
 
 def _native(path: str | Path) -> str | bytes:
