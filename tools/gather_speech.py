@@ -1,9 +1,9 @@
-"""Gathers clean speech from Debian packages, one folder per speaker; shipped weights were trained on it.
+"""Gathers clean speech from Debian packages and git repositories, one folder per speaker, to train shipped weights.
 
     apt-get update
-    python tools/gather_speech.py --output_path speech/packages
+    python tools/gather_speech.py --output_path speech/gathered
 
-It needs apt-get and dpkg-deb of Debian or Ubuntu, downloads 0.5 GB and installs nothing.
+It needs apt-get and dpkg-deb of Debian or Ubuntu and git, downloads 2 GB and installs nothing.
 """
 
 import argparse
@@ -29,11 +29,19 @@ MIN_S = 4.0
 
 
 class Source(NamedTuple):
-    """A Debian package; `pattern` matches the paths of its speech files, and its group "who" names the speaker."""
+    """A Debian package or the address of a git repository.
 
-    package: str
+    `pattern` matches the paths of its speech files, and its group "who" names the speaker.
+    """
+
+    origin: str
     pattern: str
     licence: str
+
+    @property
+    def name(self) -> str:
+        """The name of the package or of the repository."""
+        return self.origin.rpartition("/")[2]
 
 
 SOURCES = (
@@ -46,6 +54,17 @@ SOURCES = (
     Source("tuxpaint-stamps-default", r"stamps/.*_desc_(?P<who>[a-z]{2})\.ogg$", "GPL-2"),
     # Sentences recorded for a speech synthesiser.
     Source("festvox-ru", r"msu_(?P<who>ru)_nsh_clunits/wav/.*\.wav$", "BSD-like"),
+    # Words, letters and sentences of a game for children, mostly one speaker per language.
+    Source(
+        "https://github.com/gcompris/GCompris-voices",
+        r"^(?P<who>[A-Za-z_]+)/(words|geography|intro|alphabet|colors)/.*\.ogg$",
+        "GPL-3+ and CC-BY-SA",
+    ),
+    # Words and syllables of Mandarin.
+    Source("https://github.com/hugolpz/audio-cmn", r"^(96k|64k)/(?P<who>hsk|syllabs)/.*\.mp3$", "CC-BY-SA"),
+    # Sentences recorded for speech synthesisers, in English and in German.
+    Source("https://github.com/rhasspy/dataset-voice-kathleen", r"^data/.*_(?P<who>[ab])\d+_.*\.wav$", "CC0"),
+    Source("https://github.com/rhasspy/dataset-voice-kerstin", r"^(?P<who>verified)/.*\.flac$", "CC0"),
 )
 
 
@@ -53,19 +72,21 @@ def main() -> None:
     """Downloads and unpacks the packages, and converts their speech."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_path", required=True, help="output folder, with one subfolder per speaker")
-    parser.add_argument("--packages_path", default="", help="folder of the .deb files; missing ones are downloaded")
+    parser.add_argument(
+        "--packages_path", default="", help="folder of the .deb files and clones; missing ones are downloaded"
+    )
     parser.add_argument("--min_range_db", type=float, default=25.0, help="skip recordings with a smaller dynamic range")
     args = parser.parse_args()
-    if missing := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
-        parser.error(f"{' and '.join(missing)} not found; this needs Debian or Ubuntu.")
+    if missing := [tool for tool in ("apt-get", "dpkg-deb", "git") if not shutil.which(tool)]:
+        parser.error(f"{' and '.join(missing)} not found; this needs Debian or Ubuntu, and git.")
     with tempfile.TemporaryDirectory() as scratch:
         packages = Path(args.packages_path or scratch)
         packages.mkdir(parents=True, exist_ok=True)
         total = 0.0
         for source in SOURCES:
-            files = unpacked(source, packages, Path(scratch) / source.package)
+            files = unpacked(source, packages, Path(scratch) / source.name)
             for who, recordings in sorted(speakers(source, files).items()):
-                name = f"{source.package.removesuffix('-data').removesuffix('-default')}_{who}".replace("-data-", "-")
+                name = f"{source.name.removesuffix('-data').removesuffix('-default')}_{who}".replace("-data-", "-")
                 seconds = write(Path(args.output_path) / name, recordings, args.min_range_db)
                 total += seconds
                 print(f"{name:28} {seconds / 60:6.1f} min  {source.licence}", flush=True)
@@ -73,15 +94,20 @@ def main() -> None:
 
 
 def unpacked(source: Source, packages: Path, folder: Path) -> Path:
-    """Downloads a package if necessary and unpacks it to `folder`."""
-    if not list(packages.glob(f"{source.package}_*.deb")):
-        done = subprocess.run(
-            ["apt-get", "download", "-q", source.package], cwd=packages, capture_output=True, text=True, check=False
-        )
+    """Downloads a package or clones a repository if necessary; returns its folder, which for a package is `folder`."""
+    cloned = source.name != source.origin
+    if cloned and (packages / source.name).is_dir():
+        return packages / source.name
+    if cloned or not list(packages.glob(f"{source.name}_*.deb")):
+        command = ["git", "clone", "-q", "--depth", "1"] if cloned else ["apt-get", "download", "-q"]
+        done = subprocess.run([*command, source.origin], cwd=packages, capture_output=True, text=True, check=False)
         if done.returncode:
             words = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise SystemExit(f"error: {source.package} cannot be downloaded: {words}. Run apt-get update first.")
-    [package] = packages.glob(f"{source.package}_*.deb")
+            hint = "" if cloned else " Run apt-get update first."
+            raise SystemExit(f"error: {source.origin} cannot be downloaded: {words.removesuffix('.')}.{hint}")
+    if cloned:
+        return packages / source.name
+    [package] = packages.glob(f"{source.name}_*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
     return folder
 

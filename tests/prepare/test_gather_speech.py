@@ -30,7 +30,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_short_words_are_joined_and_what_cannot_be_used_is_left_out(package: Path, tmp_path: Path) -> None:
-    source = next(source for source in gather_speech.SOURCES if source.package == "ktuberling-data")
+    source = next(source for source in gather_speech.SOURCES if source.name == "ktuberling-data")
     found = gather_speech.speakers(source, package)
     assert {who: len(paths) for who, paths in found.items()} == {"fr": 8, "sv": 3}
     out = tmp_path / "out"
@@ -51,10 +51,13 @@ def test_short_words_are_joined_and_what_cannot_be_used_is_left_out(package: Pat
         ("klettres-data", "usr/share/klettres/pt_BR/alpha/a.ogg", "pt_BR"),
         ("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps/animals/birds/duck_desc_el.ogg", "el"),
         ("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps/animals/birds/duck.ogg", None),
+        ("GCompris-voices", "pt_BR/words/aranha.ogg", "pt_BR"),
+        ("GCompris-voices", "fi/misc/welcome.ogg", None),
+        ("dataset-voice-kathleen", "data/arctic_b0539_1592524722.wav", "b"),
     ],
 )
 def test_whose_voice_a_file_holds(package: str, path: str, who: str | None, tmp_path: Path) -> None:
-    source = next(source for source in gather_speech.SOURCES if source.package == package)
+    source = next(source for source in gather_speech.SOURCES if source.name == package)
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
     assert list(gather_speech.speakers(source, tmp_path)) == ([who] if who else [])
