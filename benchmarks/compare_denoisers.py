@@ -26,7 +26,7 @@ from clearmel.metrics import speech_quality
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 FIGURES = {"pesq": 2, "stoi": 3, "estoi": 3, "si_sdr": 1, "dnsmos_ovrl": 2}
-BINS = ((-5, 0), (0, 5), (5, 10), (10, 15))
+BY_SNR = {"PESQ": ("pesq", 2), "ESTOI": ("estoi", 3), "SI-SDR": ("si_sdr", 1)}
 
 
 def clearmel(model: str, warm_up_s: float | None) -> Any:
@@ -151,7 +151,7 @@ def title(system: str) -> str:
 
 
 def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv: Path | None) -> None:
-    """Prints all systems, best PESQ first, then PESQ by SNR."""
+    """Prints all systems, best PESQ first, then figures by SNR, rounded down to multiples of 5 dB."""
     means = {system: speech_quality.mean(found["rows"]) for system, found in systems.items()}
     order = sorted(means, key=lambda system: -means[system]["pesq"])
     print(f"\n{len(names)} recordings\n")
@@ -167,14 +167,16 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
         return
     with mix_csv.open(encoding="utf-8") as file:
         snr = {Path(row["name"]).with_suffix(""): float(row["snr_db"]) for row in csv.DictReader(file)}
-    print("\n| PESQ at an SNR of | " + " | ".join(f"{low} to {high} dB" for low, high in BINS) + " |")
-    print("|---|" + "---|" * len(BINS))
+    bins = {name: int(5 * np.floor(snr[name.with_suffix("")] / 5)) for name in names}
+    columns = sorted(set(bins.values()))
+    print(f"\n| {' / '.join(BY_SNR)} from an SNR of | " + " | ".join(f"{low} dB" for low in columns) + " |")
+    print("|---|" + "---|" * len(columns))
     for system in order:
         cells = []
-        for low, high in BINS:
-            rows = zip(names, systems[system]["rows"], strict=True)
-            chosen = [row["pesq"] for name, row in rows if low <= snr[name.with_suffix("")] < high]
-            cells.append(f"{np.nanmean(chosen):.2f}" if chosen else "-")
+        for low in columns:
+            chosen = [row for name, row in zip(names, systems[system]["rows"], strict=True) if bins[name] == low]
+            figures = (f"{np.nanmean([row[key] for row in chosen]):.{digits}f}" for key, digits in BY_SNR.values())
+            cells.append(" / ".join(figures))
         print(f"| {title(system)} | {' | '.join(cells)} |")
 
 

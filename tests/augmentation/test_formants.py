@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from clearmel.augmentation.formants import shift_formants
+from clearmel.augmentation.formants import shift_formants, whispered
 
 RATE = 16000
 
@@ -48,3 +48,18 @@ def test_length_stays_and_a_ratio_near_one_changes_nothing(n_samples: int, rng: 
 
 def test_silence_stays_silent() -> None:
     assert not shift_formants(np.zeros(1000, np.float32), 1.1).any()
+
+
+def test_a_whisper_keeps_the_resonance_and_the_power_and_loses_the_pitch(rng: np.random.Generator) -> None:
+    def periodicity(wave: np.ndarray) -> float:
+        """Autocorrelation at the pitch period of 110 Hz; 1 for a periodic wave."""
+        product = np.fft.irfft(np.square(np.abs(np.fft.rfft(wave, 2 * len(wave)))))
+        return float(product[round(RATE / 110)] / product[0])
+
+    wave = vowel(1500.0)
+    whisper = whispered(wave, rng)
+    assert periodicity(wave) > 0.9
+    assert abs(periodicity(whisper)) < 0.2
+    assert resonance(whisper) == pytest.approx(1500, rel=0.06)
+    assert np.std(whisper) == pytest.approx(np.sqrt(np.square(wave).mean()), rel=0.01)
+    assert len(whisper) == len(wave)

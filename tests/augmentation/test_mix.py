@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,44 @@ def test_silence_cannot_be_mixed() -> None:
         mix.mix(np.zeros(RATE, np.float32), Recipe(("rain",), 0.0, seed=0), noise)
     with pytest.raises(InputError, match="the noise rain is silent"):
         mix.mix(speech(), Recipe(("rain",), 0.0, seed=0), lambda _: np.zeros(RATE, np.float32))
+
+
+def test_noise_sounds_only_within_its_span_and_silence_is_on_both_sides() -> None:
+    recipe = Recipe(("rain",), 0.0, seed=1, noise_span=(0.25, 0.75, 0.0), silence=(0.4, 0.5))
+    noisy, clean = mix.mix(speech(), recipe, noise)
+    n = len(clean)
+    np.testing.assert_allclose(noisy[: n // 4 - 1], clean[: n // 4 - 1], atol=1e-6)
+    np.testing.assert_allclose(noisy[3 * n // 4 + 1 :], clean[3 * n // 4 + 1 :], atol=1e-6)
+    assert not noisy[int(0.4 * n) : int(0.5 * n)].any()
+    assert not clean[int(0.4 * n) : int(0.5 * n)].any()
+    assert np.abs(noisy - clean)[n // 2 + 10 : 3 * n // 4 - 10].max() > 0.01
+
+
+def test_a_span_without_noise_keeps_the_noise() -> None:
+    """A noise that sounds only at its start, and a span behind it: the mixture still has the SNR."""
+    click = np.zeros(len(speech()), np.float32)
+    click[:400] = 0.5
+    noisy, clean = mix.mix(speech(), Recipe(("click",), 0.0, seed=3, noise_span=(5.0, 6.0, 0.0)), lambda _: click)
+    assert np.abs(noisy - clean).max() > 0.01
+
+
+def test_a_band_edge_removes_what_lies_above_it_from_both_sides() -> None:
+    """As a recording that was resampled to 11.025 kHz: 60 dB less within 5 % of the edge."""
+    plain = mix.mix(speech(), Recipe(("rain",), 5.0, seed=1), noise)
+    limited = mix.mix(speech(), Recipe(("rain",), 5.0, seed=1, chain=Chain(band_edge_hz=5500)), noise)
+    for before, after in zip(plain, limited, strict=True):
+        before, after = before * np.hanning(len(before)), after * np.hanning(len(after))
+        assert level(after, 5600, 8000) < level(before, 5600, 8000) - 60
+        assert level(after, 300, 5200) == pytest.approx(level(before, 300, 5200), abs=0.1)
+
+
+def test_a_measured_room_is_the_convolution_with_its_response(tmp_path: Path, rng: np.random.Generator) -> None:
+    response = np.zeros(4000, np.float32)
+    response[[100, 900]] = 1.0, 0.5  # direct sound after 100 samples, one reflection 800 samples later
+    sound_file.write(tmp_path / "room.wav", response, RATE, "FLOAT")
+    wave = speech()
+    wet = reverb.reverberated(wave, RATE, str(tmp_path / "room.wav"), 0)
+    np.testing.assert_allclose(wet[800:], wave[800:] + 0.5 * wave[:-800], atol=1e-5)
+    sound_file.write(tmp_path / "silent.wav", np.zeros(100, np.float32), RATE, "FLOAT")
+    with pytest.raises(InputError, match="silent"):
+        reverb.reverberated(wave, RATE, str(tmp_path / "silent.wav"), 0)

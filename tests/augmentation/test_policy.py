@@ -12,7 +12,7 @@ from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import AugmentationPolicy
 from clearmel.augmentation.recording_chain import Chain
 from clearmel.data.noise_presence import NoisePresence
-from clearmel.data.noisy_speech import SYNTHETIC, NoisySpeech
+from clearmel.data.noisy_speech import CROWD, MUSIC, SYNTHETIC, TALKERS, NoisySpeech
 from clearmel.data.splits import Pool, split_pools
 from clearmel.options import BuildOptions, MixOptions
 from clearmel.prepare import plan
@@ -70,7 +70,7 @@ def test_probabilities_lie_in_0_to_1_and_those_of_alternatives_sum_to_at_most_1(
     by = POLICIES[name]
     chosen = {field.name: getattr(by, field.name) for field in fields(by) if field.name.endswith("_probability")}
     assert all(0 <= value <= 1 for value in chosen.values())
-    kinds = ("no_noise", "coloured_noise", "synthetic_noise", "babble", "several_noises")
+    kinds = ("no_noise", "coloured_noise", "synthetic_noise", "babble", "several_noises", "crowd", "talkers", "music")
     assert sum(chosen[f"{kind}_probability"] for kind in kinds) <= 1
     assert sum(by.second_noise_probabilities()) == pytest.approx(1)
     assert chosen["telephone_codec_probability"] + chosen["telephone_band_probability"] <= 1
@@ -100,13 +100,22 @@ def test_training_draws_noises_and_chains_with_the_named_probabilities() -> None
     assert_share(alone["coloured"], by.coloured_noise_probability)
     assert_share(alone[SYNTHETIC], by.synthetic_noise_probability)
     assert_share(alone["babble"], by.babble_probability)
-    several = [recipe.noises for recipe in found if len(recipe.noises) > 1]
+    for scene in (CROWD, TALKERS, MUSIC):
+        share = sum(recipe.noises[:1] == (scene,) for recipe in found)
+        assert_share(share, getattr(by, f"{scene}_probability"))
+    assert all(r.snr_db >= by.talkers_snr_min_db for r in found if r.noises == (TALKERS,))
+    several = [recipe.noises for recipe in found if len(recipe.noises) > 1 and recipe.noises[0] != CROWD]
     assert_share(len(several), by.several_noises_probability)
     second = Counter(noises[1] for noises in several)
     for name, probability in zip(("coloured", SYNTHETIC, "babble"), by.second_noise_probabilities(), strict=False):
         assert_share(second[name], probability, len(several))
     assert_share(sum(len(noises) == 3 for noises in several), by.third_noise_probability, len(several))
     assert_share(sum(recipe.clip_db is not None for recipe in found), by.clipping_probability)
+    assert_share(sum(recipe.noise_span is not None for recipe in found), by.noise_span_probability)
+    assert_share(sum(recipe.silence is not None for recipe in found), by.silence_probability)
+    edges = [recipe.chain.band_edge_hz for recipe in found if recipe.chain.band_edge_hz is not None]
+    assert_share(len(edges), by.band_edge_probability)
+    assert set(edges) == set(by.band_edges_hz)
     assert_chains(found, by)
 
 

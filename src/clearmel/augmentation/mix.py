@@ -12,7 +12,7 @@ import numpy as np
 
 from clearmel.audio.levels import active_level_db
 from clearmel.augmentation.recording_chain import Chain, apply_codec, filter_bands
-from clearmel.augmentation.reverb import reverberated
+from clearmel.augmentation.reverb import Room, reverberated
 from clearmel.augmentation.synthetic_noise import Rng, coloured_noise
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
@@ -23,6 +23,8 @@ class Recipe:
     """The parameters of one mixture: its noises (may be empty), their SNR and the recording chain.
 
     noise_tilt_db: spectral tilt of the noise alone. clip_db: the noisy side is clipped this far below its peak.
+    noise_span: (start, end, fade) of the noise, as shares of the length. silence: (start, end) of a stretch in which
+    both sides are digitally silent.
     """
 
     noises: tuple[str, ...]
@@ -31,6 +33,8 @@ class Recipe:
     noise_tilt_db: float | None = None
     chain: Chain = field(default_factory=Chain)
     clip_db: float | None = None
+    noise_span: tuple[float, float, float] | None = None
+    silence: tuple[float, float] | None = None
 
 
 def random_segment(noise: FloatArray, n_samples: int, rng: Rng) -> FloatArray:
@@ -92,6 +96,12 @@ def mix(
             noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
     if recipe.noise_tilt_db is not None:
         noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
+    if recipe.noise_span is not None:
+        start, end, fade = recipe.noise_span
+        position = np.arange(len(noise)) / len(noise)
+        ramp = np.clip((position - start) / max(fade, 1e-6), 0, 1) * np.clip((end - position) / max(fade, 1e-6), 0, 1)
+        within = noise * ramp.astype(np.float32)
+        noise = within if np.isfinite(active_level_db(within, sample_rate)) else noise
     levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
     if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
         silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
@@ -113,6 +123,8 @@ def mix(
     if recipe.clip_db is not None:
         limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(pair[0]).max()
         pair[0] = pair[0].clip(-limit, limit)
+    if recipe.silence is not None:
+        pair[:, int(recipe.silence[0] * len(clean)) : int(recipe.silence[1] * len(clean))] = 0
     return pair[0], pair[1]
 
 
@@ -130,5 +142,11 @@ def describe(recipe: Recipe) -> dict[str, Any]:
         "highpass_hz": chain.highpass_hz,
         "lowpass_hz": chain.lowpass_hz,
         "codec": chain.codec,
-        "room": None if chain.room is None else " x ".join(map(str, chain.room[:3])) + f" m, RT60 {chain.room[3]} s",
+        "room": _described(chain.room),
     }
+
+
+def _described(room: Room | str | None) -> str | None:
+    if room is None or isinstance(room, str):
+        return room
+    return " x ".join(map(str, room[:3])) + f" m, RT60 {room[3]} s"

@@ -12,7 +12,7 @@ from clearmel.augmentation.synthetic_noise import Rng
 
 Range = tuple[float, float]
 """Lowest and highest value; values between them are drawn uniformly."""
-NoiseKind = Literal["none", "coloured", "synthetic", "babble", "several", "recorded"]
+NoiseKind = Literal["none", "coloured", "synthetic", "babble", "several", "crowd", "talkers", "music", "recorded"]
 """The noises of a mixture. "several": a recorded noise and one or two more. "recorded": one recorded noise."""
 
 
@@ -27,8 +27,12 @@ class AugmentationPolicy:
         coloured_noise_probability: its only noise is white noise with a random spectral tilt.
         synthetic_noise_probability: its only noise is generated; see `synthetic_noise`.
         babble_probability: its only noise is a sum of several voices.
-        several_noises_probability: a recorded noise and a second noise. Whatever the four probabilities above and this
-            one leave of 1 is the probability of a single recorded noise.
+        several_noises_probability: a recorded noise and a second noise.
+        crowd_probability: a crowd in a hall; see `scenes`. Half of them with a recorded noise.
+        talkers_probability: one or two people talk in the background.
+        music_probability: generated music. Whatever these eight probabilities leave of 1 is the probability of a single
+            recorded noise.
+        talkers_snr_min_db: lowest SNR over the talkers, so that the wanted speaker is the louder one.
         second_coloured_probability, second_synthetic_probability, second_babble_probability: kind of the second noise;
             otherwise it is recorded.
         third_noise_probability: a mixture of several noises has a third one, which is recorded.
@@ -36,15 +40,19 @@ class AugmentationPolicy:
         babble_attenuation_range_db: each voice of the babble is attenuated by this much from a common level.
         snr_beta: parameters of the beta distribution of the SNR between its lowest and highest value; None: uniform.
         speech_speed_probability, speech_speed_range: playback speed of the speech, which also shifts its pitch.
+        whisper_probability: the speech is whispered.
         formant_ratio_range: ratio of formant frequencies after and before `shift_formants`.
         noise_speed_probability, noise_speed_range: playback speed of a recorded noise.
         noise_gain_probability, noise_gain_range_db, noise_gain_step_s: a recorded noise gets a new random gain in every
             step, interpolated between steps.
         noise_tilt_probability, noise_tilt_range_db: spectral tilt of the noise alone.
+        noise_span_probability: the noise starts late, ends early, or both, with or without a fade.
+        silence_probability: both sides are digitally silent in up to half of the mixture, as behind a noise gate.
         level_probability, level_range_db: active speech level in dB re full scale.
         tilt_probability, tilt_range_db: spectral tilt of both sides, gain at 8 kHz re 100 Hz.
         highpass_probability, highpass_range_hz: lower band limit.
         lowpass_probability, lowpass_range_hz: upper band limit.
+        band_edge_probability, band_edges_hz: steep upper band limit, one of those given, as resampling leaves it.
         codec_probability: both sides pass a lossy codec.
         hiss_probability, hiss_range_db: both sides get the same hiss, this far below the speech.
         floor_option_range_db: the same for mixtures that get their hiss through the option `--floor`.
@@ -63,6 +71,10 @@ class AugmentationPolicy:
     synthetic_noise_probability: float = 0.0
     babble_probability: float = 0.0
     several_noises_probability: float = 0.0
+    crowd_probability: float = 0.0
+    talkers_probability: float = 0.0
+    music_probability: float = 0.0
+    talkers_snr_min_db: float = 3.0
     second_coloured_probability: float = 0.0
     second_synthetic_probability: float = 0.0
     second_babble_probability: float = 0.0
@@ -72,6 +84,7 @@ class AugmentationPolicy:
     snr_beta: tuple[float, float] | None = None
     speech_speed_probability: float = 0.0
     speech_speed_range: Range = (1.0, 1.0)
+    whisper_probability: float = 0.0
     formant_ratio_range: Range = (1.0, 1.0)
     noise_speed_probability: float = 0.0
     noise_speed_range: Range = (1.0, 1.0)
@@ -80,6 +93,8 @@ class AugmentationPolicy:
     noise_gain_step_s: float = 0.5
     noise_tilt_probability: float = 0.0
     noise_tilt_range_db: Range = (0.0, 0.0)
+    noise_span_probability: float = 0.0
+    silence_probability: float = 0.0
     level_probability: float = 0.0
     level_range_db: Range = (-26.0, -26.0)
     tilt_probability: float = 0.0
@@ -88,6 +103,8 @@ class AugmentationPolicy:
     highpass_range_hz: Range = (40.0, 40.0)
     lowpass_probability: float = 0.0
     lowpass_range_hz: Range = (7800.0, 7800.0)
+    band_edge_probability: float = 0.0
+    band_edges_hz: tuple[float, ...] = (7800.0,)
     codec_probability: float = 0.0
     hiss_probability: float = 0.0
     hiss_range_db: Range = (60.0, 60.0)
@@ -107,7 +124,7 @@ class AugmentationPolicy:
         for name, value in ((field.name, getattr(self, field.name)) for field in fields(self)):
             if name.endswith("_probability") and not 0 <= value <= 1:
                 raise ValueError(f"{name} {value}; expected 0 to 1")
-            if isinstance(value, tuple) and name != "snr_beta" and value[0] > value[1]:
+            if isinstance(value, tuple) and name not in ("snr_beta", "band_edges_hz") and value[0] > value[1]:
                 raise ValueError(f"{name} {value}; expected the lowest value first")
         for total in (self._noise_kind_limits()[-1], sum(self.second_noise_probabilities()[:3]), self._telephone()[-1]):
             if total > 1 + 1e-9:
@@ -140,6 +157,9 @@ class AugmentationPolicy:
             self.synthetic_noise_probability,
             self.babble_probability,
             self.several_noises_probability,
+            self.crowd_probability,
+            self.talkers_probability,
+            self.music_probability,
         )
 
     def _telephone(self) -> list[float]:
@@ -164,11 +184,14 @@ def _rounded(probability: float) -> float:
 
 
 TRAINING = AugmentationPolicy(
-    no_noise_probability=0.06,
+    no_noise_probability=0.05,
     coloured_noise_probability=0.04,
-    synthetic_noise_probability=0.12,
-    babble_probability=0.08,
-    several_noises_probability=0.3,
+    synthetic_noise_probability=0.1,
+    babble_probability=0.06,
+    several_noises_probability=0.25,
+    crowd_probability=0.15,
+    talkers_probability=0.05,
+    music_probability=0.04,
     second_coloured_probability=0.2,
     second_synthetic_probability=0.25,
     second_babble_probability=0.15,
@@ -178,6 +201,7 @@ TRAINING = AugmentationPolicy(
     snr_beta=(1.5, 2.0),
     speech_speed_probability=0.5,
     speech_speed_range=(0.86, 1.16),
+    whisper_probability=0.03,
     formant_ratio_range=(0.82, 1.2),
     noise_speed_probability=0.4,
     noise_speed_range=(0.7, 1.4),
@@ -185,14 +209,18 @@ TRAINING = AugmentationPolicy(
     noise_gain_range_db=(-12, 6),
     noise_tilt_probability=0.5,
     noise_tilt_range_db=(-12, 12),
+    noise_span_probability=0.12,
+    silence_probability=0.06,
     level_probability=0.8,
-    level_range_db=(-45, -12),
+    level_range_db=(-50, -8),
     tilt_probability=0.5,
     tilt_range_db=(-9, 9),
     highpass_probability=0.3,
     highpass_range_hz=(40, 350),
     lowpass_probability=0.2,
     lowpass_range_hz=(2800, 7800),
+    band_edge_probability=0.15,
+    band_edges_hz=(3000, 3400, 3800, 4000, 5200, 5500, 5900, 7000),
     codec_probability=0.06,
     hiss_probability=0.7,
     hiss_range_db=(36, 70),
@@ -225,6 +253,8 @@ DATASET = AugmentationPolicy(
 
 NOISE_PRESENCE = replace(
     TRAINING,
+    talkers_probability=0.0,
+    silence_probability=0.0,
     telephone_codec_probability=0.2,
     telephone_band_probability=0.2,
     telephone_highpass_range_hz=(150, 400),

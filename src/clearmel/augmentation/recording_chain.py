@@ -27,8 +27,9 @@ class Chain:
     """A recording chain, equal for the clean and the noisy side; None skips a step.
 
     floor_db: hiss of the room or device in dB below the speech. level_db: active-speech level of the clean side
-    in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. codec: a key of
-    CODECS. room: see `Room`. early: the clean side has only the first 50 ms of the reverberation.
+    in dB re full scale. tilt_db: gain at 8 kHz re 100 Hz. highpass_hz, lowpass_hz: band limits. band_edge_hz: steep
+    upper band limit. codec: a key of CODECS. room: see `reverberated`. early: the clean side has only the first 50 ms
+    of the reverberation.
     """
 
     floor_db: float | None = None
@@ -36,8 +37,9 @@ class Chain:
     tilt_db: float | None = None
     highpass_hz: float | None = None
     lowpass_hz: float | None = None
+    band_edge_hz: float | None = None
     codec: str | None = None
-    room: Room | None = None
+    room: Room | str | None = None
     early: bool = False
 
 
@@ -65,7 +67,7 @@ def draw_chain(rng: Rng, augment: bool, reverb: float, policy: AugmentationPolic
 
 def filter_bands(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray:
     """Applies tilt and band limits as zero-phase gains, so that both sides stay aligned."""
-    if chain.tilt_db is None and chain.highpass_hz is None and chain.lowpass_hz is None:
+    if not any((chain.tilt_db, chain.highpass_hz, chain.lowpass_hz, chain.band_edge_hz)):
         return wave
     n_fft = 1 << (len(wave) + sample_rate // 10).bit_length()
     frequency = np.fft.rfftfreq(n_fft, 1 / sample_rate)
@@ -77,6 +79,8 @@ def filter_bands(wave: FloatArray, sample_rate: int, chain: Chain) -> FloatArray
         gain_db -= 10 * np.log10(1 + (chain.highpass_hz / np.maximum(frequency, 1)) ** 8)
     if chain.lowpass_hz is not None:
         gain_db -= 10 * np.log10(1 + (frequency / chain.lowpass_hz) ** 24)
+    if chain.band_edge_hz is not None:  # 100 dB within 4 % of the edge
+        gain_db -= 100 * np.clip((frequency / chain.band_edge_hz - 0.96) / 0.04, 0, 1)
     spectrum = np.fft.rfft(wave, n_fft) * 10 ** (gain_db / 20)
     return np.fft.irfft(spectrum, n_fft)[: len(wave)].astype(np.float32)
 

@@ -1,11 +1,13 @@
 """Reverberation in simulated rooms. Waves are (N,) float32 in [-1, 1]."""
 
 import functools
+from pathlib import Path
 
 import numpy as np
 
+from clearmel.audio import sound_file
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray
+from clearmel.core.file_io import FloatArray, quoted
 
 Room = tuple[float, float, float, float, float]
 """Length, width and height in m, RT60 in s, distance between speaker and microphone in m."""
@@ -17,20 +19,23 @@ def draw_room(rng: np.random.Generator) -> Room:
     return length, width, height, round(rng.uniform(0.15, 0.6), 2), round(rng.uniform(0.3, 2.0), 2)
 
 
-def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, early: bool = False) -> FloatArray:
-    """Reverberates a wave in a shoebox room (image-source method of pyroomacoustics); the direct sound is not delayed.
+def reverberated(wave: FloatArray, sample_rate: int, room: Room | str, seed: int, early: bool = False) -> FloatArray:
+    """Reverberates a wave in a shoebox room (image-source method of pyroomacoustics) or in a measured one.
+
+    The direct sound is not delayed.
 
     Args:
         wave: (N,).
         sample_rate: in Hz.
-        room: see `Room`.
-        seed: seed of the positions of speaker and microphone.
+        room: see `Room`; or the path of a measured impulse response.
+        seed: seed of the positions of speaker and microphone in a simulated room.
         early: use only the first 50 ms of the impulse response after the direct sound, faded out over the last 10.
 
     Raises:
-        InputError: pyroomacoustics is not installed.
+        InputError: pyroomacoustics is not installed, or the file cannot be read.
     """
-    response = room_response(sample_rate, room, seed)
+    measured = isinstance(room, str)
+    response = measured_response(sample_rate, room) if measured else room_response(sample_rate, room, seed)
     direct = int(np.abs(response).argmax())
     if early:
         end, fade = direct + sample_rate // 20, sample_rate // 100
@@ -38,6 +43,19 @@ def reverberated(wave: FloatArray, sample_rate: int, room: Room, seed: int, earl
     n_fft = 1 << (len(wave) + len(response)).bit_length()
     wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
     return wet[direct : direct + len(wave)].astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def measured_response(sample_rate: int, path: str) -> FloatArray:
+    """A recorded impulse response with a peak of 1, of at most 2 s; the latest 256 are cached.
+
+    Raises:
+        InputError: it cannot be read, or is silent.
+    """
+    response = sound_file.read(Path(path), sample_rate)[0][: 2 * sample_rate]
+    if not response.any():
+        raise InputError(f"{quoted(path)}: silent; expected the impulse response of a room.")
+    return np.asarray(response / np.abs(response).max(), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=256)

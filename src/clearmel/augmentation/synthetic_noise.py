@@ -10,7 +10,7 @@ Rng = np.random.Generator
 
 def synthetic_noise(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
     """Noise of one random kind, or a sum of two; (n_samples,), at most 1 in magnitude."""
-    kinds = (_noise, _hum, _knocks)
+    kinds = (_noise, _hum, knocks)
     wave = kinds[rng.choice(3, p=(0.5, 0.25, 0.25))](n_samples, sample_rate, rng)
     if rng.random() < 0.3:
         wave = wave / _rms(wave) + rng.uniform(0.2, 1.0) * (other := _noise(n_samples, sample_rate, rng)) / _rms(other)
@@ -57,14 +57,14 @@ def _hum(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
     return np.asarray(wave, dtype=np.float32)
 
 
-def _knocks(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
+def knocks(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
     """Noise bursts, 1 to 12 a second, with decay times of 2 to 80 ms, like keyboards, dishes and footsteps."""
     wave = np.zeros(n_samples + sample_rate // 2)
-    n_knocks = max(1, rng.poisson(rng.uniform(1, 12) * n_samples / sample_rate))
+    nknocks = max(1, rng.poisson(rng.uniform(1, 12) * n_samples / sample_rate))
     decay_s = rng.uniform(0.002, 0.08)
     length = min(sample_rate // 2, int(6 * decay_s * sample_rate) + 8)
     envelope = np.exp(-np.arange(length) / (decay_s * sample_rate))
-    for start in rng.integers(n_samples, size=n_knocks):
+    for start in rng.integers(n_samples, size=nknocks):
         wave[start : start + length] += np.exp(rng.normal(0, 0.6)) * envelope * rng.standard_normal(length)
     return _filtered(np.asarray(wave[:n_samples], dtype=np.float32), sample_rate, rng, 10)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clearmel.audio import levels
+from clearmel.audio import levels, sound_file
 from clearmel.audio.features import MelFeatures
-from clearmel.augmentation import mix, reverb
-from clearmel.augmentation.formants import shift_formants
+from clearmel.augmentation import mix, reverb, scenes
+from clearmel.augmentation.formants import shift_formants, whispered
 from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import TRAINING, AugmentationPolicy, draw_optional
 from clearmel.augmentation.recording_chain import Chain, draw_codec
 from clearmel.augmentation.synthetic_noise import synthetic_noise
-from clearmel.core.file_io import FloatArray
+from clearmel.core.file_io import FloatArray, list_files
 from clearmel.data.batching import Item
 from clearmel.data.mel_datasets import MelDataset
 from clearmel.data.speech_pool import SpeechPool, change_speed
@@ -26,14 +26,17 @@ N_ROOMS = 128
 """Room impulse responses are computed once; each reverberant mixture uses one of them."""
 SYNTHETIC = "made"
 """Name of synthetic noise in recipes and reports."""
+CROWD, TALKERS, MUSIC = "crowd", "talkers", "music"
+"""Names of built scenes."""
 
 
 class NoisySpeech(MelDataset):
     """Pairs of waves (N,), "noisy" and "clean", of `clip_s` seconds each.
 
-    Training mixtures are augmented by `policy`: formants, speed, level, tilt, band limits, codecs, clipping, several
-    noises, babble of training speakers, synthetic noise, fluctuating noise levels, and hiss on both sides. With
-    reverberation, the clean side keeps the direct sound and the first 50 ms after it. A few items have no noise.
+    Training mixtures are augmented by `policy`: formants, speed, whispering, level, tilt, band limits, codecs,
+    clipping, several noises, babble, crowds and talkers of training speakers, music, synthetic noise, fluctuating, late
+    and early ending noise, digital silence, and hiss on both sides. With reverberation, the clean side keeps the direct
+    sound and the first 50 ms after it. A few items have no noise.
 
     Args:
         split: "train", or "val" for mixtures without augmentation that are equal in every epoch.
@@ -64,9 +67,16 @@ class NoisySpeech(MelDataset):
         self.lengths = [features.n_frames(self.n_samples)] * items
         rng = np.random.default_rng(seed)
         self.rooms = [(reverb.draw_room(rng), int(rng.integers(2**31))) for _ in range(N_ROOMS)]
+        self.measured_rooms: list[str] = []
         if options.reverb > 0:
             for room, number in self.rooms:  # computed here so that worker processes inherit the cache
                 reverb.room_response(self.rate, room, number)
+            if options.rir_path:
+                self.measured_rooms = [
+                    str(Path(options.rir_path, name)) for name in list_files(options.rir_path, sound_file.SUFFIXES)
+                ]
+                for path in self.measured_rooms:
+                    reverb.measured_response(self.rate, path)
 
     def __getitem__(self, index: int) -> Item:
         rng = self._generator(index)
@@ -92,14 +102,18 @@ class NoisySpeech(MelDataset):
         share = self.options.other_voices if self.split == "train" else 0
         if share and rng.random() < share:
             speech = shift_formants(speech, rng.uniform(*policy.formant_ratio_range), self.rate)
-        return speech
+        return whispered(speech, rng, self.rate) if augment and rng.random() < policy.whisper_probability else speech
 
     def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
         options, policy = self.options, self.policy
         noises = self._draw_noises(rng, augment)
-        chain, clip_db = Chain(), None
-        snr_db = policy.draw_snr_db(rng, options.snr_min, options.snr_max)
+        chain, clip_db, span, silence = Chain(), None, None, None
+        lowest_db = options.snr_min
+        if TALKERS in noises:
+            lowest_db = min(max(lowest_db, policy.talkers_snr_min_db), options.snr_max)
+        snr_db = policy.draw_snr_db(rng, lowest_db, options.snr_max)
         if augment:
+            span, silence = self._draw_spans(rng)
             clip_db = draw_optional(rng, policy.clipping_probability, policy.clipping_range_db)
             chain = Chain(
                 level_db=draw_optional(rng, policy.level_probability, policy.level_range_db),
@@ -108,14 +122,32 @@ class NoisySpeech(MelDataset):
                 lowpass_hz=draw_optional(rng, policy.lowpass_probability, policy.lowpass_range_hz),
                 codec=draw_codec(rng) if rng.random() < policy.codec_probability else None,
             )
+            if rng.random() < policy.band_edge_probability:
+                chain = replace(chain, band_edge_hz=float(rng.choice(policy.band_edges_hz)))
         if self.split == "train":  # without hiss, the network would learn that clean pauses are digital silence
             chain = replace(chain, floor_db=draw_optional(rng, policy.hiss_probability, policy.hiss_range_db))
         seed = int(rng.integers(2**31))
         if rng.random() < options.reverb:
             room, seed = self.rooms[rng.integers(N_ROOMS)]
             chain = replace(chain, room=room, early=True)
+            if self.measured_rooms and rng.random() < 0.5:
+                chain = replace(chain, room=self.measured_rooms[rng.integers(len(self.measured_rooms))])
         tilt = draw_optional(rng, policy.noise_tilt_probability, policy.noise_tilt_range_db) if augment else None
-        return Recipe(tuple(noises), float(snr_db), seed, tilt, chain, clip_db)
+        return Recipe(tuple(noises), float(snr_db), seed, tilt, chain, clip_db, span, silence)
+
+    def _draw_spans(
+        self, rng: np.random.Generator
+    ) -> tuple[tuple[float, float, float] | None, tuple[float, float] | None]:
+        """The span of the noise and the stretch of silence of a mixture, see `Recipe`."""
+        span = silence = None
+        if rng.random() < self.policy.noise_span_probability:
+            start, end = ((-1, 0.7), (0.3, 2), (0.2, 0.8))[rng.integers(3)]
+            span = (start + rng.uniform(-0.2, 0.2), end + rng.uniform(-0.2, 0.2), float(rng.choice((0, 0.02, 0.3))))
+        if rng.random() < self.policy.silence_probability:
+            length = rng.uniform(0.05, 0.5)
+            start = rng.choice((0, rng.uniform(0, 1 - length)))
+            silence = (start, start + length)
+        return span, silence
 
     def _draw_noises(self, rng: np.random.Generator, augment: bool) -> list[str]:
         """Names of the noises of a mixture, as `_load_noise` takes them."""
@@ -123,8 +155,10 @@ class NoisySpeech(MelDataset):
         kind = policy.noise_kind(rng.random()) if augment else "recorded"
         if kind == "recorded":
             return [recorded]
+        if kind == CROWD and rng.random() < 0.5:
+            return [CROWD, recorded]
         if kind != "several":
-            return {"none": [], "coloured": ["coloured"], "synthetic": [SYNTHETIC], "babble": ["babble"]}[kind]
+            return {"none": [], "synthetic": [SYNTHETIC]}.get(kind, [kind])
         kinds = ("coloured", SYNTHETIC, "babble", f"noise/{rng.integers(len(self.noise))}")
         noises = [recorded, str(rng.choice(kinds, p=policy.second_noise_probabilities()))]
         if rng.random() < policy.third_noise_probability:
@@ -132,8 +166,14 @@ class NoisySpeech(MelDataset):
         return noises
 
     def _load_noise(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
-        """The wave of a noise: babble and synthetic noise are made, recorded noise may be augmented."""
+        """The wave of a noise: scenes, babble and synthetic noise are made, recorded noise may be augmented."""
         policy = self.policy
+        if name in (CROWD, TALKERS):
+            n_voices = scenes.draw_crowd_size(rng) if name == CROWD else int(rng.integers(1, 3))
+            scene = scenes.crowd if name == CROWD else scenes.talkers
+            return scene([self.speech.piece(rng)[0] for _ in range(n_voices)], self.rate, rng)
+        if name == MUSIC:
+            return scenes.music(self.n_samples, self.rate, rng)
         if name == "babble":
             low, high = policy.babble_voices
             voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(low, high + 1))]

@@ -68,6 +68,9 @@ class MixOptions(PoolOptions):
     reverb: float = flag(
         0.25, "share of the mixtures whose speech is put in a room; its early part is the target", low=0, high=1
     )
+    rir_path: str | None = flag(
+        None, "folder of measured room impulse responses, for half of the reverberation (default: simulated rooms only)"
+    )
     min_range_db: float = flag(30.0, "leave out clean files whose pauses are not this far below their speech")
     speaker_balance: float = flag(0.35, "0 draws speakers by the length of their speech, 1 all alike", low=0, high=1)
     other_voices: float = flag(
