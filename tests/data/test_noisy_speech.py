@@ -179,7 +179,7 @@ def test_a_run_on_mixtures_goes_on_as_if_it_had_not_ended(workplace: Path) -> No
         (("--noise_path", "none", "--clean_path", SPEECH), ("none does not exist",)),
         (("--noise_path", NOISE, "--clean_path", SPEECH, "--clip_s", 0, "--augment", 2), ("--clip_s 0", "--augment 2")),
         (("--fine_bins", 8), ("--fine_bins needs waves",)),
-        (("--near_dim", 8), ("--near_dim corrects the bins of the second stage", "--fine_bins")),
+        (("--near_dim", 8), ("--near_dim is about the bins of the second stage", "--fine_bins")),
         (("--ahead_dim", 8), ("--ahead_dim is about the frames ahead", "--look_ahead")),
         (("--mel_weight", 0, "--spectrum_weight", 0), ("all 0",)),
     ],

@@ -6,7 +6,6 @@ from clearmel.audio.features import MelFeatures
 from clearmel.metrics import spectral_loss
 from clearmel.networks import GainDenoiser, LSTMClassifier, LSTMDenoiser
 from clearmel.networks.bin_refiner import BinRefiner
-from clearmel.networks.dual_path import DualPathRefiner
 from clearmel.networks.gain_denoiser import MEAN, SPREAD
 from clearmel.tasks import DenoisingTask
 
@@ -95,14 +94,6 @@ def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
     for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
         torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(begun.neighbours.place(mel), task.features.spread(mel)[..., :64])
-    task = DenoisingTask(sizes=causal.sizes | {"path_dim": 8, "path_bins": 128}, network_name="gain")
-    begun = task.network().begin_from(causal)
-    assert begun.fine_bins == 128
-    wide = torch.cat([fine, torch.zeros(2, 50, 64)], dim=2)
-    (found, factor, _), (wanted, narrow, _) = begun(mel, wide), causal(mel, fine)
-    torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(factor[..., :64], narrow)
-    assert float(factor[..., 64:].detach().abs().max()) < 1e-3  # a factor of 1 where the second stage has no bins
     for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
         with pytest.raises(ValueError, match="holds a LSTM"):
             again.begin_from(other)
@@ -127,27 +118,6 @@ def test_bins_are_corrected_by_what_lies_around_them_and_by_the_same_rule_everyw
     assert (int(bins.min()), int(bins.max())) == (17, 23)  # two of the first convolution, one of the last
     assert int(frames.min()) == 10  # nothing before it sounds
     assert int(frames.max()) > 20  # the LSTM remembers it
-
-
-def test_the_fourth_stage_is_causal_and_sees_the_whole_spectrum() -> None:
-    """One loud bin changes nothing before its frame, and in its frame corrections far from it."""
-    torch.manual_seed(0)
-    stage = DualPathRefiner(80, 16, 512, 8, 2)
-    torch.nn.init.normal_(stage.out.weight)
-    flat, quiet, context = torch.zeros(1, 30, 80), torch.zeros(1, 30, 512), torch.zeros(1, 30, 16)
-    fine = quiet.clone()
-    fine[0, 10, 20] = 3.0
-    with torch.no_grad():
-        changed = stage(flat, flat, fine, quiet, context)[0] - stage(flat, flat, quiet, quiet, context)[0]
-    frames = changed[0].abs().amax(dim=1)
-    assert float(frames[:10].max()) == 0
-    assert float(frames[10:].min()) > 0
-    assert float(changed[0, 10, 300:].abs().max()) > 0
-
-
-def test_the_fourth_stage_needs_the_second() -> None:
-    with pytest.raises(ValueError, match="second"):
-        GainDenoiser(path_dim=8)
 
 
 def test_hearing_leaves_the_state_that_cleaning_leaves_but_for_the_third_stage(rng) -> None:

@@ -17,10 +17,7 @@ from clearmel.cli.parser import (
 from clearmel.core.errors import InputError
 from clearmel.options import FitOptions, LossOptions
 
-BOUNDS, STAGES = (
-    ("bound_db", "knee_db"),
-    ("look_ahead", "ahead_dim", "fine_bins", "fine_dim", "near_dim", "path_dim", "path_blocks"),
-)
+BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim", "near_dim")
 SIZES = {
     "gain": ("hidden_dim", "num_layers", "dropout", *BOUNDS, *STAGES),
     "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
@@ -52,8 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     sizes.add_argument("--fine_dim", type=positive, default=256, help="gain: LSTM width of the second stage")
     sizes.add_argument("--near_dim", type=non_negative, default=0, help="gain: channels of a third stage, 0 for none")
-    sizes.add_argument("--path_dim", type=non_negative, default=0, help="gain: channels of a fourth stage, 0 for none")
-    sizes.add_argument("--path_blocks", type=positive, default=3, help="gain: blocks of the fourth stage")
     sizes.add_argument(
         "--attenuation", action="store_true", help="lstm: the output is how far below its input the clean mel lies"
     )
@@ -61,9 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     losses, options = take(LossOptions, args), take(FitOptions, args)
     if args.fine_bins and not args.noise_path:
         raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
-    for name in ("near_dim", "path_dim"):
-        if getattr(args, name) and not args.fine_bins:
-            raise InputError(f"--{name} corrects the bins of the second stage: say by --fine_bins how many.")
+    if args.near_dim and not args.fine_bins:
+        raise InputError("--near_dim is about the bins of the second stage: say by --fine_bins how many.")
     if args.ahead_dim and not args.look_ahead:
         raise InputError("--ahead_dim is about the frames ahead: say by --look_ahead how many.")
 

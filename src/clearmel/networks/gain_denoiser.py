@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from clearmel.networks.base import Denoiser, Network
 from clearmel.networks.bin_refiner import BinRefiner, BinRefinerState
-from clearmel.networks.dual_path import DualPathRefiner, DualPathState
 from clearmel.networks.lstm import LSTMDenoiser
 from clearmel.networks.lstm_step import lstm_step
 
@@ -24,8 +23,7 @@ FINE_SPREAD = 0.15
 class GainState(NamedTuple):
     """What a recording's next piece needs: all stages' states, and the frames whose look-ahead is not complete.
 
-    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's. path: the
-    fourth's.
+    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's.
     """
 
     bands: Any
@@ -35,7 +33,6 @@ class GainState(NamedTuple):
     skip: int
     hidden: Tensor | None = None
     near: BinRefinerState | None = None
-    path: DualPathState | None = None
 
 
 class GainDenoiser(Denoiser):
@@ -44,8 +41,7 @@ class GainDenoiser(Denoiser):
     The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0: what is clean passes as it
     is. The second stage sees, beside the first one's hidden state, how far each of the lowest `fine_bins` STFT bins
     lies above its band (the harmonics of a voice, which bands cannot resolve), and answers with a factor for each bin.
-    A third one corrects these factors by what lies around each bin, see `BinRefiner`, and a fourth one those of
-    `path_bins` bins by what the whole spectrum shows, see `DualPathRefiner`.
+    A third one corrects these factors by what lies around each bin, see `BinRefiner`.
 
     Args:
         input_dim: mel bands M.
@@ -60,9 +56,6 @@ class GainDenoiser(Denoiser):
         fine_bins: bins K of the second stage, 0 for none.
         fine_dim: width of its LSTM.
         near_dim: channels of the third stage, 0 for none.
-        path_dim: channels of the fourth stage, 0 for none.
-        path_blocks: its blocks.
-        path_bins: its bins, at least `fine_bins`.
         knee_db: an attenuation of a dB becomes a * a / (a + knee_db): those far below the knee vanish, so that clean
             speech passes, those far above it lose `knee_db`. 0: all stay.
     """
@@ -82,9 +75,6 @@ class GainDenoiser(Denoiser):
         ahead_dim: int = 0,
         knee_db: float = 0.0,
         near_dim: int = 0,
-        path_dim: int = 0,
-        path_blocks: int = 3,
-        path_bins: int = 512,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -98,12 +88,8 @@ class GainDenoiser(Denoiser):
             ahead_dim=ahead_dim,
             knee_db=knee_db,
             near_dim=near_dim,
-            **({"path_dim": path_dim, "path_blocks": path_blocks, "path_bins": path_bins} if path_dim else {}),
         )
-        if path_dim and not 0 < fine_bins <= path_bins:
-            raise ValueError(f"path_dim {path_dim}, fine_bins {fine_bins}; the fourth stage needs the second one")
-        self.refined_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
-        self.fine_bins = path_bins if path_dim else fine_bins
+        self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
         self.least = 10 ** (-bound_db / 20)
         self._bend(knee_db)
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
@@ -119,13 +105,6 @@ class GainDenoiser(Denoiser):
             self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
             self.hidden2factor = nn.Linear(fine_dim, fine_bins)
         self.neighbours = BinRefiner(input_dim, fine_bins, near_dim) if fine_bins and near_dim else None
-        self.paths = DualPathRefiner(input_dim, hidden_dim, path_bins, path_dim, path_blocks) if path_dim else None
-
-    def begin_at(self, spreading: Tensor) -> None:
-        """Begins with bands where they lie: (M, F), the share of each band in each bin."""
-        for stage in (self.neighbours, self.paths):
-            if stage is not None:
-                stage.begin_at(spreading)
 
     def begin_from(self, other: Network) -> Network:
         """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without the later stages.
@@ -137,7 +116,6 @@ class GainDenoiser(Denoiser):
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
         complete = complete and (other.neighbours is not None or self.neighbours is None)
-        complete = complete and (other.paths is not None or self.paths is None)
         if isinstance(other, GainDenoiser):
             other._bend(self.sizes["knee_db"] or other.sizes["knee_db"])
             self._bend(other.sizes["knee_db"])
@@ -167,17 +145,17 @@ class GainDenoiser(Denoiser):
         self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
     ) -> tuple[Tensor, Tensor | None, GainState]:
         """See `Denoiser.forward`."""
-        return self._advanced(mel, fine, state, last, refine=True)
+        return self._advanced(mel, fine, state, last, self.neighbours)
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
-        """See `Denoiser.prime`: the later stages start from zero, the third at .0003 of ESTOI; no frame is delayed."""
-        *_, state = self._advanced(mel, fine, None, False, refine=False)
+        """See `Denoiser.prime`: the third stage starts from zero, at .0003 of ESTOI; no frame is delayed."""
+        *_, state = self._advanced(mel, fine, None, False, None)
         return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
 
     def _advanced(
-        self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, refine: bool
+        self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: BinRefiner | None
     ) -> tuple[Tensor, Tensor | None, GainState]:
-        """`forward`, with or without the third and the fourth stage."""
+        """`forward` with a given third stage; None leaves it out."""
         if state is None:
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
@@ -195,28 +173,23 @@ class GainDenoiser(Denoiser):
         if self.knee:
             lowered = lowered.square() / (lowered + self.knee)
         estimate = mel[:, :n_frames] - lowered / 5
-        refined, near, path, factor = state.refined, state.near, state.path, None
+        refined, near, factor = state.refined, state.near, None
         if fine is not None and state.fine is not None and self.fine_bins:
             fine = torch.cat([state.fine, fine], dim=1)
             if not n_frames:
-                return estimate, fine[:, :0], GainState(bands, refined, mel, fine, state.skip - skip, kept, near, path)
-            everything = fine[:, :n_frames].to(hidden) / FINE_SPREAD
-            shape = everything[..., : self.refined_bins]
+                return estimate, fine[:, :0], GainState(bands, refined, mel, fine, state.skip - skip, kept, near)
+            shape = fine[:, :n_frames].to(hidden) / FINE_SPREAD
             seen = torch.nn.functional.elu(self.mix(torch.cat([hidden, shape], dim=-1)))
             turned, refined = lstm_step(self.refiner, seen, refined)
             logit = self.hidden2factor(turned).float() - 1.456
-            level = (mel[:, :n_frames] - MEAN) / SPREAD
-            if refine and self.neighbours is not None:
-                correction, near = self.neighbours(level, lowered, shape, logit, near)
+            if neighbours is not None:
+                level = (mel[:, :n_frames] - MEAN) / SPREAD
+                correction, near = neighbours(level, lowered, shape, logit, near)
                 logit = logit + correction
-            if refine and self.paths is not None:
-                correction, path = self.paths(level, lowered, everything, logit, hidden, path)
-                missing = correction.shape[-1] - logit.shape[-1]
-                logit = nn.functional.pad(logit, (0, missing), value=-1.456) + correction
             # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
             factor = 0.7 - 3.7 * torch.sigmoid(logit)
             fine = fine[:, n_frames:]
-        after = GainState(bands, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near, path)
+        after = GainState(bands, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
         return estimate, factor, after
 
     def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:

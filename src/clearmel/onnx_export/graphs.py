@@ -14,7 +14,6 @@ from clearmel.inference.cut import Editor
 from clearmel.metrics.classification import probabilities
 from clearmel.networks import Cutter, Denoiser, GainDenoiser, Network, Separator
 from clearmel.networks.bin_refiner import BinRefinerState
-from clearmel.networks.dual_path import DualPathState
 from clearmel.networks.gain_denoiser import GainState
 
 
@@ -85,7 +84,7 @@ class DenoiserGraph(Graph):
     def __init__(self, network: Denoiser, streaming: bool) -> None:
         super().__init__(network, ["estimate"])
         self.facts = {"fine_bins": network.fine_bins}
-        self.stages: dict[str, type[BinRefinerState | DualPathState]] = {}
+        self.has_refiner = False
         if network.fine_bins:
             self.frames["fine"] = network.fine_bins
             self.outputs.append("factor")
@@ -100,14 +99,9 @@ class DenoiserGraph(Graph):
             if isinstance(layers, nn.LSTM):
                 shape = (layers.num_layers, 1, layers.hidden_size)
                 self.state |= {f"{prefix}hidden": shape, f"{prefix}cell": shape}
-        if isinstance(network, GainDenoiser):
-            for prefix, stage, kind in (
-                ("near", network.neighbours, BinRefinerState),
-                ("path", network.paths, DualPathState),
-            ):
-                if stage is not None:
-                    self.stages[prefix] = kind
-                    self.state |= {f"{prefix}_{name}": shape for name, shape in stage.state_shapes().items()}
+        if isinstance(network, GainDenoiser) and network.neighbours is not None:
+            self.has_refiner = True
+            self.state |= {f"near_{name}": shape for name, shape in network.neighbours.state_shapes().items()}
         self.outputs += [f"next_{name}" for name in self.state]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -119,19 +113,20 @@ class DenoiserGraph(Graph):
             band_state = named["hidden"], named["cell"]
             bin_state = (named["fine_hidden"], named["fine_cell"]) if fine is not None else None
             pending = mel[:, :0], None if fine is None else fine[:, :0]  # empty without look-ahead
-            later: dict[str, Any] = {
-                prefix: kind(*(named[f"{prefix}_{name}"] for name in kind._fields))
-                for prefix, kind in self.stages.items()
-            }
+            near = (
+                BinRefinerState(*(named[f"near_{name}"] for name in BinRefinerState._fields))
+                if self.has_refiner
+                else None
+            )
             before = (
-                GainState(band_state, bin_state, *pending, 0, **later)
+                GainState(band_state, bin_state, *pending, 0, near=near)
                 if isinstance(self.network, GainDenoiser)
                 else band_state
             )
         estimate, factor, after = self.network(mel, fine, before)
         outputs = [estimate] if factor is None else [estimate, factor]
         if self.state:
-            parts = (after.bands, after.refined, after.near, after.path) if isinstance(after, GainState) else (after,)
+            parts = (after.bands, after.refined, after.near) if isinstance(after, GainState) else (after,)
             outputs += [tensor for part in parts for tensor in part or ()]
         return tuple(outputs)
 

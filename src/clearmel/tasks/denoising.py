@@ -65,8 +65,8 @@ class DenoisingTask(Task):
         if self.network_name == "lstm":
             sizes["spectrogram_resolution"] = self.features.n_mels
         network = self.DENOISERS[self.network_name](**sizes)
-        if isinstance(network, GainDenoiser):
-            network.begin_at(self.features.spreading())
+        if isinstance(network, GainDenoiser) and network.neighbours is not None:
+            network.neighbours.begin_at(self.features.spreading())
         return network
 
     def settings(self) -> dict[str, Any]:
