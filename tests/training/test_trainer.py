@@ -76,9 +76,11 @@ class Stopped(DenoisingTask):
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 9])
-@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
-def test_a_run_stopped_anywhere_and_resumed_equals_a_straight_one(after: int, schedule: str, tree: Path) -> None:
-    options = replace(OPTIONS, schedule=schedule)
+@pytest.mark.parametrize(("schedule", "ema_decay"), [("plateau", 0.0), ("cosine", 0.8)])
+def test_a_run_stopped_anywhere_and_resumed_equals_a_straight_one(
+    after: int, schedule: str, ema_decay: float, tree: Path
+) -> None:
+    options = replace(OPTIONS, schedule=schedule, ema_decay=ema_decay)
     straight = trainer.fit(task(tree), options, Path("straight.pth"))
     Stopped.after = after
     with pytest.raises(trainer.Interrupted):
@@ -88,6 +90,33 @@ def test_a_run_stopped_anywhere_and_resumed_equals_a_straight_one(after: int, sc
     wanted, found = (weights_file.load_dict(f"{name}.resume.pth")["network"] for name in ("straight", "stopped"))
     assert all(torch.equal(wanted[key], found[key]) for key in wanted if key != "_extra_state")
     assert Path("straight.pth").read_bytes() == Path("stopped.pth").read_bytes()
+
+
+def test_the_moving_average_of_the_weights_is_validated_and_saved(tree: Path) -> None:
+    """d * average + (1 - d) * weights after each step, from the weights after the first step on."""
+
+    class Followed(DenoisingTask):
+        """Notes the weights that each step begins with."""
+
+        def loss(self, network, batch):  # type: ignore[no-untyped-def]
+            seen.append({name: weight.detach().clone() for name, weight in network.named_parameters()})
+            return super().loss(network, batch)
+
+    seen: list[dict[str, torch.Tensor]] = []
+    options = replace(OPTIONS, epochs=1, batch_size=1, learning_rate=0.1, ema_decay=0.6)
+    history = trainer.fit(Followed(Source(str(tree)), sizes=SIZES), options, Path("m.pth"))
+    last = weights_file.load_dict("m.resume.pth")["network"]
+    after = [*seen[1:], last]
+    saved = weights_file.load("m.pth", "denoising")
+    for name, weight in saved.named_parameters():
+        average = after[0][name]
+        for step in after[1:]:
+            average = 0.6 * average + 0.4 * step[name]
+        torch.testing.assert_close(weight.detach(), average, atol=1e-6, rtol=1e-5)
+        assert not torch.equal(weight, last[name])
+    job = task(tree)
+    report = job.report(evaluate.evaluate(job, saved, job.dataset("val")))
+    assert report["mse_denoised"] == pytest.approx(history[-1]["mse_denoised"], abs=1e-7)
 
 
 def test_more_epochs_go_on_where_a_finished_run_ended(tree: Path) -> None:

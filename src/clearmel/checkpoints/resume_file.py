@@ -49,6 +49,7 @@ class ResumeFile:
         path: of the file.
         run: plain values that a resumed run must share with the interrupted one.
         network: the bare network, not wrapped for several processes.
+        average: the moving average of its weights; None without one.
         optimizer: of the network's trainable parameters.
         schedule: of its learning rate.
         accelerator: of this process.
@@ -59,11 +60,12 @@ class ResumeFile:
         path: Path,
         run: Mapping[str, Any],
         network: nn.Module,
+        average: nn.Module | None,
         optimizer: Any,
         schedule: Any,
         accelerator: Accelerator,
     ) -> None:
-        self.path, self.run, self.network = path, dict(run), network
+        self.path, self.run, self.network, self.average = path, dict(run), network, average
         self.optimizer, self.schedule, self.accelerator = optimizer, schedule, accelerator
 
     def sums(self, progress: Progress) -> tuple[float, int]:
@@ -85,7 +87,8 @@ class ResumeFile:
                     "network": dict(self.network.state_dict()),
                     "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
-                },
+                }
+                | ({} if self.average is None else {"average": dict(self.average.state_dict())}),
             )
 
     def load(self, n_batches: int) -> tuple[Progress, list[dict[str, float]]]:
@@ -126,8 +129,11 @@ class ResumeFile:
         with warnings.catch_warnings():  # torch warns of odd tensors before it refuses them
             warnings.simplefilter("ignore")
             self.network.load_state_dict(saved["network"])
-        tensors = [*self.network.parameters(), *self.network.buffers()]
-        _expect(all(bool(torch.isfinite(tensor).all()) for tensor in tensors))
+            if self.average is not None:
+                self.average.load_state_dict(saved["average"])
+        for network in (self.network, self.average):
+            tensors = [] if network is None else [*network.parameters(), *network.buffers()]
+            _expect(all(bool(torch.isfinite(tensor).all()) for tensor in tensors))
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         rank, world = self.accelerator.process_index, self.accelerator.num_processes

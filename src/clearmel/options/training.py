@@ -20,6 +20,13 @@ class FitOptions(Options):
     clip_norm: float = flag(5.0, "bound of the gradient's norm, 0 for none", low=0)
     schedule: str = flag("plateau", "of the learning rate: plateau, cosine or none", choices=SCHEDULES)
     patience: int = flag(0, "epochs without a better figure before stopping early, 0 for never", low=0)
+    ema_decay: float = flag(
+        0.0,
+        "of an exponential moving average of the weights, per step, which is validated and saved in place of the last "
+        "weights; 0.999 is usual, 0 for none",
+        low=0,
+        below=1,
+    )
     seed: int = flag(0, "of the first weights, the order and dropout", low=0)
     workers: int = flag(0, "processes that load data", low=0)
     device: str = flag(

@@ -3,12 +3,13 @@
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from clearmel.checkpoints import cards, weights_file
 from clearmel.checkpoints.resume_file import Progress, ResumeFile
@@ -28,9 +29,10 @@ from clearmel.training.schedule import Schedule
 class Setup:
     """The parts of a training run.
 
-    train, val: the data; val is None without a validation set. network: the bare network. wrapped: the same network,
-    wrapped by accelerate for several processes. bf16: whether the loss is computed in bfloat16. progress, history:
-    those of a new run, or of the resume file with --resume.
+    train, val: the data; val is None without a validation set. network: the bare network. average: the moving average
+    of its weights, None without one. wrapped: the same network, wrapped by accelerate for several processes. bf16:
+    whether the loss is computed in bfloat16. progress, history: those of a new run, or of the resume file with
+    --resume.
     """
 
     task: Task
@@ -41,6 +43,7 @@ class Setup:
     val: MelDataset | None
     sampler: BucketSampler
     network: Network
+    average: AveragedModel | None
     wrapped: nn.Module
     optimizer: AcceleratedOptimizer
     schedule: Schedule
@@ -48,6 +51,11 @@ class Setup:
     progress: Progress
     history: list[dict[str, float]]
     bf16: bool
+
+    @property
+    def result(self) -> Network:
+        """The network that is validated and saved."""
+        return self.network if self.average is None else cast(Network, self.average.module)
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """A lock on rank 0: inside it, no second run can train weights of the same name."""
@@ -82,12 +90,15 @@ def prepare(task: Task, options: FitOptions, out: Path) -> Setup:
     schedule = Schedule(
         options.schedule, optimizer.optimizer, options.epochs * len(sampler), higher_is_better=task.higher_is_better
     )
+    average = None
+    if options.ema_decay:
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.ema_decay))  # type: ignore[no-untyped-call]
     run = _identity(task, options, network, train)
     path = out.with_suffix(".resume.pth")
-    resume_file = ResumeFile(path, run, network, optimizer, schedule, accelerator)
+    resume_file = ResumeFile(path, run, network, average, optimizer, schedule, accelerator)
     setup = Setup(
-        task, options, out, accelerator, train, val, sampler, network, wrapped, optimizer, schedule, resume_file,
-        Progress(), [], _uses_bf16(options, accelerator),
+        task, options, out, accelerator, train, val, sampler, network, average, wrapped, optimizer, schedule,
+        resume_file, Progress(), [], _uses_bf16(options, accelerator),
     )  # fmt: skip
     ensure_writable(out)
     with setup.locked():  # an error here comes before hours of training, not after
@@ -144,6 +155,7 @@ def _identity(task: Task, options: FitOptions, network: Network, train: MelDatas
             "items": len(train),
         }
         | ({"train_only": options.train_only} if options.train_only else {})
+        | ({"ema_decay": options.ema_decay} if options.ema_decay else {})
         | ({} if train.groups is None else {"shards": int(train.groups.max()) + 1})
         | task.settings()
     )

@@ -141,6 +141,8 @@ class Trainer:
         if self.options.clip_norm > 0:
             self.accelerator.clip_grad_norm_(setup.wrapped.parameters(), self.options.clip_norm)
         setup.optimizer.step()
+        if setup.average is not None:
+            setup.average.update_parameters(setup.network)
         setup.schedule.after_step()
         setup.optimizer.zero_grad()
         return value
@@ -156,7 +158,7 @@ class Trainer:
         }
         scores: dict[str, float] = {}
         if setup.val is not None:
-            records = evaluate(task, setup.network, setup.val, self.options.batch_size, self.accelerator)
+            records = evaluate(task, setup.result, setup.val, self.options.batch_size, self.accelerator)
             scores = task.report(records)
             row |= scores
             setup.schedule.after_epoch(scores[task.monitor])
@@ -187,7 +189,7 @@ class Trainer:
         return False
 
     def _save_weights(self, scores: dict[str, float]) -> None:
-        network, task = self.setup.network, self.task
+        network, task = self.setup.result, self.task
         network.card = weights_file.make_card(
             network, task.name, task.features, list(task.labels), self._training_settings(), scores
         )
