@@ -13,6 +13,7 @@ VERBS = {
     "classify": ("classify", "print the class of recordings, by default noisy or clean"),
     "label": ("label", "open the page on which to mark pauses, breaths and knocks"),
     "plot": ("plot", "draw a waveform, spectrum, mel spectrogram or cepstral coefficients"),
+    "train": ("train_recipe", "run all trainings of a recipe: clearmel train --recipe recipes/denoiser.toml"),
     "train classification": ("train_classification", "train a classifier"),
     "train denoising": ("train_denoising", "train a denoiser"),
     "train cutting": ("train_cutting", "train a cutter"),
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"clearmel {version('clearmel')}")
         return 0
     verb = " ".join(words[:2]) if " ".join(words[:2]) in VERBS else words[0]
-    if verb not in VERBS:
+    if verb not in VERBS or (verb == "train" and not " ".join(words[1:2]).startswith("-")):
         first = sorted({name.split()[1] for name in VERBS if name.startswith(f"{verb} ")})
         wanted = f"clearmel {verb} {'|'.join(first)}" if first else "clearmel --help lists the verbs"
         parser.Parser(None, prog="clearmel").error(f"{' '.join(words[:2])}: no such verb; {wanted}")

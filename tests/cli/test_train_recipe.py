@@ -1,0 +1,95 @@
+"""Recipes: several trainings by one command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clearmel.checkpoints import weights_file
+from clearmel.cli import train_recipe
+from tests.conftest import ROOT, refused, run_process, run_script
+
+RECIPE = """
+task = "denoising"
+model_filename = "small.pth"
+
+[common]
+dataset_path = "{data}"
+network = "lstm"
+hidden_dim = 6
+batch_size = 2
+no_plots = true
+attenuation = false
+
+[[stages]]
+epochs = 2
+
+[[stages]]
+epochs = 1
+learning_rate = 1e-5
+"""
+
+
+@pytest.fixture
+def recipe(workplace: Path, tree: Path) -> Path:
+    """A recipe of two short trainings."""
+    path = workplace / "small.toml"
+    path.write_text(RECIPE.format(data=tree), encoding="utf-8")
+    return path
+
+
+def test_each_training_begins_from_the_one_before(recipe: Path) -> None:
+    assert train_recipe.main(["--recipe", str(recipe)]) == 0
+    cards = [weights_file.load(f"models/{name}.pth", "denoising").card for name in ("small_stage1", "small")]
+    assert [card["training"]["epochs"] for card in cards] == [2, 1]
+    assert cards[1]["training"]["init_filename"] == "small_stage1.pth"
+    log = json.loads(Path("models/small.recipe.json").read_text())
+    assert [len(training["history"]) for training in log["trainings"]] == [2, 1]
+    assert "--learning_rate 1e-05" in log["trainings"][1]["command"]
+    assert "attenuation" not in log["trainings"][0]["command"]
+
+
+def test_flags_after_two_dashes_override_the_recipe(recipe: Path) -> None:
+    train_recipe.main(["--recipe", str(recipe), "--", "--epochs", "1", "--seed", "5"])
+    card = weights_file.load("models/small_stage1.pth", "denoising").card
+    assert (card["training"]["epochs"], card["training"]["seed"]) == (1, 5)
+
+
+def test_an_interrupted_recipe_goes_on_where_it_was(recipe: Path) -> None:
+    train_recipe.main(["--recipe", str(recipe)])
+    wanted = Path("models/small.pth").read_bytes()
+    first = Path("models/small_stage1.pth").stat().st_mtime_ns
+    for path in Path("models").glob("small.*"):
+        path.unlink()
+    train_recipe.main(["--recipe", str(recipe), "--resume"])
+    assert Path("models/small.pth").read_bytes() == wanted
+    assert Path("models/small_stage1.pth").stat().st_mtime_ns == first
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("task = ", ("Expected a TOML file",)),
+        ("task = 'denoising'\nmodel_filename = 'a.pth'", ("stages",)),
+        ("task = 'cooking'\nmodel_filename = 'a.pth'\n[[stages]]\nepochs = 1", ("cooking", "denoising")),
+        ("task = 'denoising'\nmodel_filename = 'a.pth'\nextra = 1\n[[stages]]\nepochs = 1", ("extra",)),
+        ("task = 'denoising'\nmodel_filename = 'a.pth'\n[[stages]]\nepoch = 1", ("epoch",)),
+    ],
+)
+def test_a_recipe_that_cannot_be_run_gets_one_line(text: str, words: tuple[str, ...], workplace: Path) -> None:
+    Path("bad.toml").write_text(text)
+    ran = run_process("train_recipe", "--recipe", "bad.toml", cwd=workplace)
+    assert ran.status == 2
+    assert "Traceback" not in ran.err
+    for word in words:
+        assert word in ran.err
+
+
+def test_a_missing_recipe_is_named(workplace: Path) -> None:
+    refused(run_script("train_recipe", "--recipe", "absent.toml"), "absent.toml", "does not exist")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_ship_are_complete(path: Path) -> None:
+    recipe = train_recipe.read(path)
+    assert recipe["stages"]
