@@ -13,6 +13,8 @@ from torch import Tensor
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import overlap_add, power_of
 from clearmel.core.file_io import FloatArray
+from clearmel.inference import high_bands
+from clearmel.inference.high_bands import HighBands
 from clearmel.networks import Denoiser
 from clearmel.options import DenoiseOptions
 
@@ -24,7 +26,8 @@ class DenoiseStream:
 
     The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
     frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
-    STFT of each original channel, whose window lasts as long as the model's.
+    STFT of each original channel, whose window lasts as long as the model's. Above the model's highest band, the gain
+    is that band's or the one that removes stationary noise (`HighBands`), whichever is lower.
 
     Args:
         network: a denoiser; its card gives the features.
@@ -43,6 +46,9 @@ class DenoiseStream:
         if sample_rate != features.sample_rate:
             self.resampler = soxr.ResampleStream(sample_rate, features.sample_rate, n_channels, dtype="float32")
         self.window = torch.hann_window(self.n_fft)
+        self.high = None
+        if sample_rate / 2 > features.fmax * high_bands.RATIO:
+            self.high = HighBands(features.fmax, sample_rate, self.n_fft, self.hop)
         # Half a window of zeros before the first sample: frames are centred.
         self.low = torch.zeros(n_channels, features.n_fft // 2)
         self.own = torch.zeros(n_channels, self.n_fft // 2)
@@ -61,6 +67,9 @@ class DenoiseStream:
         frames = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
         if frames is not None:
             self.state = self.network.prime(*self._on_device(*frames))
+        if self.high is not None and sound.shape[1] >= self.n_fft:
+            own = torch.from_numpy(sound).unfold(1, self.n_fft, self.hop)
+            self.high.observe(power_of(torch.fft.rfft(own * self.window)).mean(dim=0))
 
     def push(self, block: FloatArray) -> FloatArray:
         """Takes (C, N) and gives what is ready (C, K), K >= 0."""
@@ -134,9 +143,10 @@ class DenoiseStream:
             position, rest = ticks // denominator, (ticks % denominator / denominator)[:, None]
             before = self.gains[(position - self.first_gain).clamp(max=len(self.gains) - 1)]
             after = self.gains[(position + 1 - self.first_gain).clamp(max=len(self.gains) - 1)]
-            gain = self._controlled(before + rest * (after - before))
             frames = self.own.unfold(1, self.n_fft, self.hop)[:, :n_frames]  # (C, T, n_fft)
-            cleaned = torch.fft.irfft(torch.fft.rfft(frames * self.window) * gain, self.n_fft) * self.window
+            spectrum = torch.fft.rfft(frames * self.window)
+            gain = self._controlled(before + rest * (after - before), spectrum)
+            cleaned = torch.fft.irfft(spectrum * gain, self.n_fft) * self.window
             done = self._overlap_add(cleaned)
             self.own = self.own[:, n_frames * self.hop :]
             self.n_own_frames += n_frames
@@ -149,11 +159,14 @@ class DenoiseStream:
             done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
         return self._trimmed(done, last)
 
-    def _controlled(self, gains: Tensor) -> Tensor:
-        """Bin gains (T, F) at the recording's own rate of `self.gains`' rows, as strong as asked for."""
+    def _controlled(self, gains: Tensor, spectrum: Tensor) -> Tensor:
+        """Bin gains (T, F) of `self.gains`' rows for a spectrum (C, T, F), after the options."""
         bands, options = self.features.n_mels, self.options
         factor = gains[:, bands:] if gains.shape[1] > bands else None
         gain = self.features.bin_gain(gains[:, :bands], factor, self.n_fft, self.rate)
+        if self.high is not None:
+            high = self.high.gains(power_of(spectrum).mean(dim=0))
+            gain = torch.cat([gain[:, : self.high.first], gain[:, self.high.first :].minimum(high)], dim=1)
         if options.strength != 1:
             gain = gain**options.strength
         if options.max_suppression_db is not None:
