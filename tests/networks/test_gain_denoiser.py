@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.metrics import spectral_loss
 from clearmel.networks import GainDenoiser, LSTMClassifier, LSTMDenoiser
@@ -93,7 +94,7 @@ def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
     begun = task.network().begin_from(causal)
     for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
         torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(begun.neighbours.place(mel), task.features.spread(mel)[..., :64])
+    torch.testing.assert_close(begun.neighbours.place(mel), gains.spread(task.features, mel)[..., :64])
     for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
         with pytest.raises(ValueError, match="holds a LSTM"):
             again.begin_from(other)
@@ -132,30 +133,6 @@ def test_hearing_leaves_the_state_that_cleaning_leaves_but_for_the_third_stage(r
         assert cleaned.mel.shape[1] == 2  # held back for the look-ahead
         assert (heard.mel.shape[1], heard.fine.shape[1], heard.skip, heard.near) == (0, 0, 2, None)
         assert network(mel, fine, heard)[0].shape == mel.shape  # nothing of what was heard comes out
-
-
-def test_fine_structure_shows_the_harmonics_within_a_band() -> None:
-    seconds = torch.arange(16000) / 16000
-    wave = torch.stack([torch.sin(2 * torch.pi * 250 * k * seconds) for k in range(1, 17)]).sum(0) * 0.05
-    power = FEATURES.stft(wave).abs().square()
-    fine = FEATURES.fine_structure(power, FEATURES.mel_of_power(power), 256)[20]  # (256,)
-    peaks = [round(250 * k / 15.625) for k in range(8, 15)]  # bins 128, 144, ...
-    assert min(float(fine[k] - fine[k - 8]) for k in peaks) > 0.15
-    louder = FEATURES.fine_structure(power * 100, FEATURES.mel_of_power(power * 100), 256)[20]
-    torch.testing.assert_close(louder, fine, atol=2e-3, rtol=0)
-
-
-def test_bin_gains_are_band_gains_times_factors_at_any_rate_and_never_above_one() -> None:
-    gain = torch.full((3, 80), 0.5)
-    factor = torch.zeros(3, 100)
-    factor[:, 40:60] = np.log(0.1)
-    factor[:, 80:] = np.log(100.0)
-    for n_fft, rate in ((1024, 16000), (2824, 44100), (512, 8000), (704, 11025)):
-        found = FEATURES.bin_gain(gain, factor, n_fft, rate)
-        assert found.shape == (3, n_fft // 2 + 1)
-        width = rate / n_fft
-        for hz, wanted in ((300, 0.5), (780, 0.05), (1400, 1.0), (2500, 0.5)):
-            assert float(found[0, round(hz / width)]) == pytest.approx(wanted, abs=1e-3)
 
 
 def test_the_compressed_error_is_that_of_the_gained_spectrum(rng) -> None:

@@ -16,7 +16,7 @@ import soundfile as sf
 import torch
 from torch import Tensor, nn
 
-from clearmel.audio import sound_file
+from clearmel.audio import gains, sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
@@ -85,7 +85,7 @@ def heard(network: Network, path: Path = ROOT / "data/noisy.wav") -> dict[str, T
     given = {"mel": features.mel(wave)}
     if isinstance(network, Denoiser) and network.fine_bins:
         power = power_of(features.stft(wave))
-        given["fine"] = features.fine_structure(power, given["mel"], network.fine_bins)
+        given["fine"] = gains.fine_structure(features, power, given["mel"], network.fine_bins)
     return given
 
 

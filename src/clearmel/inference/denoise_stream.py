@@ -10,6 +10,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import overlap_add, power_of
 from clearmel.core.file_io import FloatArray
@@ -103,7 +104,7 @@ class DenoiseStream:
         self.low = self.low[:, n_frames * features.hop_length :]
         noisy, fine = features.mel_of_power(power), None
         if self.network.fine_bins:
-            fine = features.fine_structure(power, noisy, self.network.fine_bins)
+            fine = gains.fine_structure(features, power, noisy, self.network.fine_bins)
         return noisy, fine
 
     def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
@@ -111,9 +112,9 @@ class DenoiseStream:
         frames = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
         estimate, factor, self.state = self.network(*self._on_device(noisy, fine), self.state, last)
         estimate, factor = estimate.cpu(), None if factor is None else factor.cpu()
-        gains = self.features.band_gain(frames[: estimate.shape[1]], estimate[0])
+        bands = gains.band_gain(frames[: estimate.shape[1]], estimate[0])
         self.waiting = frames[estimate.shape[1] :]
-        self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
+        self.gains = torch.cat([self.gains, bands if factor is None else torch.cat([bands, factor[0]], dim=1)])
 
     def _on_device(self, noisy: Tensor, fine: Tensor | None) -> tuple[Tensor, Tensor | None]:
         device = self.network.device
@@ -149,11 +150,11 @@ class DenoiseStream:
             done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
         return self._trimmed(done, last)
 
-    def _controlled(self, gains: Tensor) -> Tensor:
-        """Bin gains (T, F) at the recording's own rate of `self.gains`' rows, as strong as asked for."""
+    def _controlled(self, found: Tensor) -> Tensor:
+        """Bin gains (T, F) at the recording's own rate of rows of `self.gains`, after `strength` and the limit."""
         bands, options = self.features.n_mels, self.options
-        factor = gains[:, bands:] if gains.shape[1] > bands else None
-        gain = self.features.bin_gain(gains[:, :bands], factor, self.n_fft, self.rate)
+        factor = found[:, bands:] if found.shape[1] > bands else None
+        gain = gains.bin_gain(self.features, found[:, :bands], factor, self.n_fft, self.rate)
         if options.strength != 1:
             gain = gain**options.strength
         if options.max_suppression_db is not None:

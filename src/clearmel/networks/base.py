@@ -83,7 +83,7 @@ class Denoiser(Network):
 
         Args:
             mel: noisy log-mel (B, T, M).
-            fine: fine structure (B, T, fine_bins) of the STFT, see `MelFeatures.fine_structure`; None: do without it.
+            fine: fine structure (B, T, fine_bins) of the STFT, see `audio.gains.fine_structure`; None: do without it.
             state: what the piece before gave; None at the start.
             last: no further piece follows. Until then the last `look_ahead` frames are held back.
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.data.batching import Batch
@@ -66,7 +67,7 @@ class DenoisingTask(Task):
             sizes["spectrogram_resolution"] = self.features.n_mels
         network = self.DENOISERS[self.network_name](**sizes)
         if isinstance(network, GainDenoiser) and network.neighbours is not None:
-            network.neighbours.begin_at(self.features.spreading())
+            network.neighbours.begin_at(gains.spreading(self.features))
         return network
 
     def settings(self) -> dict[str, Any]:
@@ -113,12 +114,12 @@ class DenoisingTask(Task):
                 power = power_of(noisy)
                 noisy_mel, clean_mel = features.mel_of_power(power), features.mel_of_power(power_of(clean))
                 n_fine = self.fine_bins(network)
-                fine = features.fine_structure(power, noisy_mel, n_fine) if n_fine else None
+                fine = gains.fine_structure(features, power, noisy_mel, n_fine) if n_fine else None
                 spectra = spectral_loss.CompressedSpectra(noisy, clean, losses.complex_share)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
                 estimate, factor, _ = network(noisy_mel, fine)
-            bands = features.band_gain(noisy_mel, estimate.float())
-            gain = features.bin_gain(bands, factor)
+            bands = gains.band_gain(noisy_mel, estimate.float())
+            gain = gains.bin_gain(features, bands, factor)
             whole = torch.ones(noisy_mel.shape[:2], device=noisy_mel.device)
             errors = {
                 "mse_noisy": spectral_loss.masked_mse(noisy_mel, clean_mel, whole),
@@ -127,7 +128,7 @@ class DenoisingTask(Task):
             }
             spectrum_error = errors["spectrum_error"]
             if factor is not None and network.training:  # the bands alone must do, too, or they would learn nothing
-                spectrum_error = (spectrum_error + spectra.error(features.spread(bands))) / 2
+                spectrum_error = (spectrum_error + spectra.error(gains.spread(features, bands))) / 2
             loss = losses.mel_weight * errors["mse_denoised"] + losses.spectrum_weight * spectrum_error
             if losses.of_waves or not network.training:
                 wave = features.istft(noisy * gain, waves["clean"].shape[-1])
