@@ -68,9 +68,12 @@ class SeparationTask(Task):
         return split in split_pools(self.voices, self.source.seed)
 
     def dataset(self, split: str) -> MelDataset:
-        """Mixtures of a split, see `Task.dataset`; "." are mixtures of all speakers, made as for validation."""
+        """Mixtures of a split, see `Task.dataset`.
+
+        "." are the complete mixtures of the source's folder, or mixtures of all speakers, made as for validation.
+        """
         if self.folder:
-            root, clip_s = Path(self.source.dataset_path, split), self.voices.clip_s
+            root, clip_s = Path(self.source.dataset_path, split), 0.0 if split == "." else self.voices.clip_s
             return SeparationFolder(
                 root, self.features, clip_s, self.source.seed, faces=self.kind.faces, cache=self.source.cache()
             )
