@@ -122,8 +122,8 @@ def test_a_short_window_sees_only_the_middle_of_the_frame() -> None:
     features = MelFeatures(n_fft=4096, win_length=512, hop_length=300, n_mels=40)
     wave = torch.zeros(16000)
     wave[8000] = 1.0
-    heard = (features.mel(wave) > -1.7).any(dim=1).nonzero()[:, 0] * 300
-    assert 8000 - 256 - 300 < int(heard.min()) < 8000 < int(heard.max()) < 8000 + 256 + 300
+    active = (features.mel(wave) > -1.7).any(dim=1).nonzero()[:, 0] * 300
+    assert 8000 - 256 - 300 < int(active.min()) < 8000 < int(active.max()) < 8000 + 256 + 300
     assert len(features.mel(wave)) == features.n_frames(16000)
     long = torch.randn(300 * 9000)  # made in pieces
     whole = features.relative(features.mel_of_power(power_of(features.stft(long))))

@@ -1,4 +1,4 @@
-"""Evaluates a separator on mixtures of a folder, or on mixtures made on the fly."""
+"""Evaluates a separator on mixtures of a folder or on mixtures made on the fly."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from clearmel.tasks.base import Record
 
 
 class _Evaluation(SeparationTask):
-    """Separation as inference does it: in windows and passes, one mixture (a batch of one) at a time."""
+    """Separation as in inference, in windows and passes; a batch holds one mixture."""
 
     def __init__(
         self, network: Network, source: Source, mixing: MultiSpeakerOptions | None, passes: int, audio_metrics: bool
@@ -58,7 +58,7 @@ def evaluate_separator(
     audio_metrics: bool = False,
     device: str = "cpu",
 ) -> list[dict[str, Any]]:
-    """Evaluates a separator; prints JSON and writes CSV on request.
+    """Evaluates a separator; prints JSON and writes CSV as `output` says.
 
     Args:
         model_filename: weights in models/.
@@ -66,8 +66,8 @@ def evaluate_separator(
         mixing: how to make them; then required.
         output: where the figures go.
         seed: of the mixtures.
-        passes: times that each recording is processed, a part of a frame apart.
-        audio_metrics: PESQ and ESTOI, too.
+        passes: passes over each mixture, see `VoiceSeparator`.
+        audio_metrics: also compute PESQ and ESTOI.
         device: where the network computes.
 
     Returns:

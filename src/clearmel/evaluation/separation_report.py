@@ -1,4 +1,4 @@
-"""Figures of separated voices for each mixture, beside the untouched mixture and ideal masks."""
+"""Figures of separated voices for each mixture, compared with the mixture itself and with ideal masks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ FIGURES = ("si_sdr", "si_sdr_improvement", "sdr", "pesq", "estoi")
 def rows(
     estimates: FloatArray, mixture: Tensor, voices: Tensor, features: MelFeatures, *, audio_metrics: bool
 ) -> list[dict[str, Any]]:
-    """A row for each system on one mixture: the means over its voices.
+    """One row per system for one mixture: the means over its voices.
 
     Args:
         estimates: separated voices (S, N).
@@ -48,7 +48,7 @@ def rows(
 
 
 def means(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each system: the means over all mixtures."""
+    """One row per system: the means over all mixtures."""
     table = []
     for system in SYSTEMS:
         own = [row for row in found if row["system"] == system]
