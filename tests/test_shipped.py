@@ -1,4 +1,4 @@
-"""The shipped weights do what their cards claim, on sample clips of a voice and of noises unheard in training."""
+"""The shipped weights do what their cards claim, on sample clips that are not in the training data."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def test_noise_is_noticed_and_other_chains_raise_no_alarm(workplace: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "label"), [("rain", "rain"), ("fire", "fire_crackling")])
-def test_rain_and_fire_of_another_source_are_heard_as_such(name: str, label: str) -> None:
+def test_rain_and_fire_of_another_source_are_recognised(name: str, label: str) -> None:
     classifier = WindowClassifier(weights_file.load(ROOT / "models/esc10.pth", "classification"), threshold=0.5)
     assert classifier.row(classifier.predict(ROOT / f"data/noise/{name}.flac").mean())["label"] == label
 

@@ -108,7 +108,7 @@ def test_one_pass_is_the_gain_on_the_recordings_own_phase(sizes: dict[str, int],
 
 @pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}])
 @pytest.mark.parametrize("n_samples", [20000, 96000])
-def test_the_beginning_is_heard_once_before_it_is_cleaned(n_samples: int, sizes: dict[str, int], rng) -> None:
+def test_the_opening_primes_the_state(n_samples: int, sizes: dict[str, int], rng) -> None:
     network, features = gain_network(**sizes), MelFeatures()
     wave = (rng.normal(0, 0.1, (1, n_samples)) * np.linspace(1, 0.01, n_samples)).astype(np.float32)
     spectrum = features.stft(torch.from_numpy(wave))
@@ -127,7 +127,7 @@ def test_the_beginning_is_heard_once_before_it_is_cleaned(n_samples: int, sizes:
 
 
 @pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3}, AHEAD])
-def test_a_mels_beginning_is_heard_once_whatever_stands_beside_it(sizes: dict[str, int], rng) -> None:
+def test_the_opening_of_a_mel_primes_the_state_in_any_batch(sizes: dict[str, int], rng) -> None:
     network = gain_network(**sizes)
     mel = torch.from_numpy(rng.normal(0.2, 0.3, (2, 90, 80)).astype(np.float32))
     lengths = torch.tensor([90, 40])

@@ -66,7 +66,7 @@ def test_evaluation_counts_each_item_of_the_fold_once(trained: WindowClassifier)
     assert Path("p/tones_confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_windows_follow_what_is_heard_when(trained: WindowClassifier, workplace: Path) -> None:
+def test_windows_are_classified_by_their_own_sound(trained: WindowClassifier, workplace: Path) -> None:
     parts = [0.3 * np.sin(2 * np.pi * hz * np.arange(32000) / 16000) for hz in (300, 3000)]
     parts.insert(1, np.zeros(32000))
     sound_file.write("both.wav", np.concatenate(parts).astype(np.float32), 16000)
