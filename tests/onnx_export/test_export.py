@@ -253,3 +253,10 @@ def test_a_graph_that_differs_or_cannot_be_made_leaves_the_old_file() -> None:
         assert refusal.value.line().isprintable()
         assert Path("old.onnx").read_text() == "old"
         assert [path.name for path in Path().iterdir()] == ["old.onnx"]
+
+
+def test_json_reports_the_file(workplace: Path) -> None:
+    ran = run_script("export", "--model_filename", ROOT / "models/classifier.pth", "--output_path", "c.onnx", "--json")
+    report = json.loads(ran.out)
+    assert (report["output"], report["bytes"]) == ("c.onnx", Path("c.onnx").stat().st_size)
+    assert 0 <= report["largest_difference"] <= 1e-4
