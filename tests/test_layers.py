@@ -1,6 +1,7 @@
 """Which package may import which, and what importing does."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,20 @@ def imported(path: Path) -> set[str]:
 def test_the_layers_are_the_packages() -> None:
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert packages - {"static"} == set(LAYERS)
+
+
+def test_the_tree_of_the_architecture_page_names_every_module() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    tree = text[text.index("    src/clearmel/") : text.index("| to change |")]
+    entries = dict(re.findall(r"[├└]── (\w+)/ +(.*?)(?=\n    [├└]|\n\n)", tree, re.DOTALL))
+    assert list(entries) == list(LAYERS)
+    for path in MODULES:
+        package, *_, name = path.relative_to(PACKAGE).with_suffix("").parts if path.parent != PACKAGE else ("", "")
+        if package not in ("", "cli") and name != "__init__":  # cli: "one module per command"
+            assert re.search(rf"\b{name}\b", entries[package]), path
+    known = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
+    for package in ("audio", "networks", "data", "evaluation"):  # their entries hold no other words
+        assert set(re.findall(r"\b[a-z]+_[a-z_]+\b", entries[package])) <= known
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

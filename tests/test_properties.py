@@ -18,7 +18,7 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as some
 
-from clearmel.audio import complex_masks, levels, sound_file, splice
+from clearmel.audio import complex_masks, gains, levels, sound_file, splice
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.pipes import SAMPLE_BYTES, Pcm, read_header
 from clearmel.augmentation import mix, recording_chain
@@ -132,7 +132,7 @@ def test_the_stft_comes_back(seed: int, n_samples: int, sizes: tuple[int, int]) 
 def test_a_band_gain_turns_the_power_of_one_mel_into_that_of_the_other(seed: int, n_frames: int, change: float) -> None:
     of = MelFeatures()
     noisy = torch.from_numpy(np.random.default_rng(seed).normal(0, 0.4, (n_frames, 80))).double()
-    gain = of.band_gain(noisy, noisy + change)
+    gain = gains.band_gain(noisy, noisy + change)
     assert float(gain.max()) <= 1
     torch.testing.assert_close(of.power_of_mel(noisy) * gain**2, of.power_of_mel(noisy + min(change, 0.0)))
 
@@ -485,8 +485,8 @@ def test_ranges_of_the_pages_wav_are_parts_of_it(
     whole = b"".join(wav.data(0, wav.size))
     assert len(whole) == wav.size
     if wav.size > 44:
-        heard, heard_rate = sf.read(io.BytesIO(whole))
-        assert (heard_rate, len(heard)) == (rate, round(wav.duration_s * rate))
+        decoded, decoded_rate = sf.read(io.BytesIO(whole))
+        assert (decoded_rate, len(decoded)) == (rate, round(wav.duration_s * rate))
     for start, count in ranges:
         start %= wav.size + 50
         asked = wav.range(f"bytes={start}-{start + count - 1}")
@@ -580,11 +580,11 @@ def test_ideal_masks_give_the_voices_back(seed: int, level_db: float) -> None:
     values = rng.standard_normal((1, 2, 6, 9)) + 1j * rng.standard_normal((1, 2, 6, 9))
     voices = torch.from_numpy(values * 10 ** (level_db / 20))
     mixture = voices.sum(dim=1, keepdim=True)
-    heard = mixture.abs() > 1e-2 * voices.abs().amax()
+    audible = mixture.abs() > 1e-2 * voices.abs().amax()
     back = complex_masks.ideal_complex(voices, mixture) * mixture
     power = mixture.abs().square()
     torch.testing.assert_close(back, voices * power / (power + complex_masks.TINY))
-    assert heard.any()
+    assert audible.any()
     shares = complex_masks.ideal_ratio(voices)
     assert bool(((shares >= 0) & (shares <= 1)).all())
     torch.testing.assert_close(shares.sum(dim=1), torch.ones_like(shares[:, 0]), atol=1e-3, rtol=0)

@@ -42,20 +42,59 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+NO_JSON = {
+    "label": "serves a page until Ctrl-C",
+    "plot": "draws and computes no figures",
+    "train": "writes models/<name>.recipe.json",
+    "train classification": "writes models/<name>.history.json",
+    "train denoising": "writes models/<name>.history.json",
+    "train cutting": "writes models/<name>.history.json",
+    "train separation": "writes models/<name>.history.json",
+    "build dataset": "writes mix.csv",
+    "build separation_dataset": "writes mix.csv",
+    "build speech": "writes files of fixed names",
+    "build face_embeddings": "writes one array per clip, under its name",
+    "download": "writes report.csv",
+    "sample": "writes three files of given names",
+    "average": "writes one file of a given name",
+}
+NO_DEVICE = {"export": "the ONNX file is compared with torch on the CPU", "average": "runs no network"}
+
+
 class Parsed(Exception):
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self.parser = parser
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_published_flags_and_defaults_stay(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def flags_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, argparse.Action]]:
     def caught(parser: argparse.ArgumentParser, *_: object) -> None:
         raise Parsed(parser)
 
+    def flags(name: str) -> dict[str, argparse.Action]:
+        with pytest.raises(Parsed) as stop:
+            main_of(name)([])
+        return {action.dest: action for action in stop.value.parser._actions}
+
     monkeypatch.setattr(Parser, "parse_args", caught)
-    with pytest.raises(Parsed) as stop:
-        main_of(name)([])
-    flags = {action.dest: action for action in stop.value.parser._actions}
+    return flags
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_flags_agree_everywhere(verb: str, flags_of: Callable[[str], dict[str, argparse.Action]]) -> None:
+    """What draws takes --plot_dir and --no_plots, what runs a network --device, what reports --json."""
+    module = VERBS[verb][0]
+    flags = flags_of(module)
+    draws = "plots" in (ROOT / f"src/clearmel/cli/{module}.py").read_text()
+    assert ("plot_dir" in flags, "no_plots" in flags) == (draws, draws)
+    assert ("device" in flags) == ("model_filename" in flags and verb not in NO_DEVICE)
+    assert "device" not in flags or flags["device"].default == "auto"
+    assert ("json" in flags) == (verb not in NO_JSON)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_published_flags_and_defaults_stay(name: str, flags_of: Callable[[str], dict[str, argparse.Action]]) -> None:
+    flags = flags_of(name)
     for flag, default in PUBLISHED.get(name, {}).items():
         assert flags[flag].default == default
         assert f"--{flag}" in flags[flag].option_strings
@@ -208,9 +247,39 @@ def test_a_folder_keeps_its_tree(denoiser: Network, recording: Path, workplace: 
     assert sorted(path.as_posix() for path in Path("out").rglob("*.*")) == ["out/a.wav", "out/deep/er/b.flac"]
 
 
+def test_json_names_every_file_that_was_written(denoiser: Network, recording: Path, workplace: Path) -> None:
+    wave, rate = sound_file.read(recording)
+    for name in ("in/a.wav", "in/b/c.flac"):
+        sound_file.write(Path(name), wave, rate)
+    Path("in/bad.wav").write_text("no sound")
+    ran = run_script("denoise", "in", "-o", "out", "--json", "--csv_path", "rows.csv")
+    assert ran.status == 1
+    assert json.loads(ran.out) == [
+        {"path": "in/a.wav", "output": "out/a.wav"}, {"path": "in/b/c.flac", "output": "out/b/c.flac"}
+    ]  # fmt: skip
+    assert all(sf.info(row["output"]).frames == len(wave) for row in json.loads(ran.out))
+    assert list(csv.DictReader(Path("rows.csv").read_text().splitlines())) == json.loads(ran.out)
+    np.save("mel.npy", np.zeros((20, 80), np.float32))
+    assert json.loads(run_script("denoise", "mel.npy", "--json").out) == [
+        {"path": "mel.npy", "output": "mel_denoised.npy"}
+    ]
+    refused(run_script("denoise", recording, "-o", "-", "--json"), "--json", "stdout")
+    found = run_script(
+        "separate", recording, "-o", "voices", "--json", "--model_filename", ROOT / "models/separator.pth"
+    )
+    rows = json.loads(found.out)
+    assert [(row["voice"], row["output"]) for row in rows] == [
+        (number, f"voices/voice_{number}.wav") for number in (1, 2)
+    ]
+    assert all(sf.info(row["output"]).frames == len(wave) for row in rows)
+
+
 def test_before_and_after_are_drawn_on_request(denoiser: Network, recording: Path) -> None:
     ran = run_script("inference_audio", "--input_path", recording, "--output_path", "o.wav", "--plot_dir", "p")
     assert "picture: p/o_before_after.png" in ran.err
+    sound_file.write("in/x.wav", *sound_file.read(recording))
+    assert "picture: q/x_before_after.png" in run_script("denoise", "in", "-o", "out", "--plot_dir", "q").err
+    assert "picture" not in run_script("denoise", "in", "-o", "out", "--plot_dir", "r", "--no_plots").err
     assert not run_script("inference_audio", "--input_path", recording, "--output_path", "q.wav").err
 
 

@@ -94,7 +94,7 @@ def test_tables_hold_each_item_in_its_range_and_kind() -> None:
     ]  # fmt: skip
     rows[5]["logit"] = 0.5  # a miss
     tables = noise_presence.tables(rows)
-    assert [(row["items"], row["n"], row["heard_as_noisy"]) for row in tables["by_snr"]] == [
+    assert [(row["items"], row["n"], row["predicted_noisy"]) for row in tables["by_snr"]] == [
         ("-5 to 0 dB", 1, 1.0), ("0 to 5 dB", 1, 1.0), ("5 to 10 dB", 2, 1.0), ("10 to 15 dB", 2, 0.5),
         ("clean", 4, 0.0),
     ]  # fmt: skip

@@ -246,11 +246,11 @@ def test_two_frames_on_each_side_of_a_change_lie_within_80_ms() -> None:
 def test_the_threshold_keeps_what_it_says(rng: np.random.Generator) -> None:
     keep = rng.random(5000) < 0.7
     probability = np.clip(rng.normal(0.3 + 0.5 * keep, 0.2), 0, 1).astype(np.float32)
-    judged = FrameDecisions(probability, keep, np.zeros(5000, bool))
-    threshold = cutting.threshold_for_keep_recall(judged, 0.99)
-    assert cutting.figures(judged, threshold)["keep_recall"] >= 0.99
-    assert cutting.figures(judged, threshold + 1e-3)["keep_recall"] < 0.99
-    rows = cutting.curve(judged)
+    decisions = FrameDecisions(probability, keep, np.zeros(5000, bool))
+    threshold = cutting.threshold_for_keep_recall(decisions, 0.99)
+    assert cutting.figures(decisions, threshold)["keep_recall"] >= 0.99
+    assert cutting.figures(decisions, threshold + 1e-3)["keep_recall"] < 0.99
+    rows = cutting.curve(decisions)
     recalls = np.array([[row["keep_recall"], row["cut_recall"]] for row in rows])
     assert (np.diff(recalls[:, 0]) <= 0).all()
     assert (np.diff(recalls[:, 1]) >= 0).all()
@@ -259,11 +259,11 @@ def test_the_threshold_keeps_what_it_says(rng: np.random.Generator) -> None:
 
 def test_cuts_are_found_as_events_and_seconds_counted() -> None:
     keep = np.array([1] * 50 + [0] * 25 + [1] * 50 + [0] * 25, bool)
-    heard = keep.astype(np.float32) * 0.98 + 0.01
-    heard[125:] = 0.99  # the second pause is missed
-    heard[10:25] = 0.01  # 0.6 s of words are lost
+    probability = keep.astype(np.float32) * 0.98 + 0.01
+    probability[125:] = 0.99  # the second pause is missed
+    probability[10:25] = 0.01  # 0.6 s of words are lost
     options = CutOptions(min_keep_s=0, min_cut_s=0.2, margin_before_s=0, margin_after_s=0)
-    row = cutting.edited(FrameDecisions(heard, keep, np.zeros(150, bool)), options)
+    row = cutting.edited(FrameDecisions(probability, keep, np.zeros(150, bool)), options)
     assert row["removed_wrongly_s"] == pytest.approx(0.6)
     assert row["kept_wrongly_s"] == pytest.approx(1.0)
     assert (row["cuts"], row["cuts_true"], row["cuts_found"]) == (2, 2, 1)

@@ -7,7 +7,7 @@ import soundfile as sf
 import torch
 from torch import Tensor
 
-from clearmel.audio import sound_file
+from clearmel.audio import gains, sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints.weights_file import make_card
 from clearmel.inference import denoise, denoise_stream
@@ -46,7 +46,7 @@ def cleaned(
 AHEAD = {"look_ahead": 3, "ahead_dim": 16, "fine_bins": 200, "knee_db": 1}
 
 
-def gains(**sizes: int) -> Denoiser:
+def gain_network(**sizes: int) -> Denoiser:
     """Random weights whose later stages say something."""
     torch.manual_seed(1)
     network = GainDenoiser(hidden_dim=24, fine_dim=16, **sizes)
@@ -81,7 +81,7 @@ NEAR = {"look_ahead": 2, "fine_bins": 100, "near_dim": 5}
 def test_pieces_give_what_one_pass_gives(
     rate: int, n_channels: int, n_samples: int, sizes: dict[str, int], rng
 ) -> None:
-    network = gains(**sizes)
+    network = gain_network(**sizes)
     wave = rng.normal(0, 0.1, (n_channels, n_samples)).astype(np.float32)
     cuts = tuple(sorted(rng.integers(0, n_samples + 1, 9).tolist()))
     np.testing.assert_allclose(cleaned(network, wave, rate, cuts), cleaned(network, wave, rate), atol=1e-6)
@@ -98,30 +98,33 @@ def test_the_gain_is_applied_at_every_rate_and_the_stereo_image_stays(rate: int,
 
 @pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3, "fine_bins": 200}, AHEAD])
 def test_one_pass_is_the_gain_on_the_recordings_own_phase(sizes: dict[str, int], rng) -> None:
-    network, features = gains(**sizes), MelFeatures()
+    network, features = gain_network(**sizes), MelFeatures()
     wave = rng.normal(0, 0.1, (1, 20000)).astype(np.float32)
     spectrum, noisy = features.stft(torch.from_numpy(wave)), features.mel(torch.from_numpy(wave))
-    fine = features.fine_structure(spectrum.abs().square(), noisy, network.fine_bins) if network.fine_bins else None
+    fine = (
+        gains.fine_structure(features, spectrum.abs().square(), noisy, network.fine_bins) if network.fine_bins else None
+    )
     with torch.no_grad():
         estimate, factor, _ = network(noisy, fine)
-        gain = features.bin_gain(features.band_gain(noisy, estimate), factor)
+        gain = gains.bin_gain(features, gains.band_gain(noisy, estimate), factor)
     wanted = features.istft(spectrum * gain, 20000).numpy()
     np.testing.assert_allclose(cleaned(network, wave, 16000, options=DenoiseOptions(warm_up_s=0)), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}])
 @pytest.mark.parametrize("n_samples", [20000, 96000])
-def test_the_beginning_is_heard_once_before_it_is_cleaned(n_samples: int, sizes: dict[str, int], rng) -> None:
-    network, features = gains(**sizes), MelFeatures()
+def test_the_opening_primes_the_state(n_samples: int, sizes: dict[str, int], rng) -> None:
+    network, features = gain_network(**sizes), MelFeatures()
     wave = (rng.normal(0, 0.1, (1, n_samples)) * np.linspace(1, 0.01, n_samples)).astype(np.float32)
     spectrum = features.stft(torch.from_numpy(wave))
     opening = features.stft(torch.from_numpy(np.resize(wave, (1, 64000))))[:, :-2]  # without those over its end
     both = torch.cat([opening, spectrum], dim=1)
     noisy = features.mel_of_power(both.abs().square())
-    fine = features.fine_structure(both.abs().square(), noisy, network.fine_bins) if network.fine_bins else None
+    power = both.abs().square()
+    fine = gains.fine_structure(features, power, noisy, network.fine_bins) if network.fine_bins else None
     with torch.no_grad():
         estimate, factor, _ = network(noisy, fine)
-        gain = features.bin_gain(features.band_gain(noisy, estimate), factor)[:, opening.shape[1] :]
+        gain = gains.bin_gain(features, gains.band_gain(noisy, estimate), factor)[:, opening.shape[1] :]
     wanted = features.istft(spectrum * gain, n_samples).numpy()
     np.testing.assert_allclose(cleaned(network, wave, 16000), wanted, atol=1e-6)
     cold = cleaned(network, wave, 16000, options=DenoiseOptions(warm_up_s=0))
@@ -129,8 +132,8 @@ def test_the_beginning_is_heard_once_before_it_is_cleaned(n_samples: int, sizes:
 
 
 @pytest.mark.parametrize("sizes", [{}, {"look_ahead": 3}, AHEAD])
-def test_a_mels_beginning_is_heard_once_whatever_stands_beside_it(sizes: dict[str, int], rng) -> None:
-    network = gains(**sizes)
+def test_the_opening_of_a_mel_primes_the_state_in_any_batch(sizes: dict[str, int], rng) -> None:
+    network = gain_network(**sizes)
     mel = torch.from_numpy(rng.normal(0.2, 0.3, (2, 90, 80)).astype(np.float32))
     lengths = torch.tensor([90, 40])
     with torch.no_grad():
@@ -177,7 +180,7 @@ def test_rate_channels_and_length_stay_in_every_format(
 
 def test_memory_does_not_grow_with_the_recording(rng) -> None:
     """What a stream keeps between blocks is bounded: the ten-hour file is only more blocks."""
-    stream = denoise_stream.DenoiseStream(gains(look_ahead=2, fine_bins=256), 44100, 2)
+    stream = denoise_stream.DenoiseStream(gain_network(look_ahead=2, fine_bins=256), 44100, 2)
     kept = []
     for _ in range(12):
         stream.push(rng.normal(0, 0.1, (2, 44100)).astype(np.float32))

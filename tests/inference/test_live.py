@@ -212,7 +212,7 @@ def test_flags_that_pipes_cannot_serve(flags: tuple[str, ...], words: str) -> No
     refused(run_script("inference_audio", "--input_path", ROOT / "data/noisy.wav", "--raw_format=s16le"), "on a pipe")
 
 
-def test_words_behind_the_sound_of_a_known_length_stay_unheard() -> None:
+def test_chunks_after_the_samples_of_a_known_length_are_ignored() -> None:
     data = Pcm("PCM_16", 16000, 1).encode(sound(16000, 1, 0.5))
     whole = wav(data, HEADER, 1, len(data))
     out, wanted = (through(data, *THROUGH)[1] for data in (whole + b"LIST" + bytes(500), whole))

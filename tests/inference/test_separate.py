@@ -401,7 +401,7 @@ def test_mistakes_are_one_line(bands: Path, workplace: Path, rng: np.random.Gene
     refused(run_script(*train, "--clean_path", one, "--val_fraction", 0), "1 speaker(s)", "each of 2")
     refused(run_script(*train, "--clean_path", bands, "--n_voices", 4), "--n_voices 4", "2 / 3")
     refused(run_script(*train, "--network", "looking_to_listen_faces", "--clean_path", bands), "--dataset_path")
-    refused(run_script("eval_separation", "--clean_path", SPEECH, "--n_voices", 3), "3 voices", "tells 2 apart")
+    refused(run_script("eval_separation", "--clean_path", SPEECH, "--n_voices", 3), "3 voices", "separate 2")
     sound_file.write("mix.wav", band(100, 900, 1, rng), RATE)
     np.save("f.npy", np.zeros((2, 25, 100), np.float32))
     refused(run_script("inference_separation", "--input_path", "mix.wav", "--faces_path", "f.npy"), "f.npy", "512")

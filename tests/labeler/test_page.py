@@ -141,8 +141,8 @@ class Tab:
     def playing(self) -> bool:
         return self.text("#play") == "Pause"
 
-    def heard(self) -> None:
-        """Waits until sound has come out of the player."""
+    def wait_for_sound(self) -> None:
+        """Waits until the player has played sound."""
         self.wait("document.querySelector('audio').currentTime > 0.05 && !document.querySelector('audio').paused")
 
 
@@ -240,7 +240,7 @@ def test_all_can_be_done_by_keys(tab: Tab) -> None:
 
 def test_it_plays_from_a_click_a_selection_and_at_other_speeds(tab: Tab) -> None:
     tab.page.mouse.click(tab.x(4), 250)
-    tab.heard()
+    tab.wait_for_sound()
     assert tab.playing()
     assert tab.clock() >= 4
     tab.keys("Space")
@@ -338,7 +338,7 @@ def test_every_control_has_a_name_and_the_focus_shows(tab: Tab) -> None:
     assert tab.page.evaluate("document.activeElement.id") == "timeline"  # so that Space plays after a click
     tab.page.focus("#preview")
     tab.keys("Space")
-    tab.heard()
+    tab.wait_for_sound()
     assert tab.page.get_attribute("#preview", "aria-pressed") == "true"
     reached = set()
     for _ in range(40):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.metrics import spectral_loss
 from clearmel.networks import GainDenoiser, LSTMClassifier, LSTMDenoiser
@@ -93,69 +94,45 @@ def test_a_training_can_begin_from_the_published_kind_of_weights(rng) -> None:
     begun = task.network().begin_from(causal)
     for found, wanted in zip(begun(mel, fine)[:2], causal(mel, fine)[:2], strict=True):
         torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(begun.neighbours.place(mel), task.features.spread(mel)[..., :64])
+    torch.testing.assert_close(begun.neighbours.place(mel), gains.spread(task.features, mel)[..., :64])
     for other in (LSTMDenoiser(hidden_dim=16), LSTMClassifier()):
         with pytest.raises(ValueError, match="holds a LSTM"):
             again.begin_from(other)
 
 
-def test_bins_are_corrected_by_what_lies_around_them_and_by_the_same_rule_everywhere() -> None:
+def test_corrections_depend_on_neighbours_and_have_the_same_weights_for_all_bins() -> None:
     torch.manual_seed(0)
     stage = BinRefiner(80, 64, 6)
     torch.nn.init.normal_(stage.out.weight)
     flat, quiet = torch.zeros(1, 40, 80), torch.zeros(1, 40, 64)
 
-    def heard(frame: int, k: int) -> torch.Tensor:
-        """What one loud bin changes in the corrections (40, 64) of silence."""
+    def response(frame: int, k: int) -> torch.Tensor:
+        """Change of the corrections (40, 64) of silence by one loud bin."""
         fine = quiet.clone()
         fine[0, frame, k] = 3.0
         with torch.no_grad():
             return (stage(flat, flat, fine, quiet)[0] - stage(flat, flat, quiet, quiet)[0])[0]
 
-    low = heard(10, 20)
-    torch.testing.assert_close(heard(10, 41)[:, 31:51], low[:, 10:30])
+    low = response(10, 20)
+    torch.testing.assert_close(response(10, 41)[:, 31:51], low[:, 10:30])
     bins, frames = low.abs().amax(dim=0).nonzero()[:, 0], low.abs().amax(dim=1).nonzero()[:, 0]
     assert (int(bins.min()), int(bins.max())) == (17, 23)  # two of the first convolution, one of the last
-    assert int(frames.min()) == 10  # nothing before it sounds
+    assert int(frames.min()) == 10  # causal
     assert int(frames.max()) > 20  # the LSTM remembers it
 
 
-def test_hearing_leaves_the_state_that_cleaning_leaves_but_for_the_third_stage(rng) -> None:
+def test_priming_gives_the_state_of_denoising_except_for_the_third_stage(rng) -> None:
     torch.manual_seed(0)
     network = GainDenoiser(hidden_dim=16, fine_bins=32, fine_dim=8, near_dim=4, look_ahead=2)
     mel = torch.from_numpy(rng.normal(0.2, 0.3, (1, 60, 80)).astype(np.float32))
     fine = torch.from_numpy(rng.normal(0, 0.2, (1, 60, 32)).astype(np.float32))
     with torch.no_grad():
-        heard, (*_, cleaned) = network.prime(mel, fine), network(mel, fine, None, False)
-        for ours, theirs in zip((*heard.bands, *heard.refined), (*cleaned.bands, *cleaned.refined), strict=True):
+        primed, (*_, denoised) = network.prime(mel, fine), network(mel, fine, None, False)
+        for ours, theirs in zip((*primed.bands, *primed.refined), (*denoised.bands, *denoised.refined), strict=True):
             torch.testing.assert_close(ours, theirs)
-        assert cleaned.mel.shape[1] == 2  # held back for the look-ahead
-        assert (heard.mel.shape[1], heard.fine.shape[1], heard.skip, heard.near) == (0, 0, 2, None)
-        assert network(mel, fine, heard)[0].shape == mel.shape  # nothing of what was heard comes out
-
-
-def test_fine_structure_shows_the_harmonics_within_a_band() -> None:
-    seconds = torch.arange(16000) / 16000
-    wave = torch.stack([torch.sin(2 * torch.pi * 250 * k * seconds) for k in range(1, 17)]).sum(0) * 0.05
-    power = FEATURES.stft(wave).abs().square()
-    fine = FEATURES.fine_structure(power, FEATURES.mel_of_power(power), 256)[20]  # (256,)
-    peaks = [round(250 * k / 15.625) for k in range(8, 15)]  # bins 128, 144, ...
-    assert min(float(fine[k] - fine[k - 8]) for k in peaks) > 0.15
-    louder = FEATURES.fine_structure(power * 100, FEATURES.mel_of_power(power * 100), 256)[20]
-    torch.testing.assert_close(louder, fine, atol=2e-3, rtol=0)
-
-
-def test_bin_gains_are_band_gains_times_factors_at_any_rate_and_never_above_one() -> None:
-    gain = torch.full((3, 80), 0.5)
-    factor = torch.zeros(3, 100)
-    factor[:, 40:60] = np.log(0.1)
-    factor[:, 80:] = np.log(100.0)
-    for n_fft, rate in ((1024, 16000), (2824, 44100), (512, 8000), (704, 11025)):
-        found = FEATURES.bin_gain(gain, factor, n_fft, rate)
-        assert found.shape == (3, n_fft // 2 + 1)
-        width = rate / n_fft
-        for hz, wanted in ((300, 0.5), (780, 0.05), (1400, 1.0), (2500, 0.5)):
-            assert float(found[0, round(hz / width)]) == pytest.approx(wanted, abs=1e-3)
+        assert denoised.mel.shape[1] == 2  # held back for the look-ahead
+        assert (primed.mel.shape[1], primed.fine.shape[1], primed.skip, primed.near) == (0, 0, 2, None)
+        assert network(mel, fine, primed)[0].shape == mel.shape  # the opening is not part of the output
 
 
 def test_the_compressed_error_is_that_of_the_gained_spectrum(rng) -> None:

@@ -35,7 +35,7 @@ def build(name: str, **sizes: Any) -> Network:
 
 
 def settled(name: str, **sizes: Any) -> Network:
-    """In evaluation mode, with statistics and biases as after a training: silence would be heard behind an item."""
+    """In evaluation mode, with statistics and biases as after training, so that padding could change the output."""
     network = build(name, **sizes)
     with torch.no_grad():
         for key, weight in network.named_parameters():

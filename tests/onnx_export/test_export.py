@@ -16,7 +16,7 @@ import soundfile as sf
 import torch
 from torch import Tensor, nn
 
-from clearmel.audio import sound_file
+from clearmel.audio import gains, sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
@@ -78,14 +78,14 @@ def load(weights: str) -> Network:
     return weights_file.load(ROOT / "models" / f"{weights}.pth", task=None)
 
 
-def heard(network: Network, path: Path = ROOT / "data/noisy.wav") -> dict[str, Tensor]:
-    """What a network is given of a recording: its mel, and its fine structure where it hears that."""
+def inputs_of(network: Network, path: Path = ROOT / "data/noisy.wav") -> dict[str, Tensor]:
+    """The inputs of a network for a recording: its mel and, if used, its fine structure."""
     features = MelFeatures(**network.card["features"])
     wave = torch.from_numpy(np.concatenate(list(sound_file.mono(path, features.sample_rate))))[None]
     given = {"mel": features.mel(wave)}
     if isinstance(network, Denoiser) and network.fine_bins:
         power = power_of(features.stft(wave))
-        given["fine"] = features.fine_structure(power, given["mel"], network.fine_bins)
+        given["fine"] = gains.fine_structure(features, power, given["mel"], network.fine_bins)
     return given
 
 
@@ -96,7 +96,7 @@ def numbers(tensors: dict[str, Tensor]) -> dict[str, Any]:
 @pytest.mark.parametrize("weights", ["denoiser", "denoiser_tiny"])
 def test_a_denoiser_gives_the_same_at_once_and_step_by_step(exported: Callable[..., Path], weights: str) -> None:
     network = load(weights)
-    given = heard(network)
+    given = inputs_of(network)
     with torch.inference_mode():
         estimate, factor, _ = network(*given.values())
     whole = session(exported(weights)).run(None, numbers(given))
@@ -121,14 +121,14 @@ def test_a_denoiser_gives_the_same_at_once_and_step_by_step(exported: Callable[.
 
 @pytest.mark.parametrize("weights", ["classifier", "noise_presence", "esc10"])
 def test_a_classifier_gives_the_probabilities_of_its_labels(exported: Callable[..., Path], weights: str) -> None:
-    judge = WindowClassifier(load(weights))
+    classifier = WindowClassifier(load(weights))
     found = card(exported(weights))
-    assert found["labels"] == judge.labels
-    assert found["window_s"] == judge.window_s
+    assert found["labels"] == classifier.labels
+    assert found["window_s"] == classifier.window_s
     for source in (ROOT / "data/noisy.wav", ROOT / "data/noise/val_harbour.flac"):
         # The whole recording, as inference_classification.py judges it: the temperature is inside.
-        [probabilities] = session(exported(weights)).run(None, numbers(heard(judge.network, source)))
-        np.testing.assert_allclose(probabilities, judge.predict(source, window_s=0).probabilities, atol=1e-4)
+        [probabilities] = session(exported(weights)).run(None, numbers(inputs_of(classifier.network, source)))
+        np.testing.assert_allclose(probabilities, classifier.predict(source, window_s=0).probabilities, atol=1e-4)
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -137,7 +137,7 @@ def test_a_cutter_gives_what_is_kept(exported: Callable[..., Path]) -> None:
     editor, found = Editor(network), card(exported("cutter"))  # type: ignore[arg-type]
     assert found["threshold"] == editor.threshold
     assert found["stride"] * found["features"]["hop_length"] / found["features"]["sample_rate"] == editor.step_s
-    [keep] = session(exported("cutter")).run(["keep"], numbers(heard(network)))
+    [keep] = session(exported("cutter")).run(["keep"], numbers(inputs_of(network)))
     np.testing.assert_allclose(keep[0], editor.probabilities(ROOT / "data/noisy.wav"), atol=1e-4)
 
 
@@ -231,7 +231,7 @@ def test_a_missing_package_is_named(denoiser: Network, monkeypatch: pytest.Monke
 
 
 class Other(Network):
-    """Gives something else in a graph than in torch, or is none: its way depends on what it hears."""
+    """Gives another result as a graph than in torch, or cannot be exported: its control flow depends on its input."""
 
     def __init__(self, off_by: float = 0.0, branches: bool = False) -> None:
         super().__init__(off_by=off_by, branches=branches)
@@ -253,3 +253,10 @@ def test_a_graph_that_differs_or_cannot_be_made_leaves_the_old_file() -> None:
         assert refusal.value.line().isprintable()
         assert Path("old.onnx").read_text() == "old"
         assert [path.name for path in Path().iterdir()] == ["old.onnx"]
+
+
+def test_json_reports_the_file(workplace: Path) -> None:
+    ran = run_script("export", "--model_filename", ROOT / "models/classifier.pth", "--output_path", "c.onnx", "--json")
+    report = json.loads(ran.out)
+    assert (report["output"], report["bytes"]) == ("c.onnx", Path("c.onnx").stat().st_size)
+    assert 0 <= report["largest_difference"] <= 1e-4

@@ -147,7 +147,7 @@ def work(pipe: Connection, inputs: Inputs, whole: Path, memory_gb: float) -> Non
 
 
 def limit_memory(memory_gb: float) -> None:
-    """Limits the memory that this process may allocate in addition to what it has."""
+    """Sets RLIMIT_AS to the present address space of this process plus `memory_gb`."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     if pages:
         most = pages * resource.getpagesize() + int(memory_gb * 2**30)

@@ -39,10 +39,10 @@ def test_tones_are_told_apart_at_any_length_rate_and_level(trained: WindowClassi
         for number, (seconds, rate, level) in enumerate([(0.3, 16000, 0.01), (3.7, 48000, 0.9), (0.6, 8000, 0.2)]):
             path = workplace / f"new/{label}{number}.wav"
             tone(path, frequency, seconds, rate, level)
-            heard = trained.predict(path)
-            assert trained.row(heard.mean())["label"] == label
-            assert heard.spans[-1, 1] == pytest.approx(seconds, abs=0.01)
-            np.testing.assert_allclose(heard.probabilities.sum(axis=1), 1, atol=1e-5)
+            windows = trained.predict(path)
+            assert trained.row(windows.mean())["label"] == label
+            assert windows.spans[-1, 1] == pytest.approx(seconds, abs=0.01)
+            np.testing.assert_allclose(windows.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_the_card_says_what_inference_needs(trained: WindowClassifier) -> None:
@@ -66,7 +66,7 @@ def test_evaluation_counts_each_item_of_the_fold_once(trained: WindowClassifier)
     assert Path("p/tones_confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_windows_follow_what_is_heard_when(trained: WindowClassifier, workplace: Path) -> None:
+def test_windows_are_classified_by_their_own_sound(trained: WindowClassifier, workplace: Path) -> None:
     parts = [0.3 * np.sin(2 * np.pi * hz * np.arange(32000) / 16000) for hz in (300, 3000)]
     parts.insert(1, np.zeros(32000))
     sound_file.write("both.wav", np.concatenate(parts).astype(np.float32), 16000)
@@ -87,9 +87,9 @@ def test_windows_follow_what_is_heard_when(trained: WindowClassifier, workplace:
 
 
 def test_what_is_less_sure_than_the_threshold_is_none(trained: WindowClassifier) -> None:
-    judge = WindowClassifier(trained.network, threshold=0.9)
-    assert judge.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == NONE
-    assert judge.row(np.array([0.02, 0.03, 0.95], np.float32))["label"] == "middle"
+    classifier = WindowClassifier(trained.network, threshold=0.9)
+    assert classifier.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == NONE
+    assert classifier.row(np.array([0.02, 0.03, 0.95], np.float32))["label"] == "middle"
 
 
 def test_bad_input_to_inference_is_one_line(trained: WindowClassifier, workplace: Path) -> None:

@@ -1,4 +1,4 @@
-"""STFT, log-mel, and the gains that turn one log-mel into another.
+"""STFT and log-mel of a wave.
 
 Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. "..." stands for any number of leading dimensions.
 """
@@ -26,7 +26,7 @@ OPTIONAL: dict[str, float] = {"win_length": 0, "top_db": 0.0, "pre_emphasis": 0.
 
 @dataclass(frozen=True)
 class MelFeatures:
-    """Settings of a log-mel, its computation, and its inverse.
+    """Settings of a log-mel, and its computation.
 
     The value is 1 + ln(1e-12 + mel) / 10, where mel is the power spectrogram (Hann window, centred, zero padding)
     weighted by `n_mels` triangular Slaney bands of equal area. A difference of 1.0 is 10 nepers of power, 43.4 dB.
@@ -97,7 +97,8 @@ class MelFeatures:
         return {key: value for key, value in asdict(self).items() if key not in OPTIONAL or value != OPTIONAL[key]}
 
     @property
-    def _edges(self) -> tuple[float, float, int]:
+    def edges(self) -> tuple[float, float, int]:
+        """The lowest and the highest edge of the bands in Hz, and their number."""
         return self.fmin, self.fmax, self.n_mels
 
     def n_frames(self, n_samples: int) -> int:
@@ -181,65 +182,4 @@ class MelFeatures:
     def filters(self, like: Tensor | None = None) -> Tensor:
         """Mel filter bank (M, F), each triangle of area 2 / width (Slaney)."""
         like = torch.zeros(()) if like is None else like
-        return mel_scale.filters(self._edges, self.n_fft, self.sample_rate, like.dtype, like.device)
-
-    def spread(self, gain: Tensor, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
-        """Interpolates band gains (..., M) to STFT bins (..., F), weighted by the normalised mel filters.
-
-        Bins below the centre of the first band take its gain; bins above the centre of the last band take that one's.
-
-        Args:
-            gain: amplitude gains.
-            n_fft: of the spectrum to be multiplied; default: that of the features.
-            sample_rate: of that spectrum in Hz; default: that of the features.
-        """
-        return gain @ self.spreading(gain, n_fft, sample_rate)
-
-    def spreading(self, like: Tensor | None = None, n_fft: int | None = None, sample_rate: int | None = None) -> Tensor:
-        """Weights (M, F) of the bands in the gain of each bin; arguments as in `spread`."""
-        like = torch.zeros(()) if like is None else like
-        n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
-        return mel_scale.spreading(self._edges, n_fft, sample_rate, like.dtype, like.device)
-
-    def band_gain(self, noisy: Tensor, estimate: Tensor) -> Tensor:
-        """Amplitude gain (..., T, M) in (0, 1] that turns the noisy log-mel into the estimate.
-
-        The difference of the two times 10 is the logarithm of the power gain; half of that is the amplitude gain's.
-        """
-        return torch.exp(((estimate - noisy) * 5).clamp(max=0.0))
-
-    def fine_structure(self, power: Tensor, mel: Tensor, n_bins: int) -> Tensor:
-        """Level of each of the lowest bins (..., T, n_bins) above the mean of its band, in units of the log-mel.
-
-        Args:
-            power: power spectrum (..., T, F).
-            mel: its log-mel (..., T, M).
-            n_bins: number of bins.
-        """
-        spreading = self.spreading(mel)[:, :n_bins]
-        flat = torch.log(self.filters(mel).sum(dim=1)) / 10  # log-mel of a spectrum that is 1 in every bin
-        return 1 + torch.log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ spreading
-
-    def bin_gain(
-        self, gain: Tensor, factor: Tensor | None, n_fft: int | None = None, sample_rate: int | None = None
-    ) -> Tensor:
-        """Gains (..., F) of STFT bins: `spread` of the band gains, in the lowest bins times exp(factor), at most 1.
-
-        Args:
-            gain: amplitude gains of the bands (..., M).
-            factor: for the lowest bins of the features' STFT (..., K), see `Denoiser.forward`; None for zeros.
-            n_fft: of the spectrum to be multiplied; default: that of the features.
-            sample_rate: of that spectrum in Hz; default: that of the features.
-        """
-        wide = self.spread(gain, n_fft, sample_rate)
-        if factor is None:
-            return wide
-        n_fft, sample_rate = n_fft or self.n_fft, sample_rate or self.sample_rate
-        if (n_fft, sample_rate) != (self.n_fft, self.sample_rate):  # interpolate; the bins must be of similar width
-            step = sample_rate * self.n_fft / (n_fft * self.sample_rate)
-            count = min(wide.shape[-1], int((factor.shape[-1] - 1) / step) + 1)
-            place = torch.arange(count, device=factor.device) * step
-            left = place.long().clamp(max=factor.shape[-1] - 2)
-            factor = torch.lerp(factor[..., left], factor[..., left + 1], (place - left).to(factor))
-        lowest = (wide[..., : factor.shape[-1]] * factor.exp()).clamp(max=1.0)
-        return torch.cat([lowest, wide[..., factor.shape[-1] :]], dim=-1)
+        return mel_scale.filters(self.edges, self.n_fft, self.sample_rate, like.dtype, like.device)

@@ -203,7 +203,7 @@ class Resampler:
             self.stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32")
 
     def push(self, block: FloatArray) -> FloatArray:
-        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
+        """Resamples a block (C, N) and returns the samples (C, K) that are complete, K >= 0."""
         if self.stream is None:
             return block
         piece = self._chunk(self.stream, np.ascontiguousarray(block.T), last=False)
@@ -211,7 +211,7 @@ class Resampler:
         return piece
 
     def finish(self) -> FloatArray:
-        """Gives the rest (C, K). All pieces together are as long as the input, rounded up."""
+        """Returns the remaining samples (C, K). All outputs together are as long as the input, rounded up."""
         if self.stream is None:
             return np.zeros((self.n_channels, 0), np.float32)
         tail = self._chunk(self.stream, np.zeros((0, self.n_channels), np.float32), last=True)

@@ -3,8 +3,17 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from clearmel.cli.parser import Parser, add_device_flag, add_model_flag, add_option_flags, add_plot_flags, take
+from clearmel.cli.parser import (
+    Parser,
+    add_device_flag,
+    add_model_flag,
+    add_option_flags,
+    add_plot_flags,
+    add_result_flags,
+    take,
+)
 from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, job, jobs
 from clearmel.core.errors import InputError
 from clearmel.options import DenoiseOptions, RawOptions
@@ -41,9 +50,14 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     add_device_flag(parser)
     parser.add_argument("--output_path", default="./data/predicted.npy", help="denoised mel")
     add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction",))
+    add_result_flags(parser)
     add_plot_flags(parser)
     args = parser.parse_args(argv)
-    _denoise_mel(job(args.input_path, args.output_path), args, draw=not args.no_plots)
+
+    from clearmel.reporting import tables
+
+    rows = [_denoise_mel(job(args.input_path, args.output_path), args, draw=not args.no_plots)]
+    tables.write(rows, rows, args.csv_path, as_json=args.json)
     return 0
 
 
@@ -52,6 +66,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_option_flags(parser, DenoiseOptions)
     add_option_flags(parser, RawOptions)
+    add_result_flags(parser)
     add_plot_flags(parser)
     return parser.parse_args(argv)
 
@@ -63,45 +78,55 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         raise InputError(
             "--reconstruction griffin_lim, --plot_dir and --warm_up_s need whole files; give no - as a path with them."
         )
+    if args.json and any(job.target == PIPE for job in found):
+        raise InputError("--json prints on stdout, where the sound goes; name an output file, or leave --json out.")
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
     from clearmel.audio import sound_file
     from clearmel.checkpoints import weights_file
-    from clearmel.core import batch_files, distributed, file_io
+    from clearmel.core import batch_files, file_io
     from clearmel.inference import denoise, live
-    from clearmel.reporting import plots
+    from clearmel.reporting import plots, tables
 
     network = weights_file.load_denoiser(args.model_filename, args.device)
+    board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
+    rows = list[dict[str, Any]]()
 
     def work(job: Job) -> int:
         if piped:
             live.denoise(network, job.source, job.target, options, raw)
+            rows.append(_row(job.source, job.target))
             return 0
         if Path(job.source).suffix.lower() == ".npy":
-            _denoise_mel(job, args, draw=bool(args.plot_dir))
+            rows.append(_denoise_mel(job, args, draw=bool(args.plot_dir) and not args.no_plots))
             return 0
         source, target = file_io.existing(job.source), Path(job.target)
-        if not source.is_dir():
-            distributed.leave_to_rank_zero()
-            denoise.denoise_file(network, source, target, options)
-            print(f"saved {target}")
-            if args.plot_dir:
-                board = plots.Board(args.plot_dir, enabled=not args.no_plots)
-                board.recordings({"input": source, "denoised": target}, f"{target.stem}_before_after")
-            return 0
-        failed = batch_files.for_each_file(
-            source,
-            sound_file.SUFFIXES,
-            lambda path: denoise.denoise_file(network, path, target / path.relative_to(source), options),
-        )
-        print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
+
+        def denoised(path: Path) -> Path:
+            out = target / path.relative_to(source)
+            denoise.denoise_file(network, path, out, options)
+            board.recordings({"input": path, "denoised": out}, f"{out.stem}_before_after")
+            return out
+
+        def done(path: Path, out: Path) -> None:
+            rows.append(_row(path, out))
+
+        failed = batch_files.for_each_file(source, sound_file.SUFFIXES, denoised, done)
+        if not args.json:
+            print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
-    return each(found, work)
+    status = each(found, work)
+    tables.write(rows, rows, args.csv_path, as_json=args.json)
+    return status
 
 
-def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> None:
+def _row(source: str | Path, target: str | Path) -> dict[str, Any]:
+    return {"path": str(source), "output": str(target)}
+
+
+def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> dict[str, Any]:
     options = take(DenoiseOptions, args)
 
     from clearmel.audio.features import MelFeatures
@@ -116,6 +141,8 @@ def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> None:
     file_io.refuse_overwriting(job.source, job.target)
     estimate = denoise.estimate_mel(network, noisy, options)
     npy.write_array(job.target, estimate)
-    print(f"saved {job.target}")
+    if not args.json:
+        print(f"saved {job.target}")
     board = plots.Board(args.plot_dir, enabled=draw, features=features)
     board.spectrograms({"input": noisy, "denoised": estimate}, "spectrogram")
+    return _row(job.source, job.target)

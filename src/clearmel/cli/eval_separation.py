@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from clearmel.cli.parser import (
     Parser,
+    add_device_flag,
     add_model_flag,
     add_option_flags,
     add_passes_flag,
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=non_negative, default=0, help="of the mixtures")
     parser.add_argument("--audio_metrics", action="store_true", help="PESQ and ESTOI, too (clearmel[metrics])")
     add_model_flag(parser, "separator.pth")
+    add_device_flag(parser)
     add_passes_flag(parser)
     add_result_flags(parser)
     args = parser.parse_args(argv)
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed=args.seed,
         passes=args.passes,
         audio_metrics=args.audio_metrics,
+        device=args.device,
     )
     if not args.json:
         print(tables.text_table(table))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_model_flag
+from clearmel.cli.parser import Parser, add_json_flag, add_model_flag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,16 +14,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--streaming", action="store_true", help="of a denoiser the graph of a step: state in, state out"
     )
+    add_json_flag(parser)
     args = parser.parse_args(argv)
 
     from clearmel.checkpoints import weights_file
     from clearmel.core import file_io
     from clearmel.onnx_export import export
+    from clearmel.reporting import tables
 
     source = weights_file.models_path(args.model_filename, saved=True)
     network = weights_file.load(source, task=None)
     file_io.refuse_overwriting(source, args.output_path)
     differs = export.export(network, args.output_path, args.streaming)
     size = Path(args.output_path).stat().st_size
-    print(f"saved {args.output_path}: {size:,} bytes, at most {differs:.1e} from torch")
+    if args.json:
+        tables.print_json(
+            {"path": str(source), "output": args.output_path, "bytes": size, "largest_difference": differs}
+        )
+    else:
+        print(f"saved {args.output_path}: {size:,} bytes, at most {differs:.1e} from torch")
     return 0

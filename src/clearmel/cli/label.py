@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clearmel.cli.parser import Parser, non_negative
+from clearmel.cli.parser import Parser, add_device_flag, non_negative
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -11,6 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("path", nargs="?", default=".", help="recording, or folder of recordings")
     parser.add_argument("--labels_path", default="./labels.json", help="labels file; created with the first mark")
     parser.add_argument("--model_filename", help="weights in models/ whose predictions are shown for unlabelled files")
+    add_device_flag(parser)
     parser.add_argument("--port", type=non_negative, default=8765, help="of the page on this computer; 0: any free one")
     parser.add_argument("--no_browser", action="store_true", help="print the address only")
     args = parser.parse_args(argv)
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.model_filename:
         from clearmel.inference.cut import Editor
 
-        predict = Editor.load(args.model_filename).marks
+        predict = Editor.load(args.model_filename, args.device).marks
     folder = Folder(args.path)
     ensure_writable(args.labels_path)  # before an hour of work
     serve.serve(folder, LabelFile(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)

@@ -102,9 +102,14 @@ def add_drawing_flags(parser: Parser, text: str) -> None:
     parser.add_argument("--no_plots", action="store_true", help="make no pictures")
 
 
+def add_json_flag(parser: Parser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON value on stdout and nothing else there")
+
+
 def add_result_flags(parser: Parser) -> None:
     """--json and --csv_path."""
-    parser.add_argument("--json", action="store_true", help="print one JSON value on stdout and nothing else there")
+    add_json_flag(parser)
     parser.add_argument("--csv_path", help="write one row per item")
 
 

@@ -3,8 +3,16 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from clearmel.cli.parser import Parser, add_device_flag, add_drawing_flags, add_model_flag, add_passes_flag
+from clearmel.cli.parser import (
+    Parser,
+    add_device_flag,
+    add_drawing_flags,
+    add_model_flag,
+    add_passes_flag,
+    add_result_flags,
+)
 from clearmel.cli.paths import Job, add_path_arguments, each, jobs
 
 
@@ -34,6 +42,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_passes_flag(parser)
     parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
+    add_result_flags(parser)
     add_drawing_flags(parser, "draw the mixture and the voices there")
     return parser.parse_args(argv)
 
@@ -43,11 +52,13 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.core import batch_files, file_io
     from clearmel.data import separation_folder
     from clearmel.inference import separate
-    from clearmel.reporting import plots
+    from clearmel.reporting import plots, tables
 
     faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
     voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
+
+    rows = list[dict[str, Any]]()
 
     def separated(job: Job) -> int:
         source, output = file_io.existing(job.source), Path(job.target)
@@ -60,8 +71,14 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
             return tracks
 
         def done(path: Path, tracks: list[Path]) -> None:
-            print("saved " + " ".join(str(track) for track in tracks))
+            rows.extend(
+                {"path": str(path), "voice": number, "output": str(track)} for number, track in enumerate(tracks, 1)
+            )
+            if not args.json:
+                print("saved " + " ".join(str(track) for track in tracks))
 
         return batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
 
-    return each(found, separated)
+    status = each(found, separated)
+    tables.write(rows, rows, args.csv_path, as_json=args.json)
+    return status

@@ -1,1 +1,1 @@
-"""Whole evaluations: weights on a dataset, beside baselines."""
+"""Evaluates trained weights on a dataset, compared with baselines."""

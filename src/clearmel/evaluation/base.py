@@ -1,4 +1,4 @@
-"""The skeleton of an evaluation: a trained network, a task on a source of data, one record for each item."""
+"""The common part of all evaluations: one record per item from a trained network and a task with its data."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from clearmel.training.evaluate import evaluate, make_accelerator
 
 
 class Evaluated(NamedTuple):
-    """The data that a network was evaluated on, a record for each item, and the figures of all."""
+    """The data of an evaluation, one record per item, and the figures over all items."""
 
     data: MelDataset
     records: list[Record]
@@ -19,9 +19,9 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_task(task: Task, network: Network, options: EvalOptions) -> Evaluated:
-    """Runs a network over the task's data: the held-out fold where one is named, else the source's folder itself.
+    """Runs a network over the task's data: the held-out fold if `val_fold` is set, else the source's folder itself.
 
-    Returns the same on every process.
+    Returns the same result on every process.
 
     Raises:
         InputError: an item cannot be read.

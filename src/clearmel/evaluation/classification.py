@@ -1,4 +1,4 @@
-"""Evaluates a classifier on a dataset, or on mixtures made on the fly."""
+"""Evaluates a classifier on a dataset or on mixtures made on the fly."""
 
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ from clearmel.tasks import ClassificationTask
 class EvaluatedClassifier(NamedTuple):
     """The figures of a classifier.
 
-    report: figures of all items. tables: rows by class; for noisy and clean mixtures also by SNR, by noise, and beside
-    simple rules. counts: (C, C), see `metrics.classification.confusion`.
+    report: figures over all items. tables: figures by class and, for mixtures of speech and noise, by SNR, by noise and
+    compared with simple rules. counts: (C, C), see `metrics.classification.confusion`. labels: the C class names.
     """
 
     report: dict[str, float]
@@ -34,12 +34,12 @@ class EvaluatedClassifier(NamedTuple):
 def evaluate_classifier(
     model_filename: str, source: Source, options: EvalOptions, output: OutputOptions
 ) -> EvaluatedClassifier:
-    """Evaluates a classifier on a dataset or on mixtures; prints JSON and writes CSV where asked for.
+    """Evaluates a classifier; prints JSON and writes CSV as `output` says.
 
     Args:
         model_filename: weights in models/.
         source: the data.
-        options: how to run.
+        options: batch size, device and processes.
         output: where the figures go.
     """
     network = weights_file.load(weights_file.models_path(model_filename, saved=True), ClassificationTask.name)

@@ -1,4 +1,4 @@
-"""Evaluates a cutter on labelled clips, beside other systems on the same frames."""
+"""Evaluates a cutter on labelled clips, compared with other systems on the same frames."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from clearmel.tasks import CuttingTask
 class EvaluatedCutter(NamedTuple):
     """The figures of a cutter.
 
-    report: see `metrics.cutting`. table: a row for each system at one keep recall. curves: by system.
+    report: see `metrics.cutting`. table: one row per system, all at the same keep recall. curves: by system.
     """
 
     report: dict[str, Any]
@@ -38,17 +38,17 @@ def evaluate_cutter(
     strength: float = 0.5,
     peers: bool = True,
 ) -> EvaluatedCutter:
-    """Evaluates a cutter on labelled clips; prints JSON and writes CSV where asked for.
+    """Evaluates a cutter; prints JSON and writes CSV as `output` says.
 
     Args:
         model_filename: weights in models/.
         source: the folder of the clips.
-        options: how to run.
+        options: batch size, device and processes.
         output: where the figures go.
-        labels_path: labels that lie elsewhere than in the folder.
-        collar_s: frames so near to a change of the labels are left out of the figures with a collar.
+        labels_path: labels, if not in that folder.
+        collar_s: the figures with a collar ignore frames within this distance of a label change.
         strength: of the cuts that are counted as events.
-        peers: run the other systems, too.
+        peers: also run the other systems.
     """
     editor = cut.Editor.load(model_filename)
     task = CuttingTask(

@@ -23,11 +23,11 @@ CHUNK = 512
 def predict_peers(data: CutClips, ours: Sequence[FrameDecisions]) -> dict[str, list[FrameDecisions]]:
     """The decisions of the other systems for each clip.
 
-    silero-vad is left out, with a line on stderr, where its package is not installed.
+    Without its package, silero-vad is skipped with a line on stderr.
 
     Args:
         data: the clips.
-        ours: our decisions; theirs are read at the same places.
+        ours: decisions of the evaluated cutter, which define the times of the decisions.
     """
     systems = {"keep everything": [part._replace(probability=np.ones_like(part.probability)) for part in ours]}
     energies, voices = list[FrameDecisions](), list[FrameDecisions]()

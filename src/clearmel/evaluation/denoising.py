@@ -1,4 +1,4 @@
-"""Evaluates a denoiser: errors of mels, and pairs of recordings denoised and scored as sound."""
+"""Evaluates a denoiser: errors of mels, and quality of the denoised sound of pairs of recordings."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ SIDES = ("noisy", "denoised", "clean")
 
 @dataclass(frozen=True)
 class DenoisedPair:
-    """One pair as sound: waves (N,) by side at 16 kHz, and the figures of the noisy and the denoised one."""
+    """A pair as sound: waves (N,) by side at 16 kHz, and figures of the noisy and the denoised one."""
 
     name: str
     waves: dict[str, FloatArray]
@@ -47,13 +47,13 @@ def denoise_pairs(
 
     Args:
         network: a denoiser.
-        data: pairs of recordings; each is denoised at its own rate with all its channels, then scored as one channel.
-        options: how strongly to denoise.
-        measured: whether figures are asked for.
-        numbers: of the items; default: all.
+        data: pairs of recordings; each is denoised at its own rate with all channels, then scored as their mean.
+        options: strength and attenuation limit.
+        measured: whether to compute figures.
+        numbers: indices of the items; default: all.
 
     Raises:
-        InputError: an item is no sound file, or its two sides differ in rate or length.
+        InputError: an item is not a sound file, or its two sides differ in rate or length.
     """
     if not isinstance(data, PairedMels):
         raise InputError("shards hold mels; figures and reports of sound need pairs of sound files.")
@@ -84,7 +84,7 @@ def denoise_pairs(
 
 
 class EvaluatedDenoiser(NamedTuple):
-    """The network, its task and data, a record for each item, and the figures of all."""
+    """The network, its task and data, one record per item, and the figures over all items."""
 
     network: Denoiser
     task: DenoisingTask
@@ -103,19 +103,19 @@ def evaluate_denoiser(
     audio_metrics: bool = False,
     report_path: str | None = None,
 ) -> EvaluatedDenoiser:
-    """Evaluates a denoiser, also as sound, and writes the page to listen to, where asked for.
+    """Evaluates a denoiser on mels and, on request, on sound; may write a page with players.
 
     Args:
         model_filename: weights in models/.
         source: the data.
-        denoising: how strongly to denoise the sound.
-        options: how to run.
+        denoising: strength and attenuation limit for the sound.
+        options: batch size, device and processes.
         output: where the figures go.
-        audio_metrics: score the recordings as sound, too.
-        report_path: an HTML page with players and spectrograms of all items.
+        audio_metrics: also compute figures of the sound.
+        report_path: HTML page with players and spectrograms of all items; None: no page.
 
     Raises:
-        InputError: the packages of the figures are missing, or an item cannot be read.
+        InputError: packages for the figures are missing, or an item cannot be read.
     """
     if audio_metrics:
         speech_quality.require()
@@ -139,7 +139,7 @@ def evaluate_denoiser(
             yield html_report.Entry(item.name, item.waves, scores)
 
     if report_path:
-        distributed.leave_to_rank_zero()  # one process writes the page, and needs every sound for it
+        distributed.leave_to_rank_zero()  # one process writes the page and therefore denoises all items
         html_report.write(Path(report_path), f"{model_filename}: noisy, denoised, clean", entries(), MelFeatures())
         print(f"saved {report_path}", file=sys.stderr)
     elif audio_metrics:

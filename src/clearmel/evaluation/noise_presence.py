@@ -1,4 +1,4 @@
-"""Detection of noise behind speech: by SNR, by kind of noise, and beside simple rules without training."""
+"""Detection of noise in speech: figures by SNR, by kind of noise, and compared with simple rules without training."""
 
 import functools
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from clearmel.core.file_io import FloatArray
 from clearmel.metrics import classification
 
 BIN_DB = 5
-"""Width of a range of SNRs."""
+"""Width of a range of SNRs in dB."""
 RULES = ("energy_range", "flatness", "wada_snr")
 
 
 def simple_rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
-    """Scores of the simple rules for a wave (N,): the larger, the cleaner."""
+    """Scores of the simple rules for a wave (N,); larger scores mean cleaner sound."""
     return {
         "energy_range": levels.dynamic_range_db(wave, sample_rate),
         "flatness": -spectral_flatness_db(wave, sample_rate),
@@ -26,7 +26,7 @@ def simple_rules(wave: FloatArray, sample_rate: int) -> dict[str, float]:
 
 
 def spectral_flatness_db(wave: FloatArray, sample_rate: int) -> float:
-    """Median over 32 ms frames of the geometric mean of the power spectrum re its arithmetic mean."""
+    """Median over frames of 32 ms of the ratio of geometric to arithmetic mean of the power spectrum, in dB."""
     size = round(0.032 * sample_rate)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, (0, size)), size)[:: size // 2]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size), axis=1)))[:, 1:] + 1e-12
@@ -37,8 +37,8 @@ def wada_snr_db(wave: FloatArray) -> float:
     """SNR in dB from the distribution of amplitudes alone, -20 to 100.
 
     Source: Kim and Stern, "Robust signal-to-noise ratio estimation based on waveform amplitude distribution analysis",
-    Interspeech 2008: speech amplitudes are gamma-distributed with shape 0.4, noise is Gaussian. The table between the
-    statistic and the SNR is made here by numerical expectation.
+    Interspeech 2008: speech amplitudes are gamma-distributed with shape 0.4, noise is Gaussian. The table that
+    maps the statistic to the SNR is computed here by simulation.
     """
     size = np.abs(wave[wave != 0]).astype(np.float64)
     if not len(size):
@@ -50,7 +50,7 @@ def wada_snr_db(wave: FloatArray) -> float:
 
 @functools.cache
 def _wada_table() -> tuple[np.ndarray, np.ndarray]:
-    """SNRs in dB, and ln E|z| - E ln|z| of speech plus noise at them, rising."""
+    """SNRs in dB, and the statistic ln E|z| - E ln|z| of speech plus noise at these SNRs, rising."""
     rng = np.random.default_rng(0)
     n_samples = 400_000
     speech = rng.gamma(0.4, 1.0, n_samples) * rng.choice((-1.0, 1.0), n_samples)
@@ -66,9 +66,9 @@ def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float 
     """Figures of the records of a `NoisePresence` set, which hold "logit", "label", "snr_db", "noise" and the rules.
 
     Returns:
-        "by_snr" and "by_noise": items of a range or a kind against all clean items: their number, how many of them are
-        heard as noisy, AUC and equal error rate. "by_rule": AUC, equal error rate and the best accuracy that any
-        threshold would give the rule on these very items, beside those of the weights at their own threshold.
+        "by_snr" and "by_noise": the noisy items of a range or kind compared with all clean items: their number, the
+        fraction predicted as noisy, AUC and equal error rate. "by_rule": AUC, equal error rate and accuracy of each
+        rule at its best threshold on these items, and of the weights at their own threshold.
     """
     label = torch.tensor([float(record["label"]) for record in records])
     logit = torch.tensor([float(record["logit"]) for record in records])
@@ -80,7 +80,7 @@ def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float 
         return {
             "items": name,
             "n": int(chosen.sum()),
-            "heard_as_noisy": float((logit[chosen] < 0).float().mean()),
+            "predicted_noisy": float((logit[chosen] < 0).float().mean()),
             "auc": classification.roc_auc(logit[some], clean[some]),
             "eer": classification.equal_error_rate(logit[some], clean[some]),
         }
@@ -94,13 +94,13 @@ def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float 
     by_noise = [
         against_clean(kind, torch.tensor([kind == other for other in kinds])) for kind in sorted(set(kinds) - {""})
     ]
-    calm: dict[str, float | str] = {
-        "items": "clean", "n": int(clean.sum()), "heard_as_noisy": float((logit[clean] < 0).float().mean())
+    clean_row: dict[str, float | str] = {
+        "items": "clean", "n": int(clean.sum()), "predicted_noisy": float((logit[clean] < 0).float().mean())
     }  # fmt: skip
     by_rule: list[dict[str, float | str]] = [_figures("these weights", logit, clean, threshold=0.0)]
     for rule in RULES:
         by_rule.append(_figures(rule, torch.tensor([float(record[rule]) for record in records]), clean))
-    return {"by_snr": [*by_snr, calm], "by_noise": by_noise, "by_rule": by_rule}
+    return {"by_snr": [*by_snr, clean_row], "by_noise": by_noise, "by_rule": by_rule}
 
 
 def _figures(
@@ -108,7 +108,7 @@ def _figures(
 ) -> dict[str, float | str]:
     places = torch.unique(scores) if threshold is None else torch.tensor([threshold])
     if threshold is None:
-        places = torch.cat([places, places[-1:] + 1])  # where nothing is called clean
+        places = torch.cat([places, places[-1:] + 1])  # above all scores: everything is noisy
     accuracy = max(float(((scores >= place) == clean).float().mean()) for place in places)
     return {
         "rule": name,

@@ -1,6 +1,6 @@
-"""Figures of separated voices for each mixture, beside the untouched mixture and ideal masks."""
+"""Figures of separated voices for each mixture, compared with the mixture itself and with ideal masks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from torch import Tensor
 from clearmel.audio import complex_masks
 from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
-from clearmel.data.batching import Item
-from clearmel.data.multi_speaker import role
 from clearmel.metrics import signal, speech_quality
 from clearmel.metrics.permutation import best_order
 
@@ -20,50 +18,37 @@ FIGURES = ("si_sdr", "si_sdr_improvement", "sdr", "pesq", "estoi")
 
 
 def rows(
-    items: Iterable[Item],
-    separate: Callable[[FloatArray, FloatArray | None], FloatArray],
-    features: MelFeatures,
-    *,
-    audio_metrics: bool,
+    estimates: FloatArray, mixture: Tensor, voices: Tensor, features: MelFeatures, *, audio_metrics: bool
 ) -> list[dict[str, Any]]:
-    """A row for each mixture and system: the means over its voices.
+    """One row per system for one mixture: the means over its voices.
 
     Args:
-        items: with "mixture", "voice_1" ...
-        separate: gives voices (S, N) of a mixture (N,) and the faces that go with it.
+        estimates: separated voices (S, N).
+        mixture: (N,).
+        voices: true voices (S, N) at their levels in it.
         features: the STFT of the ideal masks.
-        audio_metrics: whether PESQ and ESTOI are wanted, which take longer than all else.
+        audio_metrics: also PESQ and ESTOI, which take longer than everything else.
     """
+    spectrum, spectra = features.stft(mixture), features.stft(voices)
+    ratio = spectrum * complex_masks.ideal_ratio(spectra[None])[0]
+    complex_ = spectrum * complex_masks.expand(complex_masks.compress(complex_masks.ideal_complex(spectra, spectrum)))
+    systems = {
+        "voices": torch.from_numpy(estimates),
+        "mixture": mixture.expand(len(voices), -1),
+        "ideal ratio mask": features.istft(ratio, len(mixture)),
+        "ideal complex mask": features.istft(complex_, len(mixture)),
+    }
+    before = signal.si_sdr(systems["mixture"], voices).mean()
     found: list[dict[str, Any]] = []
-    for item in items:
-        count = sum(name.startswith("voice_") for name in item.waves)
-        mixture = item.waves["mixture"]
-        voices = torch.stack([item.waves[role(number)] for number in range(1, count + 1)])  # (S, N)
-        spectrum, spectra = features.stft(mixture), features.stft(voices)
-        ratio = spectrum * complex_masks.ideal_ratio(spectra[None])[0]
-        complex_ = spectrum * complex_masks.expand(
-            complex_masks.compress(complex_masks.ideal_complex(spectra, spectrum))
-        )
-        faces = item.waves.get("faces")
-        ours = separate(mixture.numpy(), None if faces is None else faces.numpy())
-        estimates = {
-            "voices": torch.from_numpy(ours),
-            "mixture": mixture.expand(count, -1),
-            "ideal ratio mask": features.istft(ratio, len(mixture)),
-            "ideal complex mask": features.istft(complex_, len(mixture)),
-        }
-        before = signal.si_sdr(estimates["mixture"], voices).mean()
-        for system, waves in estimates.items():
-            figures = _figures(waves, voices, audio_metrics)
-            figures["si_sdr_improvement"] = figures["si_sdr"] - float(before)
-            found.append(
-                {"name": item.name, "system": system} | {key: figures[key] for key in FIGURES if key in figures}
-            )
+    for system, waves in systems.items():
+        figures = _figures(waves, voices, audio_metrics)
+        figures["si_sdr_improvement"] = figures["si_sdr"] - float(before)
+        found.append({"system": system} | {key: figures[key] for key in FIGURES if key in figures})
     return found
 
 
 def means(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each system: the means over all mixtures."""
+    """One row per system: the means over all mixtures."""
     table = []
     for system in SYSTEMS:
         own = [row for row in found if row["system"] == system]

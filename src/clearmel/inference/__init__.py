@@ -1,1 +1,1 @@
-"""Trained networks applied to recordings and to live sound."""
+"""Applies trained networks to recordings and to streams."""

@@ -23,13 +23,14 @@ from clearmel.networks import Network
 BATCH = 16
 """Windows in one forward pass."""
 SHORTEST_S = 0.05
-"""A window with less sound than that is skipped."""
+"""A shorter window, without digital silence, is skipped."""
 
 
 class WindowPredictions(NamedTuple):
     """Windows of a recording.
 
-    spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) of sound in each, which weigh it.
+    spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) seconds of sound in each window, which
+    weight its probabilities.
     """
 
     spans: FloatArray
@@ -46,11 +47,11 @@ NONE = "none"
 
 
 class WindowClassifier:
-    """Trained weights, applied to one recording after the other.
+    """Classifies recordings with trained weights.
 
     Args:
         network: a classifier with its card.
-        threshold: a class that is less probable is called `NONE`.
+        threshold: below this probability the label is `NONE`.
     """
 
     def __init__(self, network: Network, threshold: float = 0.0) -> None:
@@ -63,22 +64,22 @@ class WindowClassifier:
 
     @classmethod
     def load(cls, model_filename: str, threshold: float = 0.0, device: str = "cpu") -> "WindowClassifier":
-        """Of the weights `models/<model_filename>`; see `weights_file.load`."""
+        """Loads `models/<model_filename>`; see `weights_file.load`."""
         path = weights_file.models_path(model_filename, saved=True)
         return cls(weights_file.load(path, "classification", device), threshold)
 
     def predict(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
-        Digital silence at the ends of a window is left out, as in training; a silent window is skipped.
+        Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped.
 
         Args:
             path: a sound file or .npy mel.
-            window_s: length of a window, 0 for the whole recording at once; None: what the weights were trained on.
-            hop_s: from window to window; None: half a window.
+            window_s: length of a window, 0 for the whole recording at once; None: the length in training.
+            hop_s: distance from window to window; None: half a window.
 
         Raises:
-            InputError: the file cannot be read, or is silent throughout.
+            InputError: the file cannot be read, or is silent.
         """
         if path.suffix.lower() == ".npy":
             windows = _mel_windows(read_mel(path, self.features.n_mels), self.features, *self._lengths(window_s, hop_s))
@@ -92,7 +93,7 @@ class WindowClassifier:
     def predict_blocks(
         self, blocks: Iterator[FloatArray], window_s: float | None = None, hop_s: float | None = None
     ) -> WindowPredictions | None:
-        """As `predict`, for a recording in pieces (N,) at the rate of the features; None where it is silent."""
+        """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent."""
         return self._predict(self._sound_windows(blocks, window_s, hop_s))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
@@ -119,27 +120,27 @@ class WindowClassifier:
         )
 
     def row(self, probabilities: FloatArray) -> dict[str, Any]:
-        """Label, its probability, and each class's "p_<label>" of probabilities (C,)."""
+        """The most probable label, its probability, and "p_<label>" of every class, from probabilities (C,)."""
         best = int(probabilities.argmax())
         sure = round(float(probabilities[best]), 6)
         each = {f"p_{label}": round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
         return {"label": self.labels[best] if sure >= self.threshold else NONE, "probability": sure} | each
 
     def timeline(self, windows: WindowPredictions) -> list[dict[str, Any]]:
-        """A row for each window: "start_s", "end_s", and what `row` gives."""
+        """One row per window: "start_s", "end_s", and the fields of `row`."""
         return [
             {"start_s": round(start, 3), "end_s": round(end, 3)} | self.row(probabilities)
             for (start, end), probabilities in zip(windows.spans.tolist(), windows.probabilities, strict=True)
         ]
 
     def others(self, row: dict[str, Any], top_k: int) -> str:
-        """The second to the `top_k`-th most probable class of a `row`, in words."""
+        """The second to the `top_k`-th most probable class of a `row` as text."""
         ranked = sorted(self.labels, key=lambda label: -row[f"p_{label}"])
         return "".join(f"  {label} {row[f'p_{label}']:.1%}" for label in ranked[1:top_k])
 
 
 class Window(NamedTuple):
-    """A window's start and end in seconds, its mel (T, M), and how many seconds of sound are in it."""
+    """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
 
     span: tuple[float, float]
     mel: Tensor
@@ -166,7 +167,7 @@ def _sound_windows(
 
 
 def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:
-    """Start and rows of each window; the last one ends with the recording. A length of 0 takes everything."""
+    """First index and rows of each window; the last one ends with the recording. A length of 0: one window of all."""
     if not length:
         yield 0, np.concatenate(list(blocks))
         return

@@ -1,4 +1,4 @@
-"""Cutting: which parts of a recording stay, by a trained cutter, and the edited recording.
+"""Cuts recordings: a trained cutter selects the parts to keep, and the edited recording is written.
 
 Shapes: K decisions, C channels, N samples. The recording is processed in overlapping windows, so it may last for hours.
 """
@@ -31,15 +31,15 @@ from clearmel.segments.timelines import Timeline
 WINDOW_S = 60.0
 """Length of a window of the network."""
 CONTEXT_S = 6.0
-"""Of it at either end, what serves as context only where the recording goes on."""
+"""Seconds at each end of a window whose decisions are discarded where the recording continues beyond that end."""
 BLOCK_S = 30.0
 
 
 class Editor:
-    """A trained cutter.
+    """Predicts cuts with a trained cutter.
 
     Attributes:
-        threshold: of its card, from which probability on sound is kept.
+        threshold: of the card; a decision of at least this probability keeps the sound.
         step_s: seconds from decision to decision.
 
     Args:
@@ -55,20 +55,20 @@ class Editor:
 
     @classmethod
     def load(cls, model_filename: str, device: str = "cpu") -> "Editor":
-        """Of the weights `models/<model_filename>`; see `weights_file.load`."""
+        """Loads `models/<model_filename>`; see `weights_file.load`."""
         network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting", device)
         assert isinstance(network, Cutter)
         return cls(network)
 
     def probabilities(self, path: str | Path, progress: Callable[[float], object] | None = None) -> FloatArray:
-        """The probability (K,) of each decision to keep; decision k covers the sound around k * step_s.
+        """Probability of keeping (K,), one per decision; decision k covers the sound around k * step_s.
 
         Args:
             path: a sound file.
-            progress: called with the seconds that each window adds.
+            progress: called after each window with the seconds that it adds.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the file cannot be read.
         """
         return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress)
 
@@ -76,7 +76,7 @@ class Editor:
     def probabilities_of_blocks(
         self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None
     ) -> FloatArray:
-        """As `probabilities`, for a recording in pieces (N,) at the rate of the features."""
+        """As `probabilities`, for a recording in blocks (N,) at the rate of the features."""
         found: list[FloatArray] = []
         for wave, first, last in self._windows(blocks):
             mel = self.features.mel(torch.from_numpy(wave))[None]
@@ -90,21 +90,21 @@ class Editor:
     def timeline(
         self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
     ) -> Timeline:
-        """The parts of a recording that stay."""
+        """The parts of a recording to keep."""
         info = sound_file.inspect(path)
         probabilities = self.probabilities(path, progress)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
 
     def marks(self, path: Path) -> list[float]:
-        """For the labelling page: a number for every 40 ms, below 0.5 where it would cut."""
+        """Predictions for the labelling page: one number per 40 ms, below 0.5 where the cutter would cut."""
         probabilities = self.probabilities(path).clip(1e-6, 1 - 1e-6)
         odds = probabilities / (1 - probabilities) * (1 - self.threshold) / self.threshold
         seconds = np.arange(frames.n_frames(sound_file.inspect(path).duration_s)) * frames.FRAME_S
         return [float(p) for p in np.interp(seconds, np.arange(len(odds)) * self.step_s, odds / (1 + odds))]
 
     def _windows(self, blocks: Iterator[FloatArray]) -> Iterator[tuple[FloatArray, int, int | None]]:
-        """Waves (N,), and which of their decisions, first and last, are not context."""
+        """Overlapping waves (N,), each with the range of its decisions that are used (first, end)."""
         length, context = (round(s / self.step_s) * self.step for s in (WINDOW_S, CONTEXT_S))
         held, begun = np.zeros(0, np.float32), False
         for block in blocks:
@@ -119,12 +119,12 @@ def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
     """Writes the edited recording, at its own rate and with its own channels.
 
     Args:
-        timeline: what stays.
-        target: where to; the suffix decides the format.
+        timeline: the parts to keep.
+        target: output file; its suffix sets the format.
         options: whether the rest is deleted or attenuated.
 
     Raises:
-        InputError: nothing stays, or it cannot be read or written.
+        InputError: there is no part to keep, or a file cannot be read or written.
     """
     source = timeline.source
     refuse_overwriting(source, target)
@@ -150,10 +150,10 @@ def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class CutOutput:
-    """What is written beside the edited recording.
+    """Further outputs of an edit.
 
-    timelines: suffixes of `timelines.FORMATS`. timeline_only: no sound; then JSON where nothing else is asked for.
-    fps: frames a second of EDL and FCPXML. labels_path: a labels file that receives the cuts.
+    timelines: suffixes of `timelines.FORMATS`. timeline_only: write no sound; without `timelines` and `labels_path`,
+    write JSON. fps: frames per second of EDL and FCPXML. labels_path: labels file that receives the cuts.
     """
 
     timelines: tuple[str, ...] = ()
@@ -178,19 +178,19 @@ def cut_files(
     board: plots.Board,
     report: Callable[[str], object],
 ) -> tuple[list[dict[str, Any]], int]:
-    """Edits a recording, or all of a folder, and writes time lines, labels and pictures where asked for.
+    """Edits a recording or a folder, and writes the time lines, labels and pictures of `output` and `board`.
 
     Args:
         editor: a trained cutter.
         source: a recording or a folder.
         target: the edited recording, or a folder.
-        options: which parts stay.
-        output: what else is written.
+        options: the parts to keep.
+        output: further outputs.
         board: draws the cuts.
         report: called with a line for each recording.
 
     Returns:
-        A row for each recording, and how many files of a folder failed.
+        One row per recording, and the number of files that failed.
     """
     file_io.existing(source)
     store = LabelFile(output.labels_path, Folder(source).names) if output.labels_path else None

@@ -47,7 +47,7 @@ def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tens
 
 
 def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Tensor:
-    """The estimate at the strength and limit of the options."""
+    """Applies the strength and the attenuation limit of the options to an estimate."""
     if options.strength != 1:
         estimate = torch.lerp(noisy, estimate, options.strength)
     if options.max_suppression_db is not None:
@@ -56,16 +56,16 @@ def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Ten
 
 
 def denoise_file(network: Denoiser, source: Path, target: Path, options: DenoiseOptions = FULL) -> None:
-    """Denoises a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
+    """Denoises a recording into a file with the same rate, channels, length, level and, if possible, sample format.
 
     Args:
         network: a denoiser.
         source: any sound file.
-        target: where to; its suffix decides the format.
-        options: how strongly, and by which way back to sound.
+        target: output file; its suffix sets the format.
+        options: strength, attenuation limit and reconstruction.
 
     Raises:
-        InputError: the source cannot be read, the target cannot be written, or they are one file.
+        InputError: the source cannot be read, the target cannot be written, or both are the same file.
     """
     info = sound_file.inspect(source)
     refuse_overwriting(source, target)
@@ -84,7 +84,7 @@ def denoise_file(network: Denoiser, source: Path, target: Path, options: Denoise
 def denoise_blocks(
     network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions = FULL
 ) -> Iterator[FloatArray]:
-    """Denoises a recording in pieces (C, N); the result does not depend on how it is cut."""
+    """Denoises a recording in blocks (C, N); the result does not depend on the block length."""
     stream = DenoiseStream(network, sample_rate, n_channels, options)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
     if opening is not None:
@@ -95,7 +95,7 @@ def denoise_blocks(
 
 
 def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatArray | None, Iterator[FloatArray]]:
-    """The opening samples (C, N), repeated where the recording is shorter, and all of its pieces."""
+    """The opening samples (C, N), repeated if the recording is shorter, and all of its blocks."""
     kept, length = list[FloatArray](), 0
     while length < n_samples and (block := next(blocks, None)) is not None:
         kept.append(block)
@@ -109,7 +109,7 @@ def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatA
 def _rebuilt(
     network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions
 ) -> Iterator[FloatArray]:
-    """Each channel from its denoised mel by Griffin-Lim, as long as the input."""
+    """Reconstructs each channel from its denoised mel by Griffin-Lim, with the length of the input."""
     features = MelFeatures(**network.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
     for_model = np.stack([sound_file.resample(channel, sample_rate, features.sample_rate) for channel in wave])

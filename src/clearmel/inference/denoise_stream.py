@@ -1,4 +1,4 @@
-"""Block-by-block denoising: the network's gains on a recording's own phase, at its own rate.
+"""Block-by-block denoising: applies the network's gains to the STFT of a recording at its own rate.
 
 Shapes: C channels, N samples, T frames, F bins, M mel bands, K bins of the later stages.
 """
@@ -10,6 +10,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import overlap_add, power_of
 from clearmel.core.file_io import FloatArray
@@ -24,16 +25,16 @@ FULL = DenoiseOptions()
 class DenoiseStream:
     """Denoises a recording of any rate and any number of channels, block by block.
 
-    The channels are resampled to the model's rate, where their mean power gives one mel and the network one gain per
-    frame and band: the stereo image stays. The gain, interpolated in time between the model's frames, multiplies the
-    STFT of each original channel, whose window lasts as long as the model's. Above the model's highest band, the gain
-    is that band's or the one that removes stationary noise (`HighBands`), whichever is lower.
+    The channels are resampled to the model's rate. Their mean power gives one mel, and the network one gain per frame
+    and band, so the stereo image is unchanged. The gain is interpolated in time between the model's frames and
+    multiplies the STFT of each original channel; its window has the duration of the model's window. Above the model's
+    highest band, the gain is that band's or the one that removes stationary noise (`HighBands`), whichever is lower.
 
     Args:
         network: a denoiser; its card gives the features.
         sample_rate: of the recording in Hz.
         n_channels: C.
-        options: how strongly.
+        options: strength and attenuation limit.
     """
 
     def __init__(self, network: Denoiser, sample_rate: int, n_channels: int, options: DenoiseOptions = FULL) -> None:
@@ -55,7 +56,7 @@ class DenoiseStream:
         self.tail = torch.zeros(n_channels, self.overlap - 1, self.hop)  # overlap-add of unfinished samples
         self.tail_weight = torch.zeros(self.overlap - 1, self.hop)
         self.state: Any = None
-        # Of each frame from `self.first_gain` on: band gains (M), then log-factors of the lowest bins (K).
+        # One row per frame from `self.first_gain` on: band gains (M), then log-factors of the lowest bins (K).
         self.gains = torch.zeros(0, features.n_mels + network.fine_bins)
         self.waiting = torch.zeros(0, features.n_mels)  # mels whose gains are yet to come
         self.first_gain = 0
@@ -72,18 +73,18 @@ class DenoiseStream:
             self.high.observe(power_of(torch.fft.rfft(own * self.window)).mean(dim=0))
 
     def push(self, block: FloatArray) -> FloatArray:
-        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
+        """Takes a block (C, N) and returns the samples (C, K) that are complete, K >= 0."""
         self.n_in += block.shape[1]
         return self._advance(block, last=False)
 
     def finish(self) -> FloatArray:
-        """Gives the rest (C, K). All pieces together are as long as the input."""
+        """Returns the remaining samples (C, K). All outputs together are as long as the input."""
         return self._advance(np.zeros((len(self.own), 0), np.float32), last=True)
 
     def n_covered(self, known: int) -> int:
-        """Own frames whose gain follows from so many of the model's.
+        """Number of frames at the recording's rate whose gain is determined by `known` frames of the model.
 
-        Frame k lies at k * hop / rate seconds; it needs the model's frame behind that only where it lies on none.
+        Frame k is at k * hop / rate seconds. Unless a model frame is at that very time, it also needs the next one.
         """
         return (known - 1) * self.rate * self.features.hop_length // (self.hop * self.features.sample_rate) + 1
 
@@ -96,7 +97,7 @@ class DenoiseStream:
         return self._apply(last)
 
     def _frames(self, block: FloatArray, last: bool) -> tuple[Tensor, Tensor | None] | None:
-        """Takes (C, N) to the model's rate; the next frames' log-mel (1, T, M) and fine structure (1, T, K), if any."""
+        """Log-mel (1, T, M) and fine structure (1, T, K) of frames completed by a block (C, N), or None."""
         features, low = self.features, block
         if self.resampler is not None:
             low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
@@ -112,24 +113,24 @@ class DenoiseStream:
         self.low = self.low[:, n_frames * features.hop_length :]
         noisy, fine = features.mel_of_power(power), None
         if self.network.fine_bins:
-            fine = features.fine_structure(power, noisy, self.network.fine_bins)
+            fine = gains.fine_structure(features, power, noisy, self.network.fine_bins)
         return noisy, fine
 
     def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
-        """Turns the next frames into gains."""
+        """Appends the gains of the next frames to `self.gains`."""
         frames = torch.cat([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
         estimate, factor, self.state = self.network(*self._on_device(noisy, fine), self.state, last)
         estimate, factor = estimate.cpu(), None if factor is None else factor.cpu()
-        gains = self.features.band_gain(frames[: estimate.shape[1]], estimate[0])
+        bands = gains.band_gain(frames[: estimate.shape[1]], estimate[0])
         self.waiting = frames[estimate.shape[1] :]
-        self.gains = torch.cat([self.gains, gains if factor is None else torch.cat([gains, factor[0]], dim=1)])
+        self.gains = torch.cat([self.gains, bands if factor is None else torch.cat([bands, factor[0]], dim=1)])
 
     def _on_device(self, noisy: Tensor, fine: Tensor | None) -> tuple[Tensor, Tensor | None]:
         device = self.network.device
         return noisy.to(device), None if fine is None else fine.to(device)
 
     def _apply(self, last: bool) -> FloatArray:
-        """Multiplies the frames of `own` whose gains are known, and overlap-adds them."""
+        """Multiplies the frames of `self.own` by the gains known so far, and overlap-adds them."""
         if last:
             self.own = torch.cat([self.own, torch.zeros(len(self.own), self.n_fft // 2)], dim=1)
         n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
@@ -159,11 +160,11 @@ class DenoiseStream:
             done = torch.cat([done, rest_of_tail.reshape(len(done), -1)], dim=1)
         return self._trimmed(done, last)
 
-    def _controlled(self, gains: Tensor, spectrum: Tensor) -> Tensor:
-        """Bin gains (T, F) of `self.gains`' rows for a spectrum (C, T, F), after the options."""
+    def _controlled(self, found: Tensor, spectrum: Tensor) -> Tensor:
+        """Bin gains (T, F) for a spectrum (C, T, F) from rows of `self.gains`, with strength and limit applied."""
         bands, options = self.features.n_mels, self.options
-        factor = gains[:, bands:] if gains.shape[1] > bands else None
-        gain = self.features.bin_gain(gains[:, :bands], factor, self.n_fft, self.rate)
+        factor = found[:, bands:] if found.shape[1] > bands else None
+        gain = gains.bin_gain(self.features, found[:, :bands], factor, self.n_fft, self.rate)
         if self.high is not None:
             high = self.high.gains(power_of(spectrum).mean(dim=0))
             gain = torch.cat([gain[:, : self.high.first], gain[:, self.high.first :].minimum(high)], dim=1)
@@ -174,7 +175,7 @@ class DenoiseStream:
         return gain
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
-        """Adds (C, T, n_fft) to the tail and gives the T * hop samples that no later frame reaches."""
+        """Overlap-adds frames (C, T, n_fft) and returns the T * hop samples that no later frame overlaps."""
         n_frames = frames.shape[1]
         total = overlap_add(frames, self.hop)  # (C, T + overlap - 1, hop)
         weight = overlap_add(self.window.square().expand(n_frames, -1), self.hop)
@@ -184,7 +185,7 @@ class DenoiseStream:
         return (total[:, :n_frames] / weight[:n_frames].clamp(min=1e-8)).flatten(1)
 
     def _trimmed(self, done: Tensor, last: bool) -> FloatArray:
-        """Drops the half window before the first sample, and whatever lies behind the last."""
+        """Removes the half window of padding before the first sample and everything after the last one."""
         start = self.n_out
         self.n_out += done.shape[1]
         skip = max(0, self.n_fft // 2 - start)

@@ -1,6 +1,7 @@
-"""Live denoising: from a pipe or a file, to a pipe or a file, hop by hop.
+"""Live denoising from a pipe or a file to a pipe or a file, hop by hop.
 
-A wav header on stdin, or flags where there is none, give the format; stdout gets the same format, stderr the messages.
+The format is read from a wav header on stdin or, without a header, from flags. stdout gets the same format; messages
+go to stderr.
 Shapes: C channels, N samples.
 """
 
@@ -22,7 +23,7 @@ from clearmel.networks import Denoiser
 from clearmel.options import DenoiseOptions, RawOptions
 
 PIPE = "-"
-"""The path that stands for stdin or stdout."""
+"""Path that means stdin or stdout."""
 STDIN, STDOUT = 0, 1
 CHUNK_BYTES = 1 << 16
 FILE_BLOCK_S = 1.0
@@ -31,19 +32,19 @@ FILE_BLOCK_S = 1.0
 def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
     """Denoises from `source` to `target`; at least one is `PIPE`.
 
-    The output equals that of the same sound as a file without priming. Everything before Ctrl-C is kept.
+    The output equals that of a file denoised without priming. On Ctrl-C, everything denoised so far is saved.
 
     Args:
         network: a denoiser.
         source: a sound file, or `PIPE`.
         target: a sound file, or `PIPE`.
-        options: how strongly.
-        raw: what comes without a header, if `raw_format` is given; then none goes out, either.
+        options: strength and attenuation limit.
+        raw: the format of input without a header, if `raw_format` is given; the output then has no header either.
 
     Raises:
-        InputError: no sound, no such sound as can be read, or NaN in it; what was done before stays.
-        BrokenPipeError: the reader of stdout has gone.
-        KeyboardInterrupt: Ctrl-C; a file is complete by then.
+        InputError: the input is empty, unreadable or not finite; an output file holds everything before the error.
+        BrokenPipeError: the reader of stdout has exited.
+        KeyboardInterrupt: Ctrl-C; an output file is complete.
     """
     sound, blocks = _opened(source, raw)
     if target == PIPE:
@@ -51,9 +52,7 @@ def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions
         if raw.raw_format and source != PIPE:
             sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
     n_threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # a hop is too little to share: on busy cores waiting for each other takes 100 times as long
+    torch.set_num_threads(1)  # a hop is too short for several threads: on busy cores they are 100 times as slow
     try:
         stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
         wait = delay(stream)
@@ -72,13 +71,13 @@ def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions
 
 
 def delay(stream: DenoiseStream) -> int:
-    """Samples from one's coming in to its going out, itself included: the most there is when fed hop by hop."""
+    """Latency in samples: the largest delay between input and output of a sample when fed hop by hop."""
     features, own_half = stream.features, stream.n_fft // 2
     probe, silence = None, np.zeros((stream.hop, 1), np.float32)
-    if stream.resampler is not None:  # it gives blocks as its transforms like them
+    if stream.resampler is not None:  # its output comes in blocks of irregular length
         probe = soxr.ResampleStream(stream.rate, features.sample_rate, 1, dtype="float32")
     worst = n_low = n_out = 0
-    for n_in in range(stream.hop, 40 * stream.rate, stream.hop):  # long enough for hops that lie unevenly
+    for n_in in range(stream.hop, 40 * stream.rate, stream.hop):  # long enough for every alignment of the two hops
         n_low = n_in if probe is None else n_low + len(probe.resample_chunk(silence))
         known = (n_low - features.n_fft // 2) // features.hop_length + 1 - stream.network.look_ahead
         n_frames = min((n_in - own_half) // stream.hop + 1, stream.n_covered(known))
@@ -89,7 +88,7 @@ def delay(stream: DenoiseStream) -> int:
 
 
 def _opened(source: str, raw: RawOptions) -> tuple[Pcm, Callable[[int], Iterator[FloatArray]]]:
-    """What the source holds, and a function from the hop to its blocks (C, N)."""
+    """The format of the source, and a function that takes the hop and yields blocks (C, N)."""
     if source != PIPE:
         existing(source, folder=False)
         info = sound_file.inspect(source)
@@ -108,7 +107,7 @@ def _opened(source: str, raw: RawOptions) -> tuple[Pcm, Callable[[int], Iterator
 
 
 def _check_pipe(pipe: object, name: str, what_to_do: str) -> None:
-    """Raises an InputError where a pipe is closed or a person's terminal."""
+    """Raises an InputError if a pipe is closed or a terminal."""
     if pipe is None:
         raise InputError(f"{name} is closed; {what_to_do}.")
     if os.isatty({"stdin": STDIN, "stdout": STDOUT}[name]):
@@ -116,7 +115,7 @@ def _check_pipe(pipe: object, name: str, what_to_do: str) -> None:
 
 
 class Incoming:
-    """Bytes of a pipe, in pieces as they come."""
+    """Buffered reader of a pipe."""
 
     def __init__(self, handle: int) -> None:
         self._handle, self._held, self._ended = handle, bytearray(), False
@@ -128,7 +127,7 @@ class Incoming:
             self._ended = not piece
 
     def peek(self, n_bytes: int) -> bytes:
-        """The next bytes, which stay; fewer at the end."""
+        """The next bytes, without consuming them; fewer at the end."""
         self._wait(n_bytes)
         return bytes(self._held[:n_bytes])
 
@@ -138,7 +137,7 @@ class Incoming:
         return self._take(min(n_bytes, len(self._held)))
 
     def multiple(self, n_bytes: int) -> bytes:
-        """All that has come, in whole multiples of n_bytes, at least one; fewer at the end."""
+        """All bytes received, rounded down to a multiple of n_bytes; waits for the first n_bytes. Fewer at the end."""
         self._wait(n_bytes)
         whole = len(self._held) // n_bytes * n_bytes
         return self._take(whole or len(self._held))
@@ -150,11 +149,11 @@ class Incoming:
 
 
 def _blocks(incoming: Incoming, sound: Pcm, hop: int) -> Iterator[FloatArray]:
-    """The samples (C, N) as they come, N being whole hops until the end."""
+    """Blocks (C, N) as they arrive; N is a multiple of the hop, except in the last block."""
     frame, n_bytes = sound.frame_bytes, 0
     left = sound.n_bytes
     while data := incoming.multiple(hop * frame):
-        if left is not None:  # a wav of known length may carry words behind its sound
+        if left is not None:  # a wav of known length may have other chunks after its samples
             data = data[: left - n_bytes]
         n_bytes += len(data)
         wave = sound.decode(data[: len(data) // frame * frame])
@@ -163,7 +162,7 @@ def _blocks(incoming: Incoming, sound: Pcm, hop: int) -> Iterator[FloatArray]:
             raise InputError(f"stdin holds NaN or infinite samples at {at:.3f} s; expected finite sound.")
         yield wave
     if n_bytes < frame:
-        raise InputError("stdin is empty; expected sound. Did the program before the pipe fail?")
+        raise InputError("stdin is empty; expected sound. Did the program that writes to the pipe fail?")
     if left is not None and n_bytes < left:
         print(f"warning: stdin ended after {n_bytes} of the {left} bytes its header promises", file=sys.stderr)
     elif n_bytes % frame:
@@ -177,7 +176,7 @@ def _cleaned(stream: DenoiseStream, blocks: Iterator[FloatArray]) -> Iterator[Fl
 
 
 def _to_pipe(cleaned: Iterator[FloatArray], sound: Pcm) -> None:
-    """Writes each piece as soon as it is there."""
+    """Writes each block immediately."""
     _write(sound.header())
     peak = 0.0
     for wave in cleaned:
@@ -194,7 +193,7 @@ def _write(data: bytes) -> None:
 
 
 def _to_file(cleaned: Iterator[FloatArray], target: Path, sound: Pcm) -> None:
-    """Writes a file, which is complete also where Ctrl-C or bad sound ends it."""
+    """Writes a file; after Ctrl-C or invalid input it is complete up to there."""
     stop: BaseException | None = None
     with sound_file.writing(target, sound.sample_rate, sound.n_channels, sound.subtype) as append:
         done = 0

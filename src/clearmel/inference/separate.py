@@ -1,9 +1,9 @@
 """Separates the voices of a recording of any length, each into a file of its own.
 
 Shapes: S voices, C channels, N samples, T frames. The recording is processed in overlapping windows. A network may
-number the voices differently in each window. Each window's voices are therefore reordered to be most like those of the
-window before, where both cover the same samples, and then cross-faded. Where the overlap is nearly silent, the voices'
-mean spectra so far decide the order.
+number the voices differently in each window. The voices of a window are therefore reordered to match those of the
+previous window in the samples that both cover, and then cross-faded. If this overlap is nearly silent, the order
+follows from the mean spectra of the voices so far.
 """
 
 import contextlib
@@ -28,21 +28,20 @@ from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
 
 WINDOW_S, HOP_S = 16.0, 8.0
-"""Length of a window, and step from window to window: half of every window is processed twice."""
+"""Length of a window and distance from window to window: half of every window is processed twice."""
 BLOCK_S = 4.0
 FAINT = 1e-3
-"""Of the voices' mean power so far: below it nobody speaks."""
+"""Fraction of the voices' mean power so far, below which an overlap counts as silent."""
 
 
 class VoiceSeparator:
-    """A trained separator.
+    """Separates recordings with a trained network.
 
     Args:
         network: a separator with its card.
-        faces: embeddings (S, P, 512) of the speakers' faces, 25 a second, from the recording's start on; for a network
-            that needs them, and only for one.
-        passes: passes over each piece, each with its frames a part of a hop earlier; the tracks are
-            the means.
+        faces: embeddings (S, P, 512) of the speakers' faces, 25 per second, from the start of the recording; required
+            by networks with faces, refused by others.
+        passes: passes over each piece, whose frames are offset by equal parts of a hop; the tracks are their mean.
     """
 
     def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
@@ -63,17 +62,17 @@ class VoiceSeparator:
     def load(
         cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1, device: str = "cpu"
     ) -> "VoiceSeparator":
-        """Of the weights `models/<model_filename>`."""
+        """Loads `models/<model_filename>`."""
         network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation", device)
         assert isinstance(network, Separator)
         return cls(network, faces, passes)
 
     def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
-        """Voices (S, C, N) of a piece (C, N) at the network's rate, the means of all passes.
+        """Voices (S, C, N) of a piece (C, N) at the network's rate, the mean of all passes.
 
         Args:
             wave: the piece.
-            start_s: where in the recording it begins, for the faces.
+            start_s: its start in the recording, which selects the faces.
         """
         phases = [number * self.features.hop_length // self.passes for number in range(self.passes)]
         in_row = 1 if self.faces is not None else max(1, int(WINDOW_S * self.rate) // max(1, wave.shape[1]))
@@ -88,10 +87,10 @@ class VoiceSeparator:
 
     @torch.inference_mode()
     def _pass(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
-        """Voices (S, C, N) of a piece (C, N), once for each phase, in samples after a frame, at which it begins.
+        """Voices (S, C, N) of a piece (C, N) for each phase, the offset in samples of the piece from a frame.
 
-        The piece is repeated in a row: what the network has received of the voices helps to separate them. All channels
-        share the masks.
+        The repetitions are concatenated into one input: the network separates a repetition better, since it has
+        already received the voices. All channels have the same masks.
         """
         begins, end = list[int](), 0
         for phase in phases:
@@ -110,26 +109,26 @@ class VoiceSeparator:
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
     def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
-        """Voices in pieces (S, C, N) of a recording in pieces (C, N), at the network's rate, in a constant order."""
+        """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
         fade = np.sin(np.linspace(0, np.pi / 2, overlap, dtype=np.float32)) ** 2  # both sides are alike
         tail: FloatArray | None = None  # the last window's voices from where the next one begins
         profile = np.zeros((self.network.n_voices, self.features.n_mels))  # power of the voices so far, by band
-        n_heard = 0
+        n_done = 0
         for number, (wave, last) in enumerate(_windows(blocks, window, hop)):
             voices = self.separate(wave, number * HOP_S)
             if tail is not None:
                 shared = min(overlap, voices.shape[2], tail.shape[2])
                 if self.faces is None:
                     both = tail[..., :shared], voices[..., :shared]
-                    if np.square(both[1]).mean(axis=2).sum() > FAINT * profile.sum() / n_heard:
+                    if np.square(both[1]).mean(axis=2).sum() > FAINT * profile.sum() / n_done:
                         voices = voices[_order(*(piece.reshape(len(piece), -1) for piece in both))]
                     else:
                         voices = voices[_order(np.sqrt(profile), np.sqrt(self._profile(voices)))]
                 ramp = fade if shared == overlap else np.linspace(0, 1, shared, dtype=np.float32)
                 voices[..., :shared] = voices[..., :shared] * ramp + tail[..., :shared] * (1 - ramp)
-            profile, n_heard = profile + self._profile(voices), n_heard + voices.shape[2]
+            profile, n_done = profile + self._profile(voices), n_done + voices.shape[2]
             if last:
                 yield voices
             else:
@@ -137,7 +136,7 @@ class VoiceSeparator:
                 tail = voices[..., hop:].copy()
 
     def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
-        """Power (S, M) of voices (S, C, N) in the mel bands, scaled so that it adds up to their energy."""
+        """Power (S, M) of voices (S, C, N) in the mel bands, scaled so that its sum is the energy of the voice."""
         sound = torch.from_numpy(np.ascontiguousarray(voices))
         power = (power_of(self.features.stft(sound)) @ self.features.filters().T).sum(dim=(1, 2)).double().numpy()
         energy = np.square(voices, dtype=np.float64).sum(axis=(1, 2))
@@ -151,14 +150,14 @@ def separate_file(
     suffix: str = ".wav",
     progress: Callable[[float], object] | None = None,
 ) -> list[Path]:
-    """Writes voice_1, voice_2 ... of a recording into a folder, at its rate, with its channels and length.
+    """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
     Args:
         voices: a trained separator.
         source: a sound file.
-        folder: gets the tracks; made if it is not there.
-        suffix: decides their format.
-        progress: called with the seconds that are done since the last call.
+        folder: receives the tracks; created if missing.
+        suffix: sets their format.
+        progress: called with the seconds processed since the last call.
 
     Raises:
         InputError: the recording cannot be read or is silent, or a track cannot be written.
@@ -191,11 +190,11 @@ def separate_file(
 def tracks_at_rate(
     voices: VoiceSeparator, blocks: Iterator[FloatArray], sample_rate: int, n_channels: int
 ) -> Iterator[FloatArray]:
-    """The tracks in pieces (S, C, N) at the recording's own rate.
+    """The tracks in blocks (S, C, N) at the recording's own rate.
 
     Args:
         voices: a trained separator.
-        blocks: the recording in pieces (C, N), at the network's rate.
+        blocks: the recording in blocks (C, N) at the network's rate.
         sample_rate: of the recording in Hz.
         n_channels: C.
     """
@@ -217,7 +216,7 @@ def tracks_at_rate(
 
 
 def _windows(blocks: Iterator[FloatArray], window: int, hop: int) -> Iterator[tuple[FloatArray, bool]]:
-    """Windows (C, N), and whether each is the last one, which may be shorter."""
+    """Windows (C, N), and whether each is the last, which may be shorter."""
     held = next(blocks)
     for block in blocks:
         held = np.concatenate([held, block], axis=1)
@@ -231,9 +230,9 @@ def _windows(blocks: Iterator[FloatArray], window: int, hop: int) -> Iterator[tu
 
 
 def _order(before: npt.NDArray[np.floating], now: npt.NDArray[np.floating]) -> list[int]:
-    """The order of `now` (S, N) in which its rows are most like those of `before`, by their products.
+    """The order of the rows of `now` (S, N) with the largest sum of inner products with the rows of `before`.
 
-    They are not normalised: where somebody is loud it is clear who.
+    The rows are not normalised, so that loud passages, where the order is clearest, have the most weight.
     """
     alike = before.astype(np.float64) @ now.astype(np.float64).T  # (S, S)
     orders = itertools.permutations(range(len(alike)))

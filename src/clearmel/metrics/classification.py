@@ -8,12 +8,12 @@ from torch.nn import functional
 
 
 def confusion(predicted: Tensor, target: Tensor, n_classes: int) -> Tensor:
-    """Counts (n_classes, n_classes) of class numbers (B,): a row for each true class, a column for each called one."""
+    """Counts (n_classes, n_classes) of class indices (B,): rows are true classes, columns predicted ones."""
     return torch.bincount(target * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def class_figures(counts: Tensor) -> dict[str, Tensor]:
-    """Precision, recall and F1 (C,) of each class from `confusion`; 0 where nothing was called or is true."""
+    """Precision, recall and F1 (C,) of each class from `confusion`; 0 for classes never predicted or absent."""
     right, called, true = counts.diagonal().double(), counts.sum(dim=0), counts.sum(dim=1)
     precision, recall = right / called.clamp(min=1), right / true.clamp(min=1)
     return {"precision": precision, "recall": recall, "f1": 2 * right / (called + true).clamp(min=1)}
@@ -35,7 +35,7 @@ def roc_auc(scores: Tensor, positive: Tensor) -> float:
 
 
 def equal_error_rate(scores: Tensor, positive: Tensor) -> float:
-    """Where as many positives fall below a threshold as negatives reach it: the rate of both; nan without both."""
+    """Mean of miss and false-alarm rate at the threshold where they are closest; nan without both classes."""
     if not positive.any() or positive.all():
         return float("nan")
     thresholds = torch.cat([torch.unique(scores), scores.max()[None] + 1]).double()
@@ -47,7 +47,7 @@ def equal_error_rate(scores: Tensor, positive: Tensor) -> float:
 
 
 def probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Probabilities (B, C) of the classes from logits (B, C), or of two classes from the second one's logit (B, 1)."""
+    """Probabilities (B, C) from logits (B, C), or (B, 2) from the logit (B, 1) of the second of two classes."""
     logits = logits.float() / temperature
     if logits.shape[1] == 1:
         clean = logits.sigmoid()
@@ -56,19 +56,19 @@ def probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 def fitted_temperature(logits: Tensor, target: Tensor) -> float:
-    """The number to divide logits by, so that probabilities are as sure as they are right.
+    """The temperature, a divisor of the logits, that minimises the cross-entropy and so calibrates the probabilities.
 
-    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the least cross-entropy.
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
     Args:
         logits: (B, C) as for `probabilities`.
-        target: (B,) class numbers.
+        target: (B,) class indices.
 
     Returns:
         From 0.05 to 20.
     """
     low, high = math.log(0.05), math.log(20.0)
-    for _ in range(40):  # the cross-entropy has one minimum in the logarithm's range
+    for _ in range(40):  # ternary search: there is a single minimum
         left, right = low + (high - low) / 3, high - (high - low) / 3
         losses = [cross_entropy(logits.double() / math.exp(x), target).mean() for x in (left, right)]
         low, high = (low, right) if losses[0] < losses[1] else (left, high)
@@ -76,12 +76,12 @@ def fitted_temperature(logits: Tensor, target: Tensor) -> float:
 
 
 def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy (B,) of logits (B, C), or of the second class's logit (B, 1), and class numbers (B,).
+    """Cross-entropy (B,) of logits (B, C), or of the logit (B, 1) of the second of two classes.
 
     Args:
-        logits: of the classes; of several members (B, K, C) the mean of theirs is given.
-        target: numbers of the classes.
-        smoothing: share of the target that is spread evenly over all classes.
+        logits: of the classes; for members (B, K, C), the mean of their cross-entropies is returned.
+        target: (B,) class indices.
+        smoothing: label smoothing, the part of the target that is spread evenly over all classes.
     """
     if logits.ndim == 3:
         each = cross_entropy(logits.flatten(0, 1), target.repeat_interleave(logits.shape[1]), smoothing)

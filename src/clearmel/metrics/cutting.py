@@ -1,7 +1,7 @@
-"""How well frames are kept and cut: both recalls and precisions, curves over thresholds, cuts as events, seconds.
+"""Figures of cutters: recall and precision of keep and cut, curves over thresholds, cuts as events, seconds.
 
-"Keep" is the positive class where it matters. Hand labels are no finer than a frame or two, so that every figure is
-given twice: over all frames, and without those near a change of the labels ("_collar").
+"Keep" is the positive class. Hand labels are accurate to one or two frames, so most figures are given twice: over all
+frames, and without those near a label change ("_collar").
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from clearmel.segments.binarize import Parts, parts_to_keep
 from clearmel.segments.frames import FRAME_S
 
 KEEP_RECALL = 0.99
-"""Keep recall on validation that sets the card's threshold."""
+"""Keep recall on the validation set at the threshold of the card."""
 OVERLAP = 0.5
-"""Intersection over union from which two cuts count as the same."""
+"""Intersection over union above which two cuts match."""
 Flags = npt.NDArray[np.bool_]
 
 
@@ -33,12 +33,12 @@ class FrameDecisions(NamedTuple):
 
 
 def concatenate(parts: Sequence[FrameDecisions]) -> FrameDecisions:
-    """All decisions in one row."""
+    """Concatenates the decisions of several recordings."""
     return FrameDecisions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def threshold_for_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> float:
-    """The highest threshold with at least this keep recall; 0.5 where no frame is to be kept."""
+    """The highest threshold with at least this keep recall; 0.5 if no frame is to be kept."""
     kept = np.sort(decisions.probability[decisions.keep])
     return float(kept[int((1 - share) * len(kept) + 1e-9)]) if len(kept) else 0.5
 
@@ -46,7 +46,7 @@ def threshold_for_keep_recall(decisions: FrameDecisions, share: float = KEEP_REC
 def figures(decisions: FrameDecisions, threshold: float) -> dict[str, float]:
     """Recall and precision of cut and keep, and ROC-AUC, each also "_collar"; the threshold; the number of frames.
 
-    A precision of nothing is 0; a recall of nothing, and the AUC of a single kind, are nan.
+    Precision without predictions is 0; recall of an absent class and AUC of a single class are nan.
     """
     found: dict[str, float] = {}
     for suffix, chosen in (("", np.ones(len(decisions.keep), bool)), ("_collar", ~decisions.near)):
@@ -63,7 +63,7 @@ def figures(decisions: FrameDecisions, threshold: float) -> dict[str, float]:
 
 
 def curve(decisions: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
-    """Both recalls at many thresholds, rising; denser where more frames to be kept lie between them."""
+    """Both recalls at rising thresholds, which are denser where more frames to be kept lie between them."""
     kept = np.sort(decisions.probability[decisions.keep])
     levels = np.concatenate([np.linspace(0, 0.05, most // 2), np.linspace(0.05, 1, most // 4)])
     own = kept[(levels * (len(kept) - 1)).astype(int)] if len(kept) else kept
@@ -85,7 +85,7 @@ def curve(decisions: FrameDecisions, most: int = 400) -> list[dict[str, float]]:
 
 
 def at_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> dict[str, float]:
-    """ROC-AUC and cut recall where so much is kept, over all frames and without those near a change."""
+    """ROC-AUC and cut recall at this keep recall, each also "_collar"."""
     inner = FrameDecisions(
         decisions.probability[~decisions.near], decisions.keep[~decisions.near], decisions.near[~decisions.near]
     )
@@ -97,7 +97,7 @@ def at_keep_recall(decisions: FrameDecisions, share: float = KEEP_RECALL) -> dic
 
 
 def edited(decisions: FrameDecisions, options: CutOptions) -> dict[str, float]:
-    """What an editor would say of a clip: seconds removed and kept wrongly, and cuts that were found.
+    """Figures of the edit of a recording: seconds wrongly removed and wrongly kept, and matching cuts.
 
     Args:
         decisions: of one recording, in order.
@@ -124,14 +124,14 @@ def edited(decisions: FrameDecisions, options: CutOptions) -> dict[str, float]:
 
 
 def summed(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The sums of `edited` over recordings, with the F1 of the cuts: twice those found by those made plus true."""
+    """The sums of `edited` over recordings, and the F1 of the cuts: 2 found / (made + true)."""
     total = {key: sum(row[key] for row in rows) for key in rows[0]}
     both = total["cuts"] + total["cuts_true"]
     return total | {"event_f1": 2 * total["cuts_found"] / both if both else float("nan")}
 
 
 def smoothed_energy(mel: FloatArray, stride: int) -> FloatArray:
-    """The simple rule to compare with: mean log-mel (K,) every `stride` frames, smoothed by a mean and a maximum of 5.
+    """A simple baseline: the mean log-mel (K,) every `stride` frames, smoothed by a mean and a maximum over 5.
 
     Args:
         mel: (T, M).
@@ -152,14 +152,14 @@ def _cuts(parts: Parts, duration_s: float) -> Parts:
 
 
 def _matches(found: Parts, true: Parts) -> int:
-    """Pairs that cover each other well enough; none is in two of them, as more than half is needed."""
+    """Number of matching pairs; with `OVERLAP` of 0.5 or more no cut is in two pairs."""
     return sum(
         min(b, d) - max(a, c) > OVERLAP * (max(b, d) - min(a, c)) for a, b in found for c, d in true if a < d and c < b
     )
 
 
 def rows_of(records: Sequence[dict[str, Any]], threshold: float, options: CutOptions) -> list[dict[str, Any]]:
-    """A row for each clip: its figures and what an editor would say."""
+    """One row per clip: loss, `figures` and `edited`."""
     return [
         {"name": record["name"], "loss": record["loss"]}
         | {key: value for key, value in figures(record["decisions"], threshold).items() if key != "threshold"}

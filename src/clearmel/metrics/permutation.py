@@ -9,7 +9,9 @@ from clearmel.metrics import signal
 
 
 def best_order(estimates: Tensor, voices: Tensor) -> tuple[Tensor, Tensor]:
-    """SI-SDR in dB (B, S) of each voice in the order with the highest mean, and that order (B, S): estimates by voice.
+    """SI-SDR in dB (B, S) of each voice in the order with the highest mean, and that order (B, S).
+
+    order[b, s] is the index of the estimate of voice s.
 
     Args:
         estimates: (B, S, N).

@@ -1,4 +1,4 @@
-"""A differentiable loss after PESQ's model of how listeners perceive the difference between two sounds."""
+"""A differentiable loss based on the perceptual model of PESQ."""
 
 import functools
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 N_BANDS = 49
 SPEECH_DB = 85.0
-"""Assumed sound pressure level of both: of the part between 350 and 3250 Hz, averaged over all frames."""
+"""Assumed sound pressure level of both sounds between 350 and 3250 Hz, averaged over all frames."""
 SILENT = 1e7
-"""Audible power of a frame in which nobody speaks."""
+"""Audible power below which a frame counts as silent."""
 FLOOR = 1e-12
 
 
 def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Tensor:
     """Loss of speech quality in points of a mean opinion score, after the psychoacoustic model of PESQ.
 
-    Both sounds become loudness over time and pitch: power in 49 bands of the Bark scale, thresholds of hearing,
-    Zwicker's power law. Differences below what the louder sound masks do not count, added sound counts more than
-    missing sound, and bad moments more than the average. Linear filtering and slow changes of level are evened out
-    first. Unlike PESQ it does not align in time, and its bands follow formulas instead of tables.
+    Both sounds are converted to loudness over time and pitch: power in 49 bands of the Bark scale, the threshold of
+    hearing, Zwicker's power law. Linear filtering and slow changes of level are compensated first. Masked differences
+    are ignored, added sound weighs more than missing sound, and the worst frames weigh more than the average. Unlike
+    PESQ, this does not align in time, and its bands follow formulas instead of tables.
 
     Source: ITU-T P.862 (2001), clauses 10.2 and 10.3, wide band as in P.862.2; as a loss: Martin-Donas et
     al., "A deep learning loss function based on the perceptual evaluation of the speech quality", IEEE SPL 2018.
@@ -35,10 +35,10 @@ def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Ten
     ours, theirs = (_bands(wave, sample_rate) for wave in (estimate, target))  # (B, T, K)
     bands = _Bark(sample_rate, estimate.device)
     active = ((theirs * (theirs > 100 * bands.threshold)).sum(dim=2) >= SILENT).to(theirs.dtype)[..., None]  # (B, T, 1)
-    with torch.no_grad():  # linear filtering, evened out in the target
+    with torch.no_grad():  # compensates linear filtering in the target
         ratio = ((ours * active).sum(dim=1) + 1000) / ((theirs * active).sum(dim=1) + 1000)
     theirs = theirs * ratio.clamp(0.01, 100)[:, None]
-    with torch.no_grad():  # changes of level, evened out in the estimate
+    with torch.no_grad():  # compensates changes of level in the estimate
         audible, own = ((power * (power > bands.threshold)).sum(dim=2) for power in (theirs, ours))  # (B, T)
         steps = ((audible + 5000) / (own + 5000)).clamp(3e-4, 5)
         smoothed = steps.clone()
@@ -50,7 +50,7 @@ def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Ten
     difference = (difference.abs() - masked).clamp(min=0)
     more = ((ours + 50) / (theirs + 50)) ** 1.2
     more = torch.where(more < 3, torch.zeros_like(more), more.clamp(max=12))
-    weight = ((audible + 1e5) / 1e7) ** 0.04  # quiet frames count a little more
+    weight = ((audible + 1e5) / 1e7) ** 0.04  # quiet frames weigh slightly more
     both = (difference * bands.width).square().sum(dim=2).add(FLOOR).sqrt() * bands.width.sum().sqrt()
     added = (difference * more * bands.width).sum(dim=2)
     both, added = ((kind / weight).clamp(max=45) for kind in (both, added))
@@ -59,7 +59,7 @@ def pesq_loss(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Ten
 
 
 def _bands(wave: Tensor, sample_rate: int) -> Tensor:
-    """Power (B, T, K) re the threshold's scale, at the level of speech in a quiet room."""
+    """Power (B, T, K) in the bands, scaled so that speech is at `SPEECH_DB`."""
     size = round(0.032 * sample_rate)
     window = torch.hann_window(size, device=wave.device)
     spectrum = torch.stft(wave, size, size // 2, window=window, return_complex=True).transpose(1, 2)
@@ -72,7 +72,7 @@ def _bands(wave: Tensor, sample_rate: int) -> Tensor:
 
 
 class _Bark:
-    """Bands of equal width in Bark: their thresholds of hearing and what loudness is in them."""
+    """Bands of equal width in Bark, with their thresholds of hearing and exponents of loudness."""
 
     def __init__(self, sample_rate: int, device: torch.device) -> None:
         self.spread, self.width, self.threshold, self.power = (x.to(device) for x in _tables(sample_rate))
@@ -94,7 +94,7 @@ def _tables(sample_rate: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     spread[torch.arange(n_bins), band] = 1
     filled = spread.sum(dim=0) > 0
     spread = spread[:, filled]
-    spread[0] = 0  # no constant
+    spread[0] = 0  # no DC
     widths = width * torch.diff(torch.nonzero(filled)[:, 0], append=torch.tensor([N_BANDS])).double()
     centre = 600 * torch.sinh((torch.nonzero(filled)[:, 0].double() + 0.5) * width / 6) / 1000
     threshold_db = 3.64 * centre**-0.8 - 6.5 * torch.exp(-0.6 * (centre - 3.3) ** 2) + 1e-3 * centre**4
@@ -104,7 +104,7 @@ def _tables(sample_rate: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _over_time(frames: Tensor) -> Tensor:
-    """(B, T) to (B,): sixth powers over stretches of 320 ms, half overlapping, then squares over these."""
+    """(B, T) to (B,): L6 norms over half-overlapping segments of 320 ms, then the L2 norm over the segments."""
     length = min(20, frames.shape[1])
     stretches = frames.unfold(1, length, max(1, length // 2))  # (B, stretches, length)
     peaks = ((stretches**6).mean(dim=2) + FLOOR) ** (1 / 6)

@@ -1,4 +1,4 @@
-"""Figures of merit as pure functions."""
+"""Signal-to-distortion ratios."""
 
 import torch
 from torch import Tensor
@@ -23,19 +23,19 @@ def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def sdr(estimate: Tensor, target: Tensor, n_taps: int = 512) -> float:
-    """Signal-to-distortion ratio in dB of (N,): what a filter of the target cannot explain counts as distortion.
+    """Signal-to-distortion ratio in dB of (N,): distortion is the part that is no filtered version of the target.
 
     Source: Vincent, Gribonval and Fevotte, "Performance measurement in blind audio source separation", TASLP 2006,
     with the filter of 512 taps of the BSS Eval toolbox.
     """
-    from scipy.linalg import solve_toeplitz  # here: it takes time to import
+    from scipy.linalg import solve_toeplitz  # slow to import
 
     ours, theirs = estimate.double(), target.double()
     size = 1 << (len(ours) + n_taps).bit_length()
     spectra = torch.fft.rfft(ours, size), torch.fft.rfft(theirs, size)
     auto = torch.fft.irfft(spectra[1].abs().square(), size)[:n_taps]
     cross = torch.fft.irfft(spectra[0] * spectra[1].conj(), size)[:n_taps]
-    auto[0] += 1e-10 * auto[0] + 1e-20  # a pure tone leaves the filter undecided
+    auto[0] += 1e-10 * auto[0] + 1e-20  # for a pure tone the filter is not unique
     taps = torch.from_numpy(solve_toeplitz(auto.numpy(), cross.numpy()))
     explained = torch.fft.irfft(torch.fft.rfft(taps, size) * spectra[1], size)[: len(ours) + n_taps - 1]
     rest = functional.pad(ours, (0, n_taps - 1)) - explained

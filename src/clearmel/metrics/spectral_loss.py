@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def masked_mse(estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error of each item over its real frames.
+    """Mean squared error of each item over its frames without padding.
 
     Args:
         estimate: (B, T, M).
         target: (B, T, M).
-        mask: (B, T), True on real frames; each item has at least one.
+        mask: (B, T), False in the padding; each item has at least one frame.
 
     Returns:
         (B,), in the units of the values squared.
@@ -22,16 +22,16 @@ def masked_mse(estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 class CompressedSpectra:
-    """Noisy and clean spectra, their magnitudes compressed by a power law, to hold gains against.
+    """Noisy and clean spectra with power-law compressed magnitudes, for the error of gains.
 
     Source: Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based speech
-    enhancement", TSP 2021, eq. 13; for a real gain the products of phases are constants, made here once.
+    enhancement", TSP 2021, eq. 13; for a real gain the products of phases are constants, computed here once.
 
     Args:
         noisy: complex (B, T, F).
         clean: complex (B, T, F).
-        complex_share: how much of the error is between complex values (the noisy phase against the clean one), 0 to
-            1; the rest is between magnitudes.
+        complex_share: weight of the error between complex values, which includes the phase, 0 to 1; the rest is the
+            weight of the error between magnitudes.
         exponent: of the magnitudes.
     """
 
@@ -42,10 +42,10 @@ class CompressedSpectra:
         self.exponent, self.square = exponent, distorted.square()
         self.product = distorted * wanted * (1 - complex_share + complex_share * alike)
         self.constant = wanted.square().mean(dim=(1, 2))
-        self.energy = self.constant + 0.1 * self.square.mean(dim=(1, 2))  # of an item without speech the noise decides
+        self.energy = self.constant + 0.1 * self.square.mean(dim=(1, 2))  # the noise term serves items without speech
 
     def error(self, gain: Tensor) -> Tensor:
-        """Squared error (B,) of the gained noisy spectrum re the clean one's energy; gain (B, T, F) in (0, 1]."""
+        """Squared error (B,) of the noisy spectrum times gain (B, T, F) in (0, 1], relative to the clean energy."""
         kept = gain**self.exponent
         return ((kept * (kept * self.square - 2 * self.product)).mean(dim=(1, 2)) + self.constant) / self.energy
 

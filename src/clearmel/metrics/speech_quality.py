@@ -1,6 +1,6 @@
-"""How good a cleaned recording sounds against its clean original: PESQ, STOI, ESTOI, SI-SDR, DNSMOS.
+"""Objective quality of a denoised recording: PESQ, STOI, ESTOI, SI-SDR, DNSMOS.
 
-The packages behind the first three and the last one are optional extras (clearmel[metrics]), imported here only.
+All but SI-SDR need optional packages (clearmel[metrics]), which are imported only here.
 """
 
 import contextlib
@@ -16,27 +16,27 @@ from clearmel.core.file_io import FloatArray
 from clearmel.metrics.signal import si_sdr
 
 RATE = 16000
-"""In Hz, of all figures: what wideband PESQ and DNSMOS are made for."""
+"""Sample rate of all figures in Hz, as wideband PESQ and DNSMOS require."""
 
 
 def require() -> None:
-    """Raises an InputError if the packages of the figures are not installed; DNSMOS alone may be missing."""
+    """Raises an InputError if the packages for PESQ and STOI are not installed."""
     missing = [name for name in ("pesq", "pystoi") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(f"--audio_metrics needs {' and '.join(missing)}. Install: pip install 'clearmel[metrics]'")
 
 
 def has_dnsmos() -> bool:
-    """Whether speechmos, which brings the DNSMOS models, is installed."""
+    """Whether speechmos, which contains the DNSMOS models, is installed."""
     return importlib.util.find_spec("speechmos") is not None
 
 
 def figures(wave: FloatArray, clean: FloatArray, dnsmos: bool = True) -> dict[str, float]:
-    """Figures of a wave (N,) against the clean one (N,), both at 16 kHz; nan where one is not defined.
+    """Figures of a wave (N,) relative to the clean one (N,), both at 16 kHz; nan for undefined figures.
 
     pesq: wideband, 1.0 to 4.6 (ITU-T P.862.2). stoi, estoi: 0 to 1 (Taal et al. 2011; Jensen and Taal 2016).
-    si_sdr: dB. dnsmos_ovrl, dnsmos_sig, dnsmos_bak: 1 to 5, of the wave alone (Reddy et al. 2022), if speechmos is here
-    and `dnsmos` (they take longer than all others) is asked for.
+    si_sdr: dB. dnsmos_ovrl, dnsmos_sig, dnsmos_bak: 1 to 5, from the wave alone (Reddy et al. 2022), if speechmos is
+    installed; nan without `dnsmos`, since they take longer than all others.
     """
     from pesq import PesqError, pesq
     from pystoi import stoi
@@ -46,7 +46,7 @@ def figures(wave: FloatArray, clean: FloatArray, dnsmos: bool = True) -> dict[st
     if wave.any() and clean.any():
         with contextlib.suppress(PesqError):  # no speech found, or too short
             found["pesq"] = float(pesq(RATE, clean, wave, "wb"))
-        with warnings.catch_warnings():  # it warns, and answers 1e-5, where too little is left without the pauses
+        with warnings.catch_warnings():  # with too little speech pystoi warns and returns 1e-5
             warnings.simplefilter("error", RuntimeWarning)
             with contextlib.suppress(RuntimeWarning, ValueError):
                 found["stoi"], found["estoi"] = (float(stoi(clean, wave, RATE, extended=e)) for e in (False, True))

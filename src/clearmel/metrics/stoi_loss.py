@@ -8,17 +8,18 @@ from torch import Tensor
 N_BANDS, LOWEST_HZ = 15, 150.0
 """Bands of a third of an octave, and the centre of the first of them."""
 FRAME_S, HOP_S, SEGMENT = 0.0256, 0.0128, 30
-"""Of the spectrum, and how many frames are compared at once: 0.4 s."""
+"""Length and hop of the frames of the spectrum, and frames per segment (0.4 s)."""
 RANGE_DB = 40.0
-"""Frames of the target that lie further below its loudest one do not count."""
+"""Frames of the target further below its loudest frame are ignored."""
 TINY = 1e-6
 
 
 def estoi(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Tensor:
-    """Extended short-time objective intelligibility (ESTOI), so that it can be differentiated.
+    """Extended short-time objective intelligibility (ESTOI) in a differentiable form.
 
-    Magnitudes in third-octave bands, in segments of 0.4 s: each band is normalised over time, then each moment over
-    the bands, in both sounds, and the correlations are averaged. Unlike the original it does not resample to 10 kHz.
+    Magnitudes in third-octave bands are divided into segments of 0.4 s. In both sounds each band is normalised over
+    time, then each frame over the bands; their correlations are averaged. Unlike the original, this does not resample
+    to 10 kHz.
 
     Source: Jensen and Taal, "An algorithm for predicting the intelligibility of speech masked by modulated noise
     maskers", IEEE TASLP 2016.
@@ -29,7 +30,7 @@ def estoi(estimate: Tensor, target: Tensor, sample_rate: int = 16000) -> Tensor:
         sample_rate: in Hz, 10 kHz or more.
 
     Returns:
-        (B,), 1 for equal sounds; 0 where the target holds less than 0.4 s of speech.
+        (B,), 1 for equal sounds; 0 if the target has less than 0.4 s of speech.
     """
     theirs, power = _bands(target, sample_rate)  # (B, T, K), (B, T)
     ours, _ = _bands(estimate, sample_rate)
@@ -60,7 +61,7 @@ def _bands(wave: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def _third_octaves(sample_rate: int, n_fft: int) -> Tensor:
-    """Which bins (F, K) belong to a band."""
+    """Membership (F, K) of bins in bands, 0 or 1."""
     centres = LOWEST_HZ * 2 ** (torch.arange(N_BANDS) / 3)
     bins = torch.arange(n_fft // 2 + 1)[:, None]
     low, high = ((centres * factor * n_fft / sample_rate).round() for factor in (2 ** (-1 / 6), 2 ** (1 / 6)))
@@ -68,7 +69,7 @@ def _third_octaves(sample_rate: int, n_fft: int) -> Tensor:
 
 
 def _normalised(segments: Tensor) -> Tensor:
-    """Of mean 0 and length 1 over time (the last dimension), then over the bands (the last but one)."""
+    """Normalises to mean 0 and norm 1 over time (last dimension), then over the bands (second to last)."""
     for dim in (3, 2):
         segments = segments - segments.mean(dim=dim, keepdim=True)
         segments = segments / (segments.square().sum(dim=dim, keepdim=True) + TINY**2).sqrt()

@@ -1,4 +1,4 @@
-"""Architectures, one family per file, by the name that a card gives them."""
+"""Network architectures, one family per file, and their names in cards and flags."""
 
 from clearmel.networks.attention import KeywordTransformer, MultiHeadAttention
 from clearmel.networks.band_split import BandSplitSeparator
@@ -25,15 +25,15 @@ CLASSIFIERS: dict[str, type[Network]] = {
     "fully_connected": FullyConnected,
     "statistics": Statistics,
 }
-"""Those that give one logit or one for each class of a whole recording, by the name of their flag."""
+"""Classifiers by their name in --network: one logit per class of a whole recording, or one for two classes."""
 CUTTERS: dict[str, type[Cutter]] = {"crnn": RecurrentCutter, "conv1d": ConvolutionalCutter}
-"""Those that keep or cut every few frames, by the name of their flag."""
+"""Cutters by their name in --network."""
 SEPARATORS: dict[str, type[Separator]] = {
     "band_split": BandSplitSeparator,
     "looking_to_listen": LookingToListen,
     "looking_to_listen_faces": LookingToListenFaces,
 }
-"""Those that tell voices apart, by the name of their flag."""
+"""Separators by their name in --network."""
 NETWORKS: dict[str, type[Network]] = (
     {
         "lstm_classifier": LSTMClassifier,

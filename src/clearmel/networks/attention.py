@@ -13,11 +13,11 @@ from clearmel.networks.base import Network, along_frames
 
 
 class MultiHeadAttention(Network):
-    """A bidirectional LSTM over frames, summed up by attention heads that ask from its middle frame.
+    """A bidirectional LSTM over frames and attention heads whose query is the output at the middle frame.
 
-    The original system flattened bands and frames into one sequence of single numbers. Here the sequence is one vector
-    of (M - 8) / 2 bands for every two frames; all other layers are as they were. 875,782 parameters for 40 mel bands
-    and one class.
+    The original system flattened bands and frames into one sequence of single numbers. Here the sequence has one vector
+    of (M - 8) / 2 bands for every two frames; all other layers are the original ones. It has 875,782 parameters for 40
+    mel bands and one class.
 
     Source: Rybakov et al., Streaming Keyword Spotting on Mobile Devices, Interspeech 2020 (MHAtt-RNN).
 
@@ -26,8 +26,8 @@ class MultiHeadAttention(Network):
         n_classes: logits C.
         hidden_dim: LSTM width in each direction.
         num_layers: LSTM layers.
-        num_heads: questions that are asked.
-        dropout: of what the heads give, in training.
+        num_heads: attention heads.
+        dropout: of the output of the heads, in training.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class MultiHeadAttention(Network):
 
 
 class KeywordTransformer(Network):
-    """A transformer over patches of whole frames; a token of its own, which attends to all of them, gives the logits.
+    """A transformer over patches of whole frames; a class token that attends to all patches gives the logits.
 
-    The defaults are the sizes of KWT-1, 605,249 parameters for 80 mel bands and one class. Two things differ: positions
-    are sines instead of a learnt table, so that a recording may have any length; and the norms stand before attention
-    and linear layers, not behind, because twelve layers in the published order may stay at chance without a warm-up.
+    The defaults are the sizes of KWT-1, 605,249 parameters for 80 mel bands and one class. There are two differences:
+    positions are sines instead of a learned table, so that recordings may have any length; and normalisation comes
+    before attention and linear layers (pre-norm), since twelve post-norm layers may not train without a warm-up.
 
     Source: Berg et al., Keyword Transformer: A Self-Attention Model for Keyword Spotting, Interspeech 2021; sines:
     Vaswani et al., Attention Is All You Need, NIPS 2017, section 3.5.
@@ -124,7 +124,7 @@ class KeywordTransformer(Network):
         self.patch_frames = patch_frames
         self.embed = nn.Linear(input_dim * patch_frames, hidden_dim)
         self.summary = nn.Parameter(torch.randn(hidden_dim))
-        self.layers = nn.ModuleList(  # each drawn for itself; nn.TransformerEncoder would start from equal layers
+        self.layers = nn.ModuleList(  # drawn separately; nn.TransformerEncoder would start from equal layers
             nn.TransformerEncoderLayer(
                 hidden_dim, num_heads, 4 * hidden_dim, dropout, "gelu", batch_first=True, norm_first=True
             )

@@ -1,4 +1,4 @@
-"""Networks that tell voices apart in a complex spectrum.
+"""Networks that separate voices in a complex spectrum.
 
 Shapes: B batch, T frames, F STFT bins, S voices, K bands, D width.
 """
@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from clearmel.networks.base import Separator
 
 GROUPS = ((125.0, 1000.0), (250.0, 2500.0), (500.0, 4500.0), (1187.5, 8000.0))
-"""Width of a band, up to a frequency, both in Hz."""
+"""Width of the bands up to a frequency, both in Hz."""
 
 
 class BandSplitSeparator(Separator):
-    """Recurrent in turn along time, in each band, and along the bands, in each frame.
+    """Alternates LSTMs along time, within each band, and along the bands, within each frame.
 
-    The spectrum is cut into bands, narrow ones below; each becomes a vector of D numbers. Every block models how a band
-    goes on, then what the other bands do at the same time. From each vector come the masks of its bins.
+    The spectrum is split into bands, narrower at low frequencies. A linear layer maps each band to a vector of width D,
+    and after the blocks another one maps each vector to the masks of its bins.
 
-    By default it receives magnitudes alone and predicts each voice's share of a bin; a part may be nobody's;
-    with `phase` inputs and outputs are complex, which is much harder to learn: with a few hours of
-    speech shares get further sooner.
+    By default the input is the magnitude, and the output is the fraction of each bin that belongs to each voice; the
+    fractions may sum to less than 1. With `phase`, input and output are complex, which needs more than a few hours of
+    speech to learn.
 
     Source: Luo and Yu, "Music Source Separation with Band-split RNN", TASLP 2023, for the bands; Luo, Chen and
-    Yoshioka, "Dual-path RNN", ICASSP 2020, for the two directions.
+    Yoshioka, "Dual-path RNN", ICASSP 2020, for the alternation.
 
     Args:
         n_bins: STFT bins F.
@@ -95,7 +95,7 @@ class BandSplitSeparator(Separator):
 
 
 class _Path(nn.Module):
-    """A bidirectional LSTM along the last but one dimension of (B, A, L, D), each of A for itself."""
+    """A bidirectional LSTM along L of (B, A, L, D), and a linear layer; the sequences of A are independent."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Path(nn.Module):
 
 
 class _Banded(nn.Module):
-    """A linear layer of its own for each band: (..., K, in) to (..., K, out)."""
+    """A separate linear layer for each band: (..., K, in) to (..., K, out)."""
 
     def __init__(self, n_bands: int, width_in: int, width_out: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class _Banded(nn.Module):
 
 
 def compressed(spectrum: Tensor, exponent: float = 0.3) -> Tensor:
-    """Real and imaginary parts (B, T, F, 2), magnitudes to a power, at a level that does not depend on the recording's.
+    """Real and imaginary parts (B, T, F, 2) with power-law compressed magnitudes, independent of the recording's level.
 
     Source: the power law of Ephrat et al., "Looking to Listen at the Cocktail Party", SIGGRAPH 2018.
     """
@@ -135,7 +135,7 @@ def compressed(spectrum: Tensor, exponent: float = 0.3) -> Tensor:
 
 
 def _groups(n_bins: int) -> list[tuple[int, int]]:
-    """Bands of equal width, as (how many, bins in each), that cover all bins; the last one may reach beyond them."""
+    """Groups of equally wide bands as (bands, bins per band) that cover all bins; the last may exceed them."""
     found, first, top = [], 0, GROUPS[-1][1]
     for width_hz, top_hz in GROUPS:
         width = max(1, round(width_hz * (n_bins - 1) / top))

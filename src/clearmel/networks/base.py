@@ -1,4 +1,4 @@
-"""What every network has: sizes that rebuild it, and a card that travels inside its state dict."""
+"""Base classes of all networks: the sizes that rebuild a network, and the card inside its state dict."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Network(nn.Module):
     """
 
     def __init__(self, **sizes: int | float | bool) -> None:
-        """Keeps the constructor's arguments: `type(network)(**network.sizes)` builds the same network."""
+        """Stores the constructor's arguments: `type(network)(**network.sizes)` builds the same network."""
         super().__init__()
         self.sizes = sizes
         self.card: dict[str, Any] = {}
@@ -24,27 +24,27 @@ class Network(nn.Module):
         return self.card
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Takes the card from a state dict."""
+        """Sets the card from a state dict."""
         self.card = state
 
     def begin_from(self, other: "Network") -> "Network":
-        """The network to train when `other` has been trained already: as it is, whatever its sizes.
+        """The network to train if training starts from the weights of `other`: here `other` itself, of any size.
 
         Raises:
-            ValueError: it is of another kind, and nothing of it can be taken over.
+            ValueError: `other` has another architecture, whose weights cannot be used.
         """
         if type(other) is not type(self):
             raise ValueError(f"holds a {type(other).__name__}; expected a {type(self).__name__}")
         return other
 
     def train_only(self, words: str) -> None:
-        """Has training leave all weights as they are but those whose names begin with one of some words.
+        """Freezes every parameter whose name starts with none of these prefixes.
 
         Args:
-            words: with commas between them; none: all weights are moved.
+            words: the prefixes, separated by commas; if empty, no parameter is frozen.
 
         Raises:
-            ValueError: no weight's name begins with one of them.
+            ValueError: a prefix fits no parameter.
         """
         wanted = [word for word in words.replace(" ", "").split(",") if word]
         names = [name for name, _ in self.named_parameters()]
@@ -57,18 +57,18 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device of the parameters."""
         return next((weight.device for weight in self.parameters()), torch.device("cpu"))
 
     def n_parameters(self) -> int:
-        """Trainable numbers."""
+        """Number of parameters."""
         return sum(weight.numel() for weight in self.parameters())
 
 
 class Denoiser(Network):
-    """A network that turns a noisy log-mel into a clean one, frame by frame and forward in time.
+    """A causal network that estimates a clean log-mel from a noisy one, frame by frame.
 
-    fine_bins: STFT bins whose fine structure it can use, 0 for none. look_ahead: future frames that it needs.
+    fine_bins: STFT bins whose fine structure it can use, 0 for none. look_ahead: future frames that it requires.
     warm_up_s: opening seconds of a recording that initialise its state (priming).
     """
 
@@ -79,21 +79,21 @@ class Denoiser(Network):
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: Any = None, last: bool = True
     ) -> tuple[Tensor, Tensor | None, Any]:
-        """The next piece of recordings.
+        """Processes the next frames of a batch of recordings.
 
         Args:
             mel: noisy log-mel (B, T, M).
-            fine: fine structure (B, T, fine_bins) of the STFT, see `MelFeatures.fine_structure`; None: do without it.
-            state: what the piece before gave; None at the start.
-            last: no further piece follows. Until then the last `look_ahead` frames are held back.
+            fine: fine structure (B, T, fine_bins) of the STFT, see `audio.gains.fine_structure`; None: not used.
+            state: as returned for the previous frames; None at the start.
+            last: whether the recordings end here. If not, the last `look_ahead` frames are held back.
 
         Returns:
-            Estimates (B, T', M); their bins' log-factors (B, T', fine_bins) in nepers of amplitude, or None; the state.
+            Estimates (B, T', M); log-factors of bins (B, T', fine_bins) in nepers of amplitude, or None; the state.
         """
         raise NotImplementedError
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> Any:
-        """The initial state of recordings whose opening is known.
+        """The state after the opening of recordings, to be used as their initial state.
 
         Args:
             mel: log-mel of the opening, (B, T, M).
@@ -107,9 +107,8 @@ class Denoiser(Network):
 
         Args:
             mel: noisy log-mels (B, T, M), padded.
-            lengths: (B,) real frames.
-            n_opening: opening frames of each recording that prime the state, repeated from its start where it is
-                shorter; so the network knows voice and noise when it begins.
+            lengths: (B,) frames without padding.
+            n_opening: opening frames of each recording that prime the state; a shorter recording is repeated.
         """
         state = None
         if n_opening:
@@ -121,22 +120,22 @@ class Denoiser(Network):
 
 
 class Cutter(Network):
-    """A network that decides for every few frames of a log-mel whether they are kept.
+    """A network that decides every `stride` frames of a log-mel whether the sound is kept.
 
-    stride: frames from decision to decision; decision k is about the sound around frame k * stride.
+    stride: frames from decision to decision; decision k covers the sound around frame k * stride.
     """
 
     stride: int = 1
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """Logits of being kept (B, K), K = 1 + (T - 1) // stride, of a padded batch (B, T, M) with `lengths` (B,)."""
+        """Logits of keeping (B, K), K = 1 + (T - 1) // stride, of a padded batch (B, T, M) with `lengths` (B,)."""
         raise NotImplementedError
 
 
 class Separator(Network):
-    """A network that gives a complex mask for each voice in a mixture.
+    """A network that estimates a complex mask for each voice of a mixture.
 
-    n_voices: S. faces: whether it also needs embeddings of the speakers' faces.
+    n_voices: S. faces: whether it requires embeddings of the speakers' faces.
     """
 
     n_voices: int = 2
@@ -147,23 +146,23 @@ class Separator(Network):
 
         Args:
             spectrum: of the mixture.
-            faces: embeddings (B, S, 75, 512) for every 3 seconds, where the network is made for them.
+            faces: embeddings (B, S, P, 512) at 25 per second, for networks with faces.
         """
         raise NotImplementedError
 
 
 def along_frames(layers: nn.LSTM | nn.GRU, x: Tensor, lengths: Tensor) -> Tensor:
-    """What recurrent layers of both directions make of a padded batch, as of each item alone.
+    """Runs bidirectional recurrent layers over a padded batch; each item gives what it would give alone.
 
     Args:
         layers: with the batch first.
         x: (B, T, W).
-        lengths: (B,) real frames.
+        lengths: (B,) frames without padding.
 
     Returns:
-        (B, T, 2 H), zeros behind each item's end.
+        (B, T, 2 H), zeros in the padding.
     """
-    if torch.compiler.is_exporting():  # graphs know no packing; their input is one item without padding
+    if torch.compiler.is_exporting():  # ONNX has no packing; the input is one item without padding
         whole: Tensor = layers(x)[0]
         return whole
     packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)

@@ -1,4 +1,4 @@
-"""Broadcasted residual learning: small convolutional networks that keep frequency and share what they learn over time.
+"""Broadcasted residual learning: small networks of 2-D and frequency-averaged 1-D convolutions.
 
 Shapes: B batch, C channels or classes, T frames, M mel bands, F rows of bands left by the strides.
 """
@@ -13,13 +13,13 @@ STAGES = ((8, 1, 1, 2), (12, 2, 2, 2), (16, 2, 4, 4), (20, 1, 8, 4))
 
 
 class SubSpectralNorm(nn.Module):
-    """Batch normalisation with statistics of its own in each of several equal sub-bands.
+    """Batch normalisation with separate statistics in each of several equal sub-bands.
 
     Source: Chang et al., Subspectral Normalization for Neural Audio Data Processing, ICASSP 2021.
 
     Args:
         n_channels: channels C.
-        n_rows: rows F. The sub-bands are 5 as published where F is a multiple of 5, else its largest divisor below.
+        n_rows: rows F. The number of sub-bands is the largest divisor of F up to 5; published: 5.
     """
 
     def __init__(self, n_channels: int, n_rows: int) -> None:
@@ -39,11 +39,11 @@ class BroadcastedBlock(nn.Module):
 
     Args:
         n_in: channels of the input.
-        n_out: channels of the output. Where they differ this is a transition, without a residual path.
+        n_out: channels of the output. If it differs from n_in, the block is a transition without a residual path.
         n_rows: rows F of the output.
         stride: over the rows.
         dilation: over frames.
-        dropout: of whole channels of the branch over time, in training.
+        dropout: of whole channels of the temporal branch, in training.
     """
 
     def __init__(self, n_in: int, n_out: int, n_rows: int, stride: int, dilation: int, dropout: float) -> None:
@@ -67,7 +67,7 @@ class BroadcastedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, n_out, F, T) from (B, n_in, F before the stride, T); `mask` (B, 1, 1, T) is True on real frames."""
+        """(B, n_out, F, T) from (B, n_in, F before the stride, T); `mask` (B, 1, 1, T) is False in the padding."""
         bands = self.bands(self.enter(x))  # (B, n_out, F, T)
         total = bands + self.frames(bands.mean(2, keepdim=True) * mask)
         return functional.relu(total + x if self.residual else total)
@@ -99,7 +99,7 @@ class BCResNet(Network):
                 self.blocks.append(block)
                 n_channels = width * scale
         self.last = nn.Conv2d(n_channels, n_channels, (min(5, n_rows), 5), 1, (0, 2), groups=n_channels)
-        # Both are linear, so that they may follow the mean instead of preceding it.
+        # Both are linear and may therefore follow the mean instead of preceding it.
         self.head = nn.Sequential(
             nn.Linear(n_channels, 32 * scale, bias=False), nn.Linear(32 * scale, n_classes, bias=False)
         )

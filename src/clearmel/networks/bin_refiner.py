@@ -1,4 +1,4 @@
-"""A stage that corrects the factor of each STFT bin by the bins and frames around it, the same weights for all.
+"""A stage that corrects the factor of each STFT bin from neighbouring bins and frames, with weights shared by all bins.
 
 Shapes: B batch, T frames, K bins, M mel bands, C channels.
 """
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 REACH = 2
-"""Frames before the present one that its convolution sees; across bins it sees as many on both sides."""
+"""Past frames in the receptive field of its first convolution, and bins on either side."""
 PLANES = 4
 PIECE_FRAMES = 128
-"""Frames at a time where nothing is learned: what lies between its layers then stays in the processor's cache."""
+"""Frames per forward pass in inference, so that activations fit into the processor's cache."""
 SLOPE = 0.1
 
 
 class BinRefinerState(NamedTuple):
-    """What a recording's next piece needs: the last frames (B, REACH, K, PLANES), and the LSTM's state (1, B K, C)."""
+    """State of a stream: the last input frames (B, REACH, K, PLANES), and the LSTM's state (1, B K, C)."""
 
     seen: Tensor
     hidden: Tensor
@@ -26,12 +26,12 @@ class BinRefinerState(NamedTuple):
 
 
 class BinRefiner(nn.Module):
-    """Corrections of bins from what lies around them: a convolution, an LSTM along each bin's frames, a convolution.
+    """Corrections of bin factors from neighbouring bins and frames: a convolution, an LSTM along time, a convolution.
 
-    What a line of weights for each bin has to learn bin by bin (that a harmonic goes on, where a hum lies) is learned
-    here once for all. At first the corrections are 0.
+    The weights are shared by all bins, so that the continuity of a harmonic or the position of a hum is learned once
+    and not for each bin. The corrections are initially 0.
 
-    Source: the idea of one small LSTM for all bins is that of Hao et al., "FullSubNet", ICASSP 2021.
+    Source: one small LSTM shared by all bins is from Hao et al., "FullSubNet", ICASSP 2021.
 
     Args:
         n_bands: mel bands M.
@@ -50,7 +50,7 @@ class BinRefiner(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def begin_at(self, spreading: Tensor) -> None:
-        """Begins with bands where they lie: (M, F), the share of each band in each bin, F >= K."""
+        """Initialises the mapping from bands to bins with weights (M, F) of the bands in each bin, F >= K."""
         with torch.no_grad():
             self.place.weight.copy_(spreading[:, : self.place.out_features].T)
 
@@ -63,14 +63,14 @@ class BinRefiner(nn.Module):
     def forward(
         self, level: Tensor, lowered: Tensor, fine: Tensor, factor: Tensor, state: BinRefinerState | None = None
     ) -> tuple[Tensor, BinRefinerState]:
-        """Corrections (B, T, K) of the next frames, and the state behind them.
+        """Corrections (B, T, K) of the next frames, and the state after them.
 
         Args:
             level: of the bands (B, T, M).
             lowered: attenuation of the bands (B, T, M).
             fine: fine structure (B, T, K).
-            factor: what shall be corrected (B, T, K).
-            state: what the piece before gave; None at the start.
+            factor: logits (B, T, K) to be corrected.
+            state: as returned for the previous frames; None at the start.
         """
         if torch.is_grad_enabled() or torch.compiler.is_exporting():
             return self._corrected(level, lowered, fine, factor, state)

@@ -1,4 +1,4 @@
-"""The device that a network computes on."""
+"""Choice of the device."""
 
 import torch
 
@@ -6,10 +6,10 @@ from clearmel.core.errors import InputError
 
 
 def pick(name: str = "auto") -> torch.device:
-    """The device of a name: cpu, cuda, mps (Apple), or auto, a CUDA device where there is one, else the CPU.
+    """The device of a name: cpu, cuda, mps (Apple), or auto, which is CUDA if available, else the CPU.
 
     Raises:
-        InputError: the device is not there.
+        InputError: the device is not available.
     """
     cuda = torch.cuda.is_available()
     if name == "cuda" and not cuda:

@@ -1,4 +1,4 @@
-"""Networks that say of every 40 ms of speech whether it is kept or cut.
+"""Networks that decide every 40 ms whether speech is kept or cut.
 
 Shapes: B batch, T mel frames, M mel bands, K decisions, W width.
 """
@@ -12,16 +12,16 @@ from clearmel.networks.base import Cutter, along_frames
 
 
 class RecurrentCutter(Cutter):
-    """Convolutions that merge four frames of 10 ms, and a bidirectional GRU over their outputs.
+    """Convolutions with a total stride of four frames of 10 ms, and a bidirectional GRU over their outputs.
 
-    A decision knows what follows: of breaths and word endings alike only the neighbours tell which is which.
+    A decision depends on both directions: a breath differs from the end of a word only by its context.
 
     Args:
         input_dim: mel bands M.
         hidden_dim: width W of the convolutions and of the GRU in each direction.
         num_layers: GRU layers.
         dropout: between layers, in training.
-        members: such networks, each taught for itself, whose answers are averaged.
+        members: number of such networks, trained separately, whose logits are averaged.
     """
 
     stride = 4
@@ -34,7 +34,7 @@ class RecurrentCutter(Cutter):
         dropout: float = 0.3,
         members: int = 1,
     ) -> None:
-        more = {"members": members} if members > 1 else {}  # weights of one are as they were before there were several
+        more = {"members": members} if members > 1 else {}  # one member has the sizes of weights that predate members
         super().__init__(input_dim=input_dim, hidden_dim=hidden_dim, num_layers=num_layers, dropout=dropout, **more)
         steps = (1, 2, 2)  # their product is `stride`
         widths = (input_dim, hidden_dim, hidden_dim)
@@ -52,7 +52,7 @@ class RecurrentCutter(Cutter):
         )
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """See `Cutter.forward`; in training several members give (B, K, members)."""
+        """See `Cutter.forward`; in training, several members return (B, K, members)."""
         if not self.others:
             return self._decided(mel, lengths)
         each = torch.stack([self._decided(mel, lengths), *(other(mel, lengths) for other in self.others)], dim=2)
@@ -70,19 +70,19 @@ class RecurrentCutter(Cutter):
 
 
 class ConvolutionalCutter(Cutter):
-    """The original system's network: convolutions of three frames, without anything between them.
+    """The network of the original system: convolutions over three frames without activations between them.
 
-    As no layer bends, it is a logistic regression over its receptive field: 5 frames without `levels`, 17 with six
-    levels, 29 with six levels repeated twice. It expects mels of the preset "podcast", magnitudes after pre-emphasis,
-    and brings them to the range that the original had, 0 (-80 dB) to 1 (20 dB). 4,881 parameters for levels 0 and
-    level_1 20; 59,463 for 6, 2 and 80.
+    As all layers are linear, it is a logistic regression over its receptive field: 5 frames without `levels`, 17 with
+    six levels, 29 with six levels repeated twice. It expects mels of the preset "podcast", magnitudes after
+    pre-emphasis, and scales them to the range of the original, 0 (-80 dB) to 1 (20 dB). It has 4,881 parameters for
+    levels 0 and level_1 20, and 59,463 for levels 6, repeat 2 and level_1 80.
 
     Args:
         input_dim: mel bands M.
-        levels: how often the width halves, from 2^levels to 2.
-        repeat: convolutions of each such width.
+        levels: number of widths, which halve from 2^levels to 2.
+        repeat: convolutions of each of these widths.
         level_1: width of the first convolution.
-        dropout: after each but the last, in training.
+        dropout: after each convolution except the last, in training.
     """
 
     def __init__(
@@ -106,6 +106,6 @@ class ConvolutionalCutter(Cutter):
 
 
 def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T, ...) with zeros behind each item's end, as a recording alone has them."""
+    """(B, T, ...) with the padding of each item set to zero."""
     real = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
     return x * real[..., None]

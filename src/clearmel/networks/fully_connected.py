@@ -1,4 +1,4 @@
-"""Linear layers over short windows of frames: the plainest network there is.
+"""Linear layers over short windows of frames.
 
 Shapes: B batch, W windows, T frames, M mel bands, C classes.
 """
@@ -11,19 +11,19 @@ from clearmel.networks.base import Network
 
 
 class FullyConnected(Network):
-    """Logits of a whole recording: the mean over its windows, each weighted with its real frames.
+    """Logits of a whole recording: the mean over its windows, weighted by their frames without padding.
 
-    The original was one window of a fixed number of frames, to which every recording was cut or filled. Here windows
-    follow one another without overlap, the last one is filled with zeros, and all share their weights, so that any
-    length will do. With 128 mel bands, a window of 300 and two classes the layers are the original ones, 9,863,810
+    The original had one window of a fixed number of frames, to which every recording was cut or padded. Here windows
+    follow one another without overlap and share their weights, and the last one is padded with zeros, so recordings
+    may have any length. With 128 mel bands, a window of 300 and two classes the layers are the original ones, 9,863,810
     parameters.
 
     Args:
         input_dim: mel bands M.
         n_classes: logits C.
-        window: frames that are seen at once.
+        window: frames in a window.
         hidden_dim: width of the first layer, twice that of the second.
-        dropout: after both, in training.
+        dropout: after both hidden layers, in training.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A denoiser that decides how much to keep of each band, and, in later stages, of each bin within the bands.
+"""A denoiser that predicts a gain for each mel band and, in later stages, a factor for each STFT bin.
 
 Shapes: B batch, T frames, M mel bands, K STFT bins, H hidden.
 """
@@ -15,15 +15,16 @@ from clearmel.networks.lstm import LSTMDenoiser
 from clearmel.networks.lstm_step import lstm_step
 
 MEAN, SPREAD = 0.25, 0.5
-"""Of log-mels of noisy speech at usual levels, so that the LSTM is fed with values around 0 of about unit size."""
+"""Mean and standard deviation of log-mels of noisy speech at usual levels; they standardise the input of the LSTM."""
 FINE_SPREAD = 0.15
-"""The same of the fine structure, whose mean is 0."""
+"""Standard deviation of the fine structure, whose mean is 0."""
 
 
 class GainState(NamedTuple):
-    """What a recording's next piece needs: all stages' states, and the frames whose look-ahead is not complete.
+    """State of a stream: the states of all stages, and the frames whose look-ahead is incomplete.
 
-    hidden: the first LSTM's output in those frames (B, T, H), with `ahead_dim`. near: the third stage's.
+    bands, refined, near: states of the three stages. mel, fine: the incomplete frames. skip: outputs of the first LSTM
+    still to be dropped because of the look-ahead. hidden: its outputs (B, T, H) for these frames, with `ahead_dim`.
     """
 
     bands: Any
@@ -36,12 +37,12 @@ class GainState(NamedTuple):
 
 
 class GainDenoiser(Denoiser):
-    """Band gains from log-mels, and bin gains from the fine structure of the STFT where `fine_bins` asks for them.
+    """Band gains from log-mels and, with `fine_bins`, factors for STFT bins from the fine structure of the STFT.
 
-    The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0: what is clean passes as it
-    is. The second stage sees, beside the first one's hidden state, how far each of the lowest `fine_bins` STFT bins
-    lies above its band (the harmonics of a voice, which bands cannot resolve), and answers with a factor for each bin.
-    A third one corrects these factors by what lies around each bin, see `BinRefiner`.
+    The estimate is the noisy log-mel plus the logarithm of a gain between -bound_db and 0 dB, so clean sound passes
+    unchanged. The input of the second stage is the hidden state of the first and the fine structure: the level of each
+    of the lowest `fine_bins` STFT bins above its band, which shows the harmonics of a voice. Its output is a factor for
+    each bin. The third stage corrects these factors from the neighbouring bins and frames, see `BinRefiner`.
 
     Args:
         input_dim: mel bands M.
@@ -49,15 +50,15 @@ class GainDenoiser(Denoiser):
         num_layers: LSTM layers.
         dropout: between the layers, in training.
         bound_db: largest attenuation of a band.
-        look_ahead: future frames that a decision needs.
-        ahead_dim: with a look-ahead, width of a convolution over the states of the present frame and of those ahead,
-            which corrects the present one's; 0: the last one's state alone decides. So weights without look-ahead can
-            be taken over: at first the correction is 0.
+        look_ahead: future frames that an output depends on.
+        ahead_dim: with a look-ahead, width of a convolution over the LSTM's outputs of the present and the future
+            frames, which corrects that of the present frame; 0: the output of the last future frame is used. The
+            correction is initially 0, so training can start from weights without look-ahead.
         fine_bins: bins K of the second stage, 0 for none.
         fine_dim: width of its LSTM.
         near_dim: channels of the third stage, 0 for none.
-        knee_db: an attenuation of a dB becomes a * a / (a + knee_db): those far below the knee vanish, so that clean
-            speech passes, those far above it lose `knee_db`. 0: all stay.
+        knee_db: an attenuation of a dB becomes a * a / (a + knee_db): far below the knee it vanishes, so clean speech
+            passes, and far above it, it is reduced by `knee_db`. 0: unchanged.
     """
 
     warm_up_s = 4.0
@@ -107,12 +108,13 @@ class GainDenoiser(Denoiser):
         self.neighbours = BinRefiner(input_dim, fine_bins, near_dim) if fine_bins and near_dim else None
 
     def begin_from(self, other: Network) -> Network:
-        """See `Network.begin_from`; also takes an `LSTMDenoiser` over, or weights without the later stages.
+        """See `Network.begin_from`; `other` may also be an `LSTMDenoiser`, or a `GainDenoiser` with fewer stages.
 
-        A knee that is asked for stands above that of the weights; without one theirs stays.
+        If `knee_db` is 0 here, the knee of `other` is used.
 
-        Its LSTM is unchanged except for the scale of its input. Its output layer, where it gives attenuation through
-        softplus, becomes the straight line that comes nearest to it: sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
+        The LSTM of an `LSTMDenoiser` is unchanged except for the scale of its input. If its output layer predicts
+        attenuation through softplus, it is replaced by the closest linear layer:
+        sigmoid(-1.7 x - 3.2) ~ exp(-5 softplus(x)).
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
         complete = complete and (other.neighbours is not None or self.neighbours is None)
@@ -127,7 +129,7 @@ class GainDenoiser(Denoiser):
         )
         if not isinstance(other, GainDenoiser | LSTMDenoiser) or not fits:
             sizes = {key: other.sizes.get(key) for key in ("hidden_dim", "num_layers")}
-            raise ValueError(f"holds a {type(other).__name__} of {sizes}; expected the sizes asked for")
+            raise ValueError(f"holds a {type(other).__name__} of {sizes}; expected the sizes of the flags")
         if isinstance(other, LSTMDenoiser):
             first = state["lstm.weight_ih_l0"]
             state["lstm.bias_ih_l0"] = state["lstm.bias_ih_l0"] + MEAN * first.sum(dim=1)
@@ -148,14 +150,14 @@ class GainDenoiser(Denoiser):
         return self._advanced(mel, fine, state, last, self.neighbours)
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
-        """See `Denoiser.prime`: the third stage starts from zero, at .0003 of ESTOI; no frame is delayed."""
+        """See `Denoiser.prime`. The third stage is not primed, which costs .0003 of ESTOI; no frame is delayed."""
         *_, state = self._advanced(mel, fine, None, False, None)
         return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
 
     def _advanced(
         self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: BinRefiner | None
     ) -> tuple[Tensor, Tensor | None, GainState]:
-        """`forward` with a given third stage; None leaves it out."""
+        """`forward` with the given third stage; None: without it."""
         if state is None:
             state = GainState(None, None, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
         ahead = torch.cat([mel, mel[:, -1:].expand(-1, self.look_ahead, -1)], dim=1) if last else mel
@@ -167,7 +169,7 @@ class GainDenoiser(Denoiser):
             hidden = hidden[:, skip:]
         n_frames = hidden.shape[1]
         mel = torch.cat([state.mel, mel], dim=1)
-        # float32 from here on: the logarithm of a small gain needs it
+        # float32 from here on, for the logarithm of small gains
         gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
         lowered = -gain.log()  # nepers of amplitude
         if self.knee:
@@ -186,14 +188,14 @@ class GainDenoiser(Denoiser):
                 level = (mel[:, :n_frames] - MEAN) / SPREAD
                 correction, near = neighbours(level, lowered, shape, logit, near)
                 logit = logit + correction
-            # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), 0 at first: a band's peaks carry its power already.
+            # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), initially 0: the peaks of a band carry its power.
             factor = 0.7 - 3.7 * torch.sigmoid(logit)
             fine = fine[:, n_frames:]
         after = GainState(bands, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
         return estimate, factor, after
 
     def _corrected(self, hidden: Tensor, held: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The states (B, L, H) that are still without their look-ahead, and those before, corrected by what follows."""
+        """LSTM outputs (B, L, H) without complete look-ahead, and the earlier ones, corrected with theirs."""
         hidden = hidden if held is None else torch.cat([held, hidden], dim=1)
         n_frames = max(0, hidden.shape[1] - self.look_ahead)
         present, kept = hidden[:, :n_frames], hidden[:, n_frames:]

@@ -1,4 +1,4 @@
-"""Separation as in "Looking to Listen": dilated convolutions, one recurrent layer over time, with or without faces.
+"""The separator of "Looking to Listen": dilated convolutions and one recurrent layer, with or without faces.
 
 Shapes: B batch, T frames, F STFT bins, S voices, P video frames, W channels.
 """
@@ -11,7 +11,7 @@ from clearmel.networks.band_split import compressed
 from clearmel.networks.base import Separator
 
 FACE_DIM = 512
-"""Numbers that describe a face."""
+"""Dimension of a face embedding."""
 AUDIO_LAYERS = (
     ((1, 7), (1, 1)), ((7, 1), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 1)), ((5, 5), (4, 1)), ((5, 5), (8, 1)),
     ((5, 5), (16, 1)), ((5, 5), (32, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 2)), ((5, 5), (4, 4)), ((5, 5), (8, 8)),
@@ -21,15 +21,15 @@ AUDIO_LAYERS = (
 FACE_LAYERS = ((7, 1), (5, 1), (5, 2), (5, 4), (5, 8), (5, 16))
 """Kernel and dilation in time."""
 BOUND = 145.0
-"""Where the compressed mask comes within a millionth of its bound."""
+"""Value at which the compressed mask is within a millionth of its bound."""
 
 
 class LookingToListen(Separator):
     """Audio alone: 15 convolutions on the compressed spectrum, a bidirectional LSTM over time, three linear layers.
 
-    The last layer gives the masks that `src.masks.compress` would bring within (-10, 10), already expanded: to compress
-    them by tanh and expand them again would change nothing. The original system ran its LSTM over frequency and
-    multiplied decibels and angles; here both are as published.
+    The last layer predicts the masks themselves rather than their compression to (-10, 10), see
+    `audio.complex_masks.compress`. The LSTM runs over time and the masks are complex, as published; the original system
+    had an LSTM over frequency and multiplied decibels and angles.
 
     Source: Ephrat et al., SIGGRAPH 2018, section 4.
 
@@ -78,7 +78,7 @@ class LookingToListen(Separator):
             self.visual = stream
 
     def _stream(self) -> nn.Module | None:
-        """What sees the faces, if the network has something to see them by."""
+        """The layers for face embeddings, if the network uses faces."""
         return None
 
     def _face_width(self) -> int:
@@ -97,7 +97,7 @@ class LookingToListen(Separator):
 
 
 class LookingToListenFaces(LookingToListen):
-    """With faces: six convolutions over the embeddings of each face, the same ones for all, join before the LSTM.
+    """With faces: the same six convolutions run over the embeddings of each face; their outputs also enter the LSTM.
 
     Its arguments are those of `LookingToListen`.
     """
@@ -119,7 +119,7 @@ class LookingToListenFaces(LookingToListen):
         return self.face_channels * int(self.sizes["n_voices"])
 
     def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
-        """See `Separator.forward`; voice s of the masks is that of face s."""
+        """See `Separator.forward`; mask s belongs to face s."""
         if faces is None or faces.shape[1] != self.n_voices or faces.shape[3] != FACE_DIM:
             raise ValueError(f"faces (B, {self.n_voices}, P, {FACE_DIM}) are needed")
         sound = self.audio(compressed(spectrum).permute(0, 3, 1, 2)).transpose(1, 2).flatten(2)  # (B, T, 8 F)

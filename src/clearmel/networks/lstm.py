@@ -1,7 +1,7 @@
-"""The published LSTMs over a sequence of mel frames: one score per recording, or one clean frame per noisy frame.
+"""The published LSTMs over mel frames: one score per recording, or one clean frame per noisy frame.
 
-Both run forward in time only, so that padding behind a sequence never reaches its real frames and a recording can be
-fed in pieces. Shapes: B batch, T frames, M mel bands.
+Both are unidirectional: padding at the end does not affect the frames before it, and a recording can be processed in
+blocks. Shapes: B batch, T frames, M mel bands.
 """
 
 import torch
@@ -53,8 +53,8 @@ class LSTMDenoiser(Denoiser):
         spectrogram_resolution: mel bands of the estimate.
         num_layers: LSTM layers.
         dropout: between the layers, in training.
-        attenuation: the output layer gives, through softplus, how far the estimate lies below the noisy input, instead
-            of the estimate itself: the estimate is never above the input, and clean bands pass easily.
+        attenuation: the output layer predicts, through softplus, by how much the estimate is below the noisy input,
+            instead of the estimate itself. The estimate is then never above the input, and clean bands pass easily.
     """
 
     def __init__(

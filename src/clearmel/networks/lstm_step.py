@@ -1,21 +1,22 @@
-"""An LSTM that goes on where it was, a few frames at a time."""
+"""Runs an LSTM over a few frames at a time, continuing from a state."""
 
 import torch
 from torch import Tensor, nn
 
 SHORT_FRAMES = 8
-"""Up to here steps by hand are faster: oneDNN's LSTM arranges all weights anew in every call, for milliseconds."""
+"""Up to this length single steps are faster: oneDNN's LSTM reorders all weights in every call, which takes
+milliseconds."""
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of all layers, each (layers, B, hidden)."""
 
 
 def lstm_step(lstm: nn.LSTM, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
-    """What `lstm(frames, state)` gives, to rounding; many times as fast for the few frames of a live stream.
+    """Equals `lstm(frames, state)` up to rounding, and is many times as fast for the few frames of a live stream.
 
     Args:
         lstm: forward in time, batch first, without projections.
         frames: (B, T, input size), T >= 1.
-        state: what the frames before gave; None at the start.
+        state: as returned for the previous frames; None at the start.
 
     Returns:
         (B, T, H), and the state: hidden and cell (layers, B, H).

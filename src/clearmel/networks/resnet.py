@@ -11,7 +11,7 @@ from clearmel.networks.base import Network
 
 
 def convolution(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
-    """A convolution that keeps the size up to its stride, rounded up, and its normalisation."""
+    """A convolution and its normalisation; the output has the size of the input divided by the stride, rounded up."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(n_out),
@@ -19,7 +19,7 @@ def convolution(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequentia
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of 3x3, or a bottleneck of 1x1, 3x3 and 1x1, beside a shortcut.
+    """Two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1, and a shortcut.
 
     Args:
         n_in: channels of the input.
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if same else convolution(n_in, n_out, 1, stride)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The block's output (B, C', F', T') and its mask, from (B, C, F, T) and `mask` (B, 1, 1, T) of real frames."""
+        """The output (B, C', F', T') and its mask, from (B, C, F, T) and `mask` (B, 1, 1, T), False in the padding."""
         y = x
         for unit, stride in zip(self.inner, self.strides, strict=True):
             mask = mask[..., ::stride]
@@ -50,8 +50,8 @@ class ResidualBlock(nn.Module):
 class ResNet(Network):
     """Logits of a whole recording, seen as an image of one channel: the mean over all bands and real frames.
 
-    Each depth is a subclass. The layers are those of the 2015 paper, except that bottlenecks stride at their 3x3, as
-    is usual today.
+    Each depth is a subclass. The layers are those of the 2015 paper, except that the stride of a
+    bottleneck is in its 3x3 convolution, as is usual today.
 
     Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 

@@ -1,4 +1,4 @@
-"""Fixed statistics of a recording's mels, and several small perceptrons on them: for few examples, and cheap.
+"""Fixed statistics of a recording's mels and small perceptrons on them: cheap, and suited to few examples.
 
 Shapes: B batch, C classes, T frames, M mel bands, S statistics, K members.
 """
@@ -15,23 +15,23 @@ from clearmel.networks.base import Network
 N_CEPSTRA, N_GROUPS, N_FRAMES = 25, 8, 1024
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LAGS = (1, 2, 4, 6, 9, 13, 19, 28, 40, 57, 80, 113, 160, 226)
-"""Edges of the ranges of lags in frames at which a sound may resemble itself."""
+"""Edges of the ranges of lags of the autocorrelation, in frames."""
 MODULATION = (1, 3, 6, 12, 25, 50, 100, 200, 400)
-"""Edges of the ranges of modulation, in bins of a spectrum over N_FRAMES frames."""
+"""Edges of the ranges of modulation frequency, in bins of a spectrum over N_FRAMES frames."""
 
 
 class Statistics(Network):
-    """Logits of a whole recording from how its levels are distributed, how fast they change, and at which rates.
+    """Logits of a whole recording from the distribution of its levels and the speed of their changes.
 
-    The statistics are not learned: means and deviations of the cepstrum and of its changes; quantiles, deviation,
-    skewness and kurtosis of every band; of eight groups of bands the spectrum of their modulation, how far they rise
-    and fall together, and how far they repeat themselves; the mean step from frame to frame and from band to band; the
-    length. They are standardised by what has been seen in training. Several perceptrons (members) learn from them,
-    each for itself, with its own dropout; their log-probabilities are averaged.
+    The statistics are not learned: means and standard deviations of the cepstrum and of its differences; quantiles,
+    deviation, skewness and kurtosis of every band; modulation spectra, correlations and autocorrelations of eight
+    groups of bands; the mean step from frame to frame and from band to band; the length. They are standardised with
+    the statistics of the training data. Several perceptrons (members) are trained on them independently, each with
+    its own dropout; their log-probabilities are averaged.
 
     Args:
         input_dim: mel bands M.
-        n_classes: logits C, two or more (one, too, but its members then average logits).
+        n_classes: logits C; with a single one, the logits of the members are averaged.
         hidden_dim: width of the hidden layer of each member.
         members: perceptrons K.
         dropout: of the hidden layers, in training.
@@ -73,7 +73,7 @@ class Statistics(Network):
         """Logits of a padded batch (B, T, M) with `lengths` (B,) real frames each.
 
         Returns:
-            (B, C); in training those of each member (B, K, C).
+            (B, C); in training (B, K, C), one for each member.
         """
         with torch.autocast(mel.device.type, enabled=False), torch.no_grad():
             seen = self.statistics(mel.float(), lengths)
@@ -88,7 +88,7 @@ class Statistics(Network):
         return (logits if logits.shape[2] == 1 else logits.float().log_softmax(dim=2)).mean(dim=1)
 
     def statistics(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """(B, S)."""
+        """The statistics (B, S) of a padded batch; arguments as in `forward`."""
         real = torch.arange(mel.shape[1], device=mel.device) < lengths[:, None]  # (B, T)
         level = 10 * (mel - 1).masked_fill(~real[..., None], 0.0)  # nepers of power
         count, steps = lengths[:, None].to(mel), (lengths - 1).clamp(min=1)[:, None].to(mel)
@@ -127,7 +127,7 @@ class Statistics(Network):
 
 
 def modulation(groups: Tensor, count: Tensor) -> Tensor:
-    """Log-power (B, ranges x groups) at ranges of modulation of groups (B, T, G), over stretches of N_FRAMES."""
+    """Log-power (B, ranges x G) in ranges of modulation frequency of groups (B, T, G), over segments of N_FRAMES."""
     n_stretches = (groups.shape[1] + N_FRAMES - 1) // N_FRAMES
     filled = functional.pad(groups, (0, 0, 0, n_stretches * N_FRAMES - groups.shape[1]))
     stretches = filled.reshape(len(groups), n_stretches, N_FRAMES, groups.shape[2])
@@ -137,7 +137,7 @@ def modulation(groups: Tensor, count: Tensor) -> Tensor:
 
 
 def together(groups: Tensor, count: Tensor) -> Tensor:
-    """Correlations (B, pairs) of groups (B, T, G) of mean 0 and deviation 1, at once and two frames apart."""
+    """Correlations (B, pairs) of standardised groups (B, T, G), at lag 0 and at a lag of two frames."""
     rows, columns = (list(side) for side in zip(*itertools.combinations(range(groups.shape[2]), 2), strict=True))
     at_once = torch.einsum("btf,btg->bfg", groups, groups)[:, rows, columns]
     apart = torch.einsum("btf,btg->bfg", groups[:, :-2], groups[:, 2:]).flatten(1)
@@ -145,8 +145,8 @@ def together(groups: Tensor, count: Tensor) -> Tensor:
 
 
 def repetition(groups: Tensor) -> Tensor:
-    """The highest and the lowest autocorrelation (B, 2 x ranges x G) of groups (B, T, G) within ranges of lags."""
-    if torch.compiler.is_exporting():  # any even size from there on gives the same; an even spectrum is its own inverse
+    """Maximum and minimum (B, 2 x ranges x G) of the autocorrelation of groups (B, T, G) in each range of lags."""
+    if torch.compiler.is_exporting():  # any larger even size gives the same; the DFT of an even spectrum is its inverse
         size = 2 * (groups.shape[1] + LAGS[-1])
         power = torch.fft.rfft(groups, size, dim=1).abs().square()
         alike = torch.fft.rfft(torch.cat([power, power[:, 1:-1].flip(1)], dim=1), dim=1).real / size

@@ -12,7 +12,7 @@ from clearmel.networks.base import Network
 STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 """Channels of each stage's convolutions in units of the width; a stage ends with a halving of bands and frames."""
 N_CELLS = 7
-"""Rows and columns that the linear layers see."""
+"""Rows and columns of the input of the linear layers."""
 
 
 def pool_frames(x: Tensor, lengths: Tensor) -> Tensor:
@@ -20,10 +20,10 @@ def pool_frames(x: Tensor, lengths: Tensor) -> Tensor:
 
     Args:
         x: (B, C, F, T).
-        lengths: (B,) real frames.
+        lengths: (B,) frames without padding.
 
     Returns:
-        (B, C, F, N_CELLS), each cell the mean of its share of the real frames; shares overlap where they must.
+        (B, C, F, N_CELLS), each cell the mean of its part of the frames; parts overlap as in torch.
     """
     cell, frame = torch.arange(N_CELLS, device=x.device), torch.arange(x.shape[3], device=x.device)
     first = cell * lengths[:, None] // N_CELLS  # (B, N_CELLS)
@@ -69,7 +69,7 @@ class VGG11(Network):
             nn.Dropout(dropout),
             nn.Linear(hidden_dim, n_classes),
         )
-        for module in self.modules():  # without normalisation, torch's own start would fade over eleven layers
+        for module in self.modules():  # torch's default would make signals fade over eleven layers
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:

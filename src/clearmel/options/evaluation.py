@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class EvalOptions:
     """How to run a network over a dataset.
 
-    batch_size: items at a time. device: see `FitOptions`. workers: processes that load data.
+    batch_size: items per batch. device: see `FitOptions`. workers: processes that load data.
     """
 
     batch_size: int = 32

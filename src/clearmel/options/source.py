@@ -11,9 +11,9 @@ class Source:
     """Where a task finds its data.
 
     dataset_path: folder of the splits. flat: per split, a pair of (noisy, clean) folders that replaces
-    `<dataset_path>/<split>`. cache_path: where mels of sound files are kept. mixing: mixes waves anew, from the
-    recordings that it names, in place of both; drawn by `seed`. val_fold, val_fraction: which of labelled files are
-    held out for validation, see `labels.part`. blind: training does not look at them.
+    `<dataset_path>/<split>`. cache_path: folder that caches the mels of sound files. mixing: mixtures made on the fly
+    from its recordings, with `seed`, replace both. val_fold, val_fraction: the labelled files held out for validation,
+    see `labels.part`. blind: training does not use them.
     """
 
     dataset_path: str = "."
@@ -26,5 +26,5 @@ class Source:
     blind: bool = False
 
     def cache(self) -> Path | None:
-        """The cache folder, if asked for."""
+        """The cache folder, if any."""
         return None if self.cache_path is None else Path(self.cache_path)

@@ -69,7 +69,7 @@ def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def write(report: Any, records: Sequence[dict[str, Any]], csv_path: str | None, *, as_json: bool) -> None:
-    """Prints the report as one JSON value, and writes one row per item to a CSV file, where asked for."""
+    """Prints the report as one JSON value with `as_json`, and writes one row per item to a CSV file with `csv_path`."""
     if csv_path:
         write_text(csv_path, csv_table(records))
     if as_json:

@@ -1,4 +1,4 @@
-"""The contract of all tasks: data, network, loss and figures; the trainer knows nothing else of them."""
+"""The interface of all tasks to training and evaluation: data, network, loss and figures."""
 
 import functools
 from abc import ABC, abstractmethod
@@ -20,15 +20,15 @@ from clearmel.networks import Network
 from clearmel.options.source import Source
 
 Record = dict[str, Any]
-"""One item's results: its "name", numbers, and what else the task's own report reads."""
+"""Results of one item: its "name", numbers, and further values for the report of the task."""
 
 
 class Task(ABC):
-    """A kind of learning problem with its data, network, loss and figures.
+    """A learning problem: its data, network, loss and figures.
 
     Args:
-        source: where the data lie.
-        features: what a mel is.
+        source: location of the data.
+        features: definition of a mel.
         sizes: arguments of a new network.
     """
 
@@ -46,7 +46,7 @@ class Task(ABC):
         self.source, self.features, self.sizes = source or Source(), features or MelFeatures(), sizes or {}
 
     def has(self, split: str) -> bool:
-        """Whether the source has such a split at all."""
+        """Whether the source has this split."""
         if self.source.mixing is not None:
             return split in self.pools
         return any(name == split for name, _ in self.source.flat) or (
@@ -54,7 +54,7 @@ class Task(ABC):
         )
 
     def sharded(self, split: str) -> Path | None:
-        """The folder of a split, if it holds shards in place of noisy/ and clean/."""
+        """The folder of a split, if it holds shards instead of noisy/ and clean/."""
         folder = Path(self.source.dataset_path, split)
         return None if self.source.flat or not shards.in_folder(folder) else folder
 
@@ -82,7 +82,7 @@ class Task(ABC):
         return NoisySpeech(split, self.pools[split], source.mixing, self.features, source.seed, source.cache())
 
     def settings(self) -> dict[str, Any]:
-        """What decides the run beside `FitOptions` and the network's sizes, for the card and to know it again."""
+        """Settings that define a run beside `FitOptions` and sizes: for the card, and compared by --resume."""
         if self.source.mixing is None:
             return {}
         paths = ("clean_path", "noise_path", "val_clean_path", "val_noise_path", "val_speakers", "val_noises")
@@ -93,7 +93,7 @@ class Task(ABC):
         """The items of a split: "train", "val", or "." for the source's folder itself.
 
         Raises:
-            InputError: they are not there, or not all of them are sound.
+            InputError: items are missing or invalid.
         """
 
     @abstractmethod
@@ -102,11 +102,11 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Mean over the items of a batch, padding left out; a scalar."""
+        """Mean loss of the items of a batch without padding; a scalar."""
 
     @abstractmethod
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Exactly one record for each item."""
+        """Exactly one record per item."""
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
         """Figures of a whole set: the number of items and the mean of every numeric field."""

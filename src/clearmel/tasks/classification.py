@@ -1,4 +1,4 @@
-"""Which of several kinds of sound is a recording? Noisy or clean, or classes of one's own."""
+"""Classification of recordings: noisy or clean, or the classes of a dataset."""
 
 import inspect
 from collections.abc import Sequence
@@ -28,16 +28,16 @@ from clearmel.tasks.base import Record, Task
 class ClassificationTask(Task):
     """One of several classes for each recording.
 
-    Noisy (0) against clean (1) has a single logit, clean where it is >= 0. They are told apart in a tree of noisy/ and
-    clean/, or in speech that is mixed with noise for every step. Any other classes have a logit each.
+    Noisy (0) and clean (1) share one logit, >= 0 for clean. Their data are a tree of noisy/ and clean/, or speech mixed
+    with noise on the fly. Any other classes have one logit each.
 
     Args:
-        source: where the data lie.
-        features: what a mel is.
+        source: location of the data.
+        features: definition of a mel.
         sizes: arguments of a new network.
         network_name: of a new network, a key of `CLASSIFIERS`.
-        augment: how recordings are changed in training.
-        clip_s: length of the pieces of labelled sound files to train on in seconds, 0 for whole files.
+        augment: augmentation in training.
+        clip_s: length in seconds of the training segments of labelled sound files, 0 for whole files.
         labels: of the weights to be evaluated; None: those of the data.
     """
 
@@ -101,7 +101,7 @@ class ClassificationTask(Task):
         return changes | own | folds | super().settings()
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Cross-entropy of recordings that are masked and mixed by `augment`."""
+        """Mean cross-entropy; in training, of recordings changed by `augment`."""
         mel, lengths = self._mels(batch)
         target, change = batch.labels.long(), self.augment
         if not network.training:
@@ -147,7 +147,7 @@ class ClassificationTask(Task):
         return classification.confusion(called, target, len(self.labels))
 
     def by_class(self, records: Sequence[Record]) -> list[dict[str, float | str]]:
-        """A row for each class: precision, recall, F1, and how often it was called what."""
+        """One row per class: precision, recall, F1, and the number of its items predicted as each class."""
         counts = self.counts(records)
         figures = classification.class_figures(counts)
         return [
@@ -158,9 +158,9 @@ class ClassificationTask(Task):
         ]
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
-        """Accuracy, macro-F1, loss, and the temperature that would calibrate the probabilities.
+        """Accuracy, macro-F1, loss, and the temperature that calibrates the probabilities.
 
-        Of noisy and clean also precision and recall of "clean", the confusion counts, AUC and equal error rate.
+        For noisy and clean also precision and recall of "clean", the confusion counts, AUC and equal error rate.
         """
         counts = self.counts(records)
         figures = classification.class_figures(counts)
@@ -186,7 +186,7 @@ class ClassificationTask(Task):
         return common | pair | {key: value for key, value in clean.items() if value == value} | cells
 
     def _mels(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Mels (B, T, M) and their lengths (B,); made here of waves."""
+        """Mels (B, T, M) and their lengths (B,), computed if the batch holds waves."""
         if not batch.waves:
             return batch.mels["mel"], batch.lengths
         with torch.autocast(batch.waves["mel"].device.type, enabled=False), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Which parts of a recording of speech are kept, and which are cut: pauses, breaths, knocks."""
+"""Cutting: which parts of recorded speech are kept, and which (pauses, breaths, knocks) are cut."""
 
 import functools
 import inspect
@@ -31,16 +31,16 @@ class CuttingTask(Task):
     """Keep (1) or cut (0), decided every 40 ms.
 
     Args:
-        source: where the data lie; `val_fraction` of the clips of a folder without train/ and val/ is held out.
-        features: what a mel is.
+        source: location of the data; in a folder without train/ and val/, `val_fraction` of the clips is held out.
+        features: definition of a mel.
         sizes: arguments of a new network.
         network_name: of a new network, a key of `CUTTERS`.
-        augment: how clips are changed in training.
-        clip_s: length of the pieces to train on in seconds.
-        labels_path: labels of all clips, if they do not lie beside them.
-        collar_s: decisions so near to a change of the labels are left out of the figures "..._collar".
-        threshold: probability from which on a decision is called keep; None: what keeps `KEEP_RECALL` of the frames
-            of the set that is reported.
+        augment: augmentation in training.
+        clip_s: length of the training segments in seconds.
+        labels_path: labels of all clips, if not in their folder.
+        collar_s: the figures "..._collar" ignore decisions within this distance of a label change.
+        threshold: probability from which a decision is keep; None: the threshold with a keep recall of `KEEP_RECALL`
+            on the reported set.
     """
 
     name, monitor, higher_is_better = "cutting", "score", True
@@ -96,18 +96,18 @@ class CuttingTask(Task):
         return changes | {"clip_s": self.clip_s, "val_fraction": self.source.val_fraction}
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Cross-entropy of the decisions, mean over those of each clip that are labelled, then over clips."""
+        """Cross-entropy, averaged over the labelled decisions of each clip, then over clips."""
         mel, change = batch.mels["mel"], self.augment
         if network.training and change.filter_db:
             mel = spec_augment.random_filter(mel, change.filter_db)
         if network.training and (change.time_mask or change.freq_mask):
             mel = spec_augment.mask(mel, batch.lengths, change.time_mask, change.freq_mask)
         logits = network(mel, batch.lengths).float()
-        members = logits.unbind(dim=2) if logits.ndim == 3 else [logits]  # each is taught for itself
+        members = logits.unbind(dim=2) if logits.ndim == 3 else [logits]  # each has its own loss
         return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, loss, and "decisions": the probability, the label, and how near it is to a change, of each decision."""
+        """Name, loss, and "decisions": the `FrameDecisions` of the labelled frames."""
         logits = network(batch.mels["mel"], batch.lengths).float()
         losses, known = self._losses(logits, batch), batch.mels["keep"]
         found: list[Record] = []
@@ -120,10 +120,10 @@ class CuttingTask(Task):
         return found
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
-        """Mean loss, the figures of `cutting.figures` at the threshold, and a "score" to choose weights by.
+        """Mean loss, the figures of `cutting.figures` at the threshold, and the "score" that selects weights.
 
-        The score is ROC-AUC less a tenth of the loss: decisions are to be ranked well, and of weights that rank alike
-        the surer ones are wanted, as hysteresis reads probabilities.
+        The score is ROC-AUC minus a tenth of the loss: it measures ranking first, and between equal rankings prefers
+        more accurate probabilities, which the hysteresis of the cuts depends on.
         """
         decisions = cutting.concatenate([record["decisions"] for record in records])
         loss = sum(float(record["loss"]) for record in records) / len(records)

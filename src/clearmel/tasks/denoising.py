@@ -1,4 +1,4 @@
-"""From a noisy log-mel to the clean one, and from noisy sound to clean sound by the gains between the two."""
+"""Denoising: estimates the clean log-mel of a noisy one; the gain between the two denoises the sound."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.data.batching import Batch
@@ -19,14 +20,14 @@ from clearmel.tasks.base import Record, Task
 
 
 class DenoisingTask(Task):
-    """Frame by frame clean log-mel; the error is in squared feature units (1.0 is 43.4 dB).
+    """Estimation of the clean log-mel, frame by frame; its error is in squared feature units (1.0 is 43.4 dB).
 
-    Pairs of mels teach by that error alone. Waves teach by the sum that `losses` weighs, and their figures include the
-    error of the compressed spectrum and the SI-SDR.
+    The loss of pairs of mels is this error. The loss of waves is the sum weighted by `losses`, and their figures also
+    include the error of the compressed spectrum and the SI-SDR.
 
     Args:
-        source: where the data lie.
-        features: what a mel is.
+        source: location of the data.
+        features: definition of a mel.
         sizes: arguments of a new network.
         losses: weights of the errors of waves.
         network_name: of a new network, a key of `DENOISERS`.
@@ -49,7 +50,7 @@ class DenoisingTask(Task):
         self.n_opening = self.features.frames_in(warm_up_s)
         self.losses, self.network_name = losses or LossOptions(), network_name
         if self.source.mixing is not None:
-            self.monitor = "loss"  # type: ignore[misc]  # the loss on waves says more than the mels alone
+            self.monitor = "loss"  # type: ignore[misc]  # for waves the loss is more informative than the error of mels
 
     def dataset(self, split: str) -> MelDataset:
         """All pairs of a split, see `Task.dataset`."""
@@ -66,7 +67,7 @@ class DenoisingTask(Task):
             sizes["spectrogram_resolution"] = self.features.n_mels
         network = self.DENOISERS[self.network_name](**sizes)
         if isinstance(network, GainDenoiser) and network.neighbours is not None:
-            network.neighbours.begin_at(self.features.spreading())
+            network.neighbours.begin_at(gains.spreading(self.features))
         return network
 
     def settings(self) -> dict[str, Any]:
@@ -74,14 +75,14 @@ class DenoisingTask(Task):
         return super().settings() | (asdict(self.losses) if self.source.mixing else {})
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Mean over the items of their weighted errors."""
+        """Mean loss of the items."""
         if batch.waves:
             return self._errors(network, batch)["loss"].mean()
         estimate, *_ = network(batch.mels["noisy"])
         return spectral_loss.masked_mse(estimate.float(), batch.mels["clean"], batch.mask()).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, and the mean squared error of the noisy input and of the estimate; of waves more."""
+        """Name, and the mean squared error of the noisy input and of the estimate; for waves all of `_errors`."""
         if batch.waves:
             errors = {key: values.tolist() for key, values in self._errors(network, batch).items()}
         else:
@@ -99,12 +100,12 @@ class DenoisingTask(Task):
 
     @staticmethod
     def fine_bins(network: nn.Module) -> int:
-        """Bins of the second stage of a denoiser, also of one that is wrapped for several processes."""
+        """`fine_bins` of a denoiser, which may be wrapped for several processes."""
         plain = getattr(network, "module", network)
         return plain.fine_bins if isinstance(plain, Denoiser) else 0
 
     def _errors(self, network: Network, batch: Batch) -> dict[str, Tensor]:
-        """Every error (B,) of waves, and their weighted sum "loss"."""
+        """All errors (B,) of waves, and their weighted sum "loss"."""
         losses, features, waves = self.losses, self.features, batch.waves
         device, low_precision = waves["noisy"].device.type, torch.is_autocast_enabled(waves["noisy"].device.type)
         with torch.autocast(device, enabled=False):
@@ -113,12 +114,12 @@ class DenoisingTask(Task):
                 power = power_of(noisy)
                 noisy_mel, clean_mel = features.mel_of_power(power), features.mel_of_power(power_of(clean))
                 n_fine = self.fine_bins(network)
-                fine = features.fine_structure(power, noisy_mel, n_fine) if n_fine else None
+                fine = gains.fine_structure(features, power, noisy_mel, n_fine) if n_fine else None
                 spectra = spectral_loss.CompressedSpectra(noisy, clean, losses.complex_share)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
                 estimate, factor, _ = network(noisy_mel, fine)
-            bands = features.band_gain(noisy_mel, estimate.float())
-            gain = features.bin_gain(bands, factor)
+            bands = gains.band_gain(noisy_mel, estimate.float())
+            gain = gains.bin_gain(features, bands, factor)
             whole = torch.ones(noisy_mel.shape[:2], device=noisy_mel.device)
             errors = {
                 "mse_noisy": spectral_loss.masked_mse(noisy_mel, clean_mel, whole),
@@ -126,8 +127,8 @@ class DenoisingTask(Task):
                 "spectrum_error": spectra.error(gain),
             }
             spectrum_error = errors["spectrum_error"]
-            if factor is not None and network.training:  # the bands alone must do, too, or they would learn nothing
-                spectrum_error = (spectrum_error + spectra.error(features.spread(bands))) / 2
+            if factor is not None and network.training:  # otherwise the band gains would not be trained
+                spectrum_error = (spectrum_error + spectra.error(gains.spread(features, bands))) / 2
             loss = losses.mel_weight * errors["mse_denoised"] + losses.spectrum_weight * spectrum_error
             if losses.of_waves or not network.training:
                 wave = features.istft(noisy * gain, waves["clean"].shape[-1])

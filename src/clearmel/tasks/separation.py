@@ -1,4 +1,4 @@
-"""Separation: a wave for each voice of a mixture."""
+"""Separation: estimates the wave of each voice of a mixture."""
 
 import inspect
 from dataclasses import asdict
@@ -23,22 +23,22 @@ from clearmel.options.source import Source
 from clearmel.tasks.base import Record, Task
 
 BEST_DB = 30.0
-"""A voice that is so much like it should be is good enough: the loss goes no further."""
+"""SI-SDR in dB above which a voice no longer contributes to the loss."""
 
 
 class SeparationTask(Task):
-    """A wave for each voice of a mixture, by complex masks on its spectrum.
+    """Estimation of the voices of a mixture by complex masks on its spectrum.
 
-    Without faces the order of the voices has no meaning: the best of all orders counts (permutation-invariant
-    training). Source: Yu et al., ICASSP 2017; for whole utterances: Kolbaek et al., TASLP 2017.
+    Without faces the order of the voices is arbitrary, so the best order counts (permutation-invariant training).
+    Source: Yu et al., ICASSP 2017; for whole utterances: Kolbaek et al., TASLP 2017.
 
     Args:
-        source: where caches lie, and the seed; with `folder` also the mixtures.
+        source: cache and seed; with `folder` also the location of the mixtures.
         features: the STFT.
         sizes: arguments of a new network.
         network_name: of a new network, a key of `SEPARATORS`.
-        voices: how mixtures are made.
-        folder: whether they lie in `source.dataset_path` instead, see `SeparationFolder`.
+        voices: mixing options.
+        folder: use the mixtures in `source.dataset_path` instead, see `SeparationFolder`.
     """
 
     name, monitor, higher_is_better = "separation", "si_sdr_improvement", True
@@ -68,9 +68,12 @@ class SeparationTask(Task):
         return split in split_pools(self.voices, self.source.seed)
 
     def dataset(self, split: str) -> MelDataset:
-        """Mixtures of a split, see `Task.dataset`; "." are mixtures of all speakers, made as for validation."""
+        """Mixtures of a split, see `Task.dataset`.
+
+        "." are the complete mixtures of the source's folder, or mixtures of all speakers, mixed as for validation.
+        """
         if self.folder:
-            root, clip_s = Path(self.source.dataset_path, split), self.voices.clip_s
+            root, clip_s = Path(self.source.dataset_path, split), 0.0 if split == "." else self.voices.clip_s
             return SeparationFolder(
                 root, self.features, clip_s, self.source.seed, faces=self.kind.faces, cache=self.source.cache()
             )
@@ -89,11 +92,11 @@ class SeparationTask(Task):
         return {key: value for key, value in asdict(self.voices).items() if key not in paths}
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Negative SI-SDR in dB, the mean over voices and items; in the best order, which faces fix."""
+        """Negative SI-SDR in dB, averaged over voices and items; in the best order, or with faces in their order."""
         return -self._ratios(network, batch).clamp(max=BEST_DB).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, mean SI-SDR in dB of the voices, and by how much it is above that of the mixture."""
+        """Name, mean SI-SDR of the voices in dB, and its improvement over the mixture."""
         mixture, voices = batch.waves["mixture"], self.wanted(batch)
         found = self._ratios(network, batch).mean(dim=1)
         before = signal.si_sdr(mixture[:, None].expand_as(voices), voices).mean(dim=1)
@@ -101,7 +104,7 @@ class SeparationTask(Task):
         return [{"name": name, "si_sdr": ratio, "si_sdr_improvement": gain} for name, ratio, gain in rows]
 
     def wanted(self, batch: Batch) -> Tensor:
-        """The voices (B, S, N)."""
+        """The true voices (B, S, N)."""
         count = sum(name.startswith("voice_") for name in batch.waves)
         return torch.stack([batch.waves[role(number)] for number in range(1, count + 1)], dim=1)
 

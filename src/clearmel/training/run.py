@@ -20,13 +20,13 @@ from clearmel.training.evaluate import evaluate, make_accelerator
 
 
 def train(task: Task, options: FitOptions, model_filename: str, board: plots.Board) -> None:
-    """Trains a task's network, saves it to models/, and draws the curves.
+    """Trains a network, saves it to models/, and draws the curves.
 
     Args:
-        task: what to learn, from which data.
-        options: how to train.
+        task: the task with its data.
+        options: training options.
         model_filename: of the weights in models/.
-        board: receives the picture of the history.
+        board: draws the history.
     """
     out = weights_file.models_path(model_filename, saved=False)
     history = trainer.fit(task, options, out)
@@ -38,18 +38,18 @@ def train(task: Task, options: FitOptions, model_filename: str, board: plots.Boa
 def cross_validate(
     make_task: Callable[[Source], Task], source: Source, options: FitOptions, model_filename: str
 ) -> None:
-    """Trains a classifier once for each fold, which it never sees, and evaluates it there.
+    """Trains one classifier per fold on all other folds, and evaluates it on that fold.
 
     Writes models/<name>_fold<N>.pth, and models/<name>.folds.json with the figures of each fold and of all.
 
     Args:
-        make_task: the task of a source.
+        make_task: builds the task of a source.
         source: labelled files in folds.
-        options: how to train.
+        options: training options.
         model_filename: of the weights in models/.
 
     Raises:
-        InputError: the names of the files show fewer than two folds.
+        InputError: the file names define fewer than two folds.
     """
     folds = sorted(set(labels.of_folder(source.dataset_path).folds) - {0})
     if len(folds) < 2:

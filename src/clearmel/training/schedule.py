@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 class Schedule:
     """The learning rate over a run.
 
-    cosine: falls after every step along half a cosine, down to 1 % of its start. plateau: halves after an epoch whose
+    cosine: decreases after every step along half a cosine, to 1 % of its initial value. plateau: halves when the
     validation score has not improved for more than 3 epochs. none: stays constant.
 
     Args:

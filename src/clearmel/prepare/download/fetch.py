@@ -3,21 +3,18 @@
 Programs get argument lists, never a shell command, and no text from a clip list can be read as an option.
 """
 
-import contextlib
 import errno
 import json
 import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clearmel.core.file_io import replacing
 from clearmel.core.temp_files import temporary_file
 from clearmel.options import FRAME_RATE_HZ, ClipOptions
-from clearmel.prepare.download import copy_url
 from clearmel.prepare.download.clip_lists import Clip
 from clearmel.prepare.download.programs import FetchError, Programs
 
@@ -144,8 +141,10 @@ def _cut(
         problem = str(error)
     got_s = length_s()
     if got_s == 0 and (not problem or UNREADABLE in problem):
-        # Without range requests, ffmpeg cannot read a remote file whose index is at its end.
-        with _downloaded(source, folder, programs, left) as copy:
+        # Without range requests, ffmpeg cannot read a remote file whose index is at its end; a copy by bytes it can.
+        with temporary_file(folder.absolute()) as copy:
+            as_data = ["-f", "data", "-i", source.url, "-map", "0", "-c", "copy", "-f", "data", str(copy)]
+            programs.run([*quiet, "-xerror", *remote, *as_data], left())
             local = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
             programs.run([*quiet, *local, *part, str(copy), *after], left())
         got_s, problem = length_s(), ""
@@ -157,15 +156,6 @@ def _cut(
         what = "video" if "image2" in output else "sound"
         raise FetchError(f"only {got_s:.2f} of {wanted_s:.2f} s of {what} came; it ends early or is damaged")
     return got_s
-
-
-@contextlib.contextmanager
-def _downloaded(source: Source, folder: Path, programs: Programs, left: Callable[[], float]) -> Iterator[Path]:
-    """Context manager that copies a complete source to a temporary file."""
-    with temporary_file(folder.absolute()) as copy:
-        headers = json.dumps(source.headers)
-        programs.run([sys.executable, "-P", copy_url.__file__, source.url, str(copy), headers, str(SILENCE_S)], left())
-        yield copy
 
 
 def _ask(page: str, programs: Programs, frames: bool, timeout_s: float) -> tuple[Source, Source]:

@@ -120,6 +120,8 @@ def _main_message(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if any("matches no streams" in line for line in lines):
         return "it holds no video" if any("0:v" in line for line in lines) else "it holds no sound"
+    if early := re.search(r"Stream ends prematurely at (\d+), should be (\d+)", said):
+        return f"the server broke off after {early[1]} of {early[2]} bytes"
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
     text = re.sub(r"^(ERROR: |\[[^\]]* @ [^\]]*\] )+", "", errors[-1] if errors else "")
     return "".join(char if char.isprintable() else "?" for char in text)[:300].rstrip(".")
