@@ -269,10 +269,10 @@ def test_a_bad_file_in_a_folder_is_told_and_the_rest_is_done(
 def test_a_recording_that_cannot_be_decoded_is_named(
     denoiser: Network, classifier: Network, recording: Path, workplace: Path
 ) -> None:
-    for name in ("a.wav", "b.M4A", "deep/c.mp4", "notes.txt", "cover.jpg", ".hidden.m4a"):
+    for name in ("a.wav", "b.AAX", "deep/c.ra", "notes.txt", "cover.jpg", ".hidden.aax"):
         Path("in", name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recording, Path("in", name))
-    line = "skipped 2: b.M4A, deep/c.mp4 (no decoder)"
+    line = "skipped 2: b.AAX, deep/c.ra (no decoder)"
     runs = [
         clean_it("in", "out"),
         run_script("inference_classification", "--input_path", "in"),

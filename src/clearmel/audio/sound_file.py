@@ -1,29 +1,31 @@
 """Reads, writes and resamples sound files, and streams long recordings in blocks.
 
-Supports every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf, w64.
+libsndfile reads wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf and w64; FFmpeg's libraries all else (`media_file`).
 """
 
 import contextlib
 import math
-import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-import soxr
 
-from clearmel.audio import unfinished_wav
+from clearmel.audio import media_file
 from clearmel.audio.channels import downmix
-from clearmel.core.errors import FullDiskError, InputError, reason
-from clearmel.core.file_io import FloatArray, existing, quoted, replacing
+from clearmel.audio.opening import message, native, open_audio
+from clearmel.audio.resampling import Resampler as Resampler
+from clearmel.audio.resampling import resample as resample
+from clearmel.audio.resampling import resample_blocks as resample_blocks
+from clearmel.core.errors import FullDiskError, InputError
+from clearmel.core.file_io import FloatArray, quoted, replacing
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
-SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
-"""Accepted sample rates. A rate far outside would resample a short file to hours, or to nothing."""
+OWN_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
+"""What libsndfile writes."""
+SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
+"""Sound and video that can be read."""
 CONTAINERS = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}
 """libsndfile's container of a suffix, where it is not the suffix itself."""
 CODED = {".opus": "OPUS", ".ogg": "VORBIS", ".oga": "VORBIS", ".mp3": "MPEG_LAYER_III"}
@@ -54,47 +56,6 @@ class AudioInfo:
         return self.n_samples / self.sample_rate
 
 
-def open_audio(path: str | Path) -> sf.SoundFile:
-    """Opens a sound file.
-
-    Raises:
-        InputError: it does not exist, is not a sound file, or holds no sample.
-    """
-    existing(path, folder=False)
-    try:
-        file = sf.SoundFile(_native(path))
-    except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-        raise InputError(f"{quoted(path)} is not a readable sound file: {_message(error)}.") from error
-    # libsndfile reads a truncated wav to its end and only notes in its log that the header states more. A recorder that
-    # writes to a pipe states the largest number; such a file is not truncated.
-    stated = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
-    if stated and int(stated[2]) < int(stated[1]) < 0x7FFFF000:
-        file.close()
-        raise InputError(
-            f"{quoted(path)} is truncated: {stated[2]} of {stated[1]} bytes of sound. Copy or record it again."
-        )
-    if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
-        rate = file.samplerate
-        file.close()
-        raise InputError(f"{quoted(path)} has {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?")
-    if file.frames <= 0 and (whole := unfinished_wav.opened(path)):
-        file.close()
-        file = whole
-    if file.frames <= 0:
-        file.close()
-        raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
-    return file
-
-
-def _native(path: str | Path) -> str | bytes:
-    """A path for soundfile, which needs bytes for names that are not valid UTF-8."""
-    return os.fsencode(path) if os.name == "posix" else str(path)
-
-
-def _message(error: BaseException) -> str:
-    return str(getattr(error, "error_string", reason(error))).rstrip(".")
-
-
 def inspect(path: str | Path) -> AudioInfo:
     """Reads the header only."""
     with open_audio(path) as file:
@@ -113,7 +74,7 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
             try:
                 block = file.read(size, dtype="float32", always_2d=True)
             except (sf.LibsndfileError, RuntimeError) as error:
-                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {_message(error)}.") from error
+                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {message(error)}.") from error
             if not len(block):
                 break
             if not np.isfinite(block).all():
@@ -174,62 +135,6 @@ def resampled(
     yield from resample_blocks(pieces, rate, sample_rate, n_channels)
 
 
-def resample_blocks(
-    pieces: Iterable[FloatArray], from_rate: int, to_rate: int, n_channels: int
-) -> Iterator[FloatArray]:
-    """Resamples consecutive pieces (C, N) of a recording without seams."""
-    if from_rate == to_rate:
-        yield from pieces
-        return
-    resampler = Resampler(from_rate, to_rate, n_channels)
-    for block in pieces:
-        yield resampler.push(block)
-    yield resampler.finish()
-
-
-class Resampler:
-    """Resamples consecutive blocks without seams, by soxr (high quality, linear phase, no delay).
-
-    Args:
-        from_rate: in Hz.
-        to_rate: in Hz; equal rates leave the blocks as they are.
-        n_channels: C.
-    """
-
-    def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
-        self.n_channels, self.ratio, self.missing = n_channels, to_rate / from_rate, 0.0
-        self.stream = None
-        if from_rate != to_rate:
-            self.stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32")
-
-    def push(self, block: FloatArray) -> FloatArray:
-        """Takes (C, N) and gives what is ready (C, K), K >= 0."""
-        if self.stream is None:
-            return block
-        piece = self._chunk(self.stream, np.ascontiguousarray(block.T), last=False)
-        self.missing += block.shape[1] * self.ratio - piece.shape[1]
-        return piece
-
-    def finish(self) -> FloatArray:
-        """Gives the rest (C, K). All pieces together are as long as the input, rounded up."""
-        if self.stream is None:
-            return np.zeros((self.n_channels, 0), np.float32)
-        tail = self._chunk(self.stream, np.zeros((0, self.n_channels), np.float32), last=True)
-        return np.pad(tail, ((0, 0), (0, max(0, math.ceil(self.missing) - tail.shape[1]))))  # rounding may lose one
-
-    def _chunk(self, stream: soxr.ResampleStream, rows: FloatArray, *, last: bool) -> FloatArray:
-        """Resamples rows (N, C) into (C, K)."""
-        return np.asarray(stream.resample_chunk(rows, last=last), np.float32).reshape(-1, self.n_channels).T
-
-
-def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
-    """Band-limited resampling of (N,) by soxr (high quality, linear phase, no delay)."""
-    if from_rate == to_rate:
-        return wave
-    resampled = np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
-    return resampled if len(resampled) else wave[:1]  # at least one sample
-
-
 def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:
     """Writes (N,) or (C, N) in [-1, 1] through a temporary file; see `writing`."""
     wave = np.atleast_2d(wave)
@@ -285,10 +190,10 @@ def writing(
     rate = min((rate for rate in rates if rate >= sample_rate), default=max(rates))
     with replacing(target) as temporary:
         try:
-            file = sf.SoundFile(_native(temporary), "w", rate, n_channels, subtype=subtype, format=container)
+            file = sf.SoundFile(native(temporary), "w", rate, n_channels, subtype=subtype, format=container)
         except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_message(error)}."
+                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {message(error)}."
                 " Use .wav or .flac."
             ) from error
         resampler = Resampler(sample_rate, rate, n_channels)
@@ -308,7 +213,7 @@ def writing(
                 file.write(resampler.finish().T)
         except (sf.LibsndfileError, AssertionError) as error:
             raise FullDiskError(
-                f"cannot write {quoted(path)}: {_message(error) or 'short write'}. Is the disk full?"
+                f"cannot write {quoted(path)}: {message(error) or 'short write'}. Is the disk full?"
             ) from error
     if rate != sample_rate:
         print(f"warning: {quoted(path)} has {rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)

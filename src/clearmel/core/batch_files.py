@@ -19,10 +19,10 @@ MOST_NAMED = 20
 """Skipped files whose names are printed."""
 
 UNDECODED = re.compile(
-    r"\.(3ga|3gp|aac|ac3|alac|amr|ape|asf|avi|dss|dts|flv|m4[abv]|mk[av]|mov|mp[24c]|mpe?g|mts|ra|spx|tta|webm|wm[av]|wv)$",
+    r"\.(aa|aax|alac|ds2|dsf|dff|dss|m4p|mpc|ra|ram|rm|shn|voc|sph)$",
     re.IGNORECASE,
 )
-"""Suffixes of sound and video that no decoder here reads."""
+"""Suffixes of sound and video that are not read."""
 
 
 class Plan(NamedTuple):
