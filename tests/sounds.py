@@ -53,10 +53,13 @@ def add_sound(container: Any, stream: Any, wave: np.ndarray, rate: int) -> None:
 
 
 def decode(path: str | Path, track: int = 0) -> tuple[np.ndarray, int]:
-    """Samples (N, C) of a sound track, and its rate, by FFmpeg alone."""
+    """Samples (N, C) of a sound track, and its rate, by FFmpeg alone; of an mp4 up to its stated length."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[track]
         convert = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
         frames = [made.to_ndarray() for frame in container.decode(stream) for made in convert.resample(frame)]
         frames += [made.to_ndarray() for made in convert.resample(None)]
-        return np.concatenate(frames, axis=1).T, stream.rate
+        wave = np.concatenate(frames, axis=1).T
+        if container.format.name.startswith("mov"):  # the rest is the padding of the last packet
+            wave = wave[: round(stream.duration * stream.time_base * stream.rate)]
+        return wave, stream.rate

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -88,18 +88,19 @@ def library(path: str | Path) -> Any:
 
 
 @contextlib.contextmanager
-def opened(path: str | Path, raw: io.RawIOBase | None = None) -> Iterator["InputContainer"]:
+def opened(path: str | Path, raw: io.RawIOBase | None = None, *, known: bool = False) -> Iterator["InputContainer"]:
     """A container, opened for reading.
 
     Args:
         path: the file.
         raw: read instead of it, by any demuxer.
+        known: the file is known to hold sound, so that every demuxer may read it.
 
     Raises:
         UnreadableError: no demuxer reads it, or PyAV is not installed.
     """
     av = library(path)
-    own = raw is not None or str(path).lower().endswith(SUFFIXES)
+    own = known or raw is not None or str(path).lower().endswith(SUFFIXES)
     limits = {"format_whitelist": BY_SUFFIX if own else SELF_DESCRIBED, "protocol_whitelist": "file"}
     with contextlib.ExitStack() as stack:
         try:
@@ -130,6 +131,48 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
         name = context.name if context is not None else found.codec_tag
         raise InputError(f"{quoted(path)} holds sound in the codec {name}, without a decoder. Convert it to .wav.")
     return found
+
+
+class Encoding(NamedTuple):
+    """How a sound track is encoded. `codec`: FFmpeg's name; `bit_rate`: bits a second, None for lossless codecs."""
+
+    codec: str
+    bit_rate: int | None
+    layout: str
+    n_channels: int
+
+
+def encoding(path: str | Path) -> Encoding | None:
+    """How the sound of a file is encoded; None if FFmpeg does not read it.
+
+    Raises:
+        UnreadableError: PyAV is not installed.
+    """
+    av = library(path)
+    try:
+        with opened(path, known=True) as container:
+            track = sound_track(container, path)
+            context = track.codec_context
+            codec, layout = context.codec.canonical_name, context.layout
+            rate = None
+            if not codec.startswith(LOSSLESS):
+                alone = len(container.streams) == 1
+                rate = track.bit_rate or (container.bit_rate if alone else 0) or _measured_rate(container, track)
+            usual = LAYOUTS[layout.nb_channels - 1] if layout.nb_channels <= len(LAYOUTS) else layout.name
+            name = usual if "channels" in layout.name else layout.name  # the file names no layout
+            return Encoding(codec, rate or None, name, layout.nb_channels)
+    except (InputError, av.FFmpegError):
+        return None
+
+
+def _measured_rate(container: "InputContainer", track: "av.AudioStream") -> int:
+    """Bits a second of the first minute of a track."""
+    size, ticks = 0, 0
+    for packet in container.demux(track):
+        size, ticks = size + packet.size, ticks + (packet.duration or 0)
+        if ticks * Fraction(track.time_base or 1) > 60:
+            break
+    return int(8 * size / (ticks * Fraction(track.time_base or 1))) if ticks else 0
 
 
 class MediaFile(StreamedFile):

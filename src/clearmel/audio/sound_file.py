@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import soundfile as sf
 
-from clearmel.audio import media_file
+from clearmel.audio import media_file, media_writer
 from clearmel.audio.channels import downmix
+from clearmel.audio.media_file import Encoding
+from clearmel.audio.media_writer import MediaWriter
 from clearmel.audio.opening import message, native, open_audio
 from clearmel.audio.resampling import Resampler as Resampler
 from clearmel.audio.resampling import resample as resample
@@ -23,22 +26,21 @@ from clearmel.core.errors import FullDiskError, InputError
 from clearmel.core.file_io import FloatArray, quoted, replacing
 
 OWN_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
-"""What libsndfile writes."""
+"""What libsndfile reads."""
 SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
 """Sound and video that can be read."""
-CONTAINERS = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}
+WRITTEN = tuple(dict.fromkeys([*OWN_SUFFIXES, *media_writer.SUFFIXES]))
+"""What can be written."""
+COMPRESSED = (".ogg", ".oga", *media_writer.SUFFIXES)
+"""Kinds with a bit rate."""
+CONTAINERS = {".oga": "OGG", ".aif": "AIFF"}
 """libsndfile's container of a suffix, where it is not the suffix itself."""
-CODED = {".opus": "OPUS", ".ogg": "VORBIS", ".oga": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+CODED = {".ogg": "VORBIS", ".oga": "VORBIS"}
 """The sample format of the suffixes that have one only."""
 PRECISE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_20", "ALAC_24", "ALAC_32")
 """Sample formats of more than 16 bits."""
 EXACT = ("PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "ALAC_16", *PRECISE)
 """Sample formats that hold any length and any number of channels. ADPCM and GSM pad the length or hold one channel."""
-CODED_RATES = {
-    "OPUS": (8000, 12000, 16000, 24000, 48000),
-    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
-}
-"""The only sample rates in Hz that an encoder takes."""
 
 
 @dataclass(frozen=True)
@@ -160,12 +162,16 @@ def _subtype(suffix: str, container: str, wanted: str | None) -> str:
 
 @contextlib.contextmanager
 def writing(
-    path: str | Path, sample_rate: int, n_channels: int, subtype: str | None = None
+    path: str | Path,
+    sample_rate: int,
+    n_channels: int,
+    subtype: str | None = None,
+    source: str | Path | None = None,
 ) -> Iterator[Callable[[FloatArray], None]]:
     """Writes a sound file block by block; the suffix decides the format.
 
     The file appears under its name when the `with` block ends without an error. Integer formats clip samples outside
-    [-1, 1], with a warning; the level is never changed. Opus and mp3 hold a few sample rates only: sound of another
+    [-1, 1], with a warning; the level is never changed. Some encoders have a few sample rates only: sound of another
     rate is resampled to the next higher one, or to the highest, with a warning.
 
     Args:
@@ -173,6 +179,7 @@ def writing(
         sample_rate: in Hz.
         n_channels: C.
         subtype: libsndfile's sample format of the source; kept if the target's format can hold it (`_subtype`).
+        source: the recording from which the sound comes; its codec and bit rate are kept where the kind allows it.
 
     Yields:
         A function that appends a block (C, N).
@@ -182,21 +189,16 @@ def writing(
     """
     target = Path(path)
     suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(SUFFIXES)}.")
-    container = CONTAINERS.get(suffix, suffix[1:].upper())
-    subtype = _subtype(suffix, container, subtype)
-    rates = CODED_RATES.get(subtype, (sample_rate,))
-    rate = min((rate for rate in rates if rate >= sample_rate), default=max(rates))
+    if suffix not in WRITTEN:
+        raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(WRITTEN)}.")
+    like = media_file.encoding(source) if source is not None and suffix in COMPRESSED else None
     with replacing(target) as temporary:
-        try:
-            file = sf.SoundFile(native(temporary), "w", rate, n_channels, subtype=subtype, format=container)
-        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-            raise InputError(
-                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {message(error)}."
-                " Use .wav or .flac."
-            ) from error
-        resampler = Resampler(sample_rate, rate, n_channels)
+        writer: MediaWriter | _SoundFileWriter
+        if suffix in media_writer.SUFFIXES:
+            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, like)
+        else:
+            writer = _SoundFileWriter(temporary, target, sample_rate, n_channels, subtype, like)
+        resampler = Resampler(sample_rate, writer.rate, n_channels)
         peak = 0.0
 
         def append(wave: FloatArray) -> None:
@@ -205,17 +207,64 @@ def writing(
             if not math.isfinite(level):
                 raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples. Try other weights.")
             peak = max(peak, level)
-            file.write(resampler.push(wave).T)
+            writer.write(resampler.push(wave).T)
 
         try:
-            with file:
+            with writer:
                 yield append
-                file.write(resampler.finish().T)
+                writer.write(resampler.finish().T)
         except (sf.LibsndfileError, AssertionError) as error:
             raise FullDiskError(
                 f"cannot write {quoted(path)}: {message(error) or 'short write'}. Is the disk full?"
             ) from error
-    if rate != sample_rate:
-        print(f"warning: {quoted(path)} has {rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
-    if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):
+    if writer.rate != sample_rate:
+        print(f"warning: {quoted(path)} has {writer.rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
+    if peak > 1.0 and not writer.is_float:
         print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)
+
+
+class _SoundFileWriter:
+    """A file that libsndfile writes; see `MediaWriter`."""
+
+    def __init__(
+        self, path: Path, target: Path, sample_rate: int, n_channels: int, subtype: str | None, like: Encoding | None
+    ) -> None:
+        suffix = target.suffix.lower()
+        container = CONTAINERS.get(suffix, suffix[1:].upper())
+        subtype = _subtype(suffix, container, subtype)
+        self.rate, self.is_float = sample_rate, subtype in ("FLOAT", "DOUBLE")
+        wanted = 1000 * (media_file.options().bitrate or 0) or (like.bit_rate if like else None)
+        settings = {}
+        if subtype == "VORBIS" and wanted:
+            settings["compression_level"] = 1 - _vorbis_quality(wanted, sample_rate, n_channels)
+        try:
+            self._file = sf.SoundFile(
+                native(path), "w", sample_rate, n_channels, subtype=subtype, format=container, **settings
+            )
+        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"cannot write {quoted(target)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {message(error)}."
+                " Use .wav or .flac."
+            ) from error
+
+    def __enter__(self) -> "_SoundFileWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, rows: FloatArray) -> None:
+        """Appends samples (N, C) in [-1, 1]."""
+        self._file.write(rows)
+
+
+def _vorbis_quality(bit_rate: int, sample_rate: int, n_channels: int) -> float:
+    """The quality from 0 to 1 that has about this bit rate.
+
+    Source: the nominal rates of stereo at 44.1 kHz in libvorbis, `vorbisenc.c`; those of other sound are scaled.
+    """
+    rates = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)  # kbit/s of quality 0, 0.1 ... 1
+    alike = bit_rate / 1000 * 2 / n_channels * max(1.0, 44100 / sample_rate) ** 0.5
+    return float(np.interp(alike, rates, np.linspace(0, 1, len(rates))))

@@ -7,7 +7,7 @@ from pathlib import Path
 from clearmel.cli.parser import Parser, add_device_flag, add_model_flag, add_option_flags, add_plot_flags, take
 from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, job, jobs
 from clearmel.core.errors import InputError
-from clearmel.options import DenoiseOptions, RawOptions
+from clearmel.options import DenoiseOptions, MediaOptions, RawOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_option_flags(parser, DenoiseOptions)
     add_option_flags(parser, RawOptions)
+    add_option_flags(parser, MediaOptions)
     add_plot_flags(parser)
     return parser.parse_args(argv)
 
@@ -66,7 +67,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
-    from clearmel.audio import sound_file
+    from clearmel.audio import media_file, sound_file
     from clearmel.checkpoints import weights_file
     from clearmel.core import batch_files, distributed, file_io
     from clearmel.inference import denoise, live
@@ -98,7 +99,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
-    return each(found, work)
+    with media_file.using(take(MediaOptions, args)):
+        return each(found, work)
 
 
 def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> None:

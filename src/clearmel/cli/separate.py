@@ -4,8 +4,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_device_flag, add_drawing_flags, add_model_flag, add_passes_flag
+from clearmel.cli.parser import (
+    Parser,
+    add_device_flag,
+    add_drawing_flags,
+    add_model_flag,
+    add_option_flags,
+    add_passes_flag,
+    take,
+)
 from clearmel.cli.paths import Job, add_path_arguments, each, jobs
+from clearmel.options import MediaOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,12 +43,13 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_passes_flag(parser)
     parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
+    add_option_flags(parser, MediaOptions, leave_out=("bitrate",))
     add_drawing_flags(parser, "draw the mixture and the voices there")
     return parser.parse_args(argv)
 
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
-    from clearmel.audio import sound_file
+    from clearmel.audio import media_file, sound_file
     from clearmel.core import batch_files, file_io
     from clearmel.data import separation_folder
     from clearmel.inference import separate
@@ -64,4 +74,5 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
 
         return batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
 
-    return each(found, separated)
+    with media_file.using(take(MediaOptions, args)):
+        return each(found, separated)
