@@ -41,12 +41,12 @@ def encode(path: str | Path, form: str, codec: str, wave: np.ndarray, rate: int,
         add_sound(container, stream, wave, rate)
 
 
-def add_sound(container: Any, stream: Any, wave: np.ndarray, rate: int) -> None:
-    """Encodes (N, C) into a stream."""
+def add_sound(container: Any, stream: Any, wave: np.ndarray, rate: int, start: int = 0) -> None:
+    """Encodes (N, C) into a stream, from sample `start` of its time."""
     kind = stream.codec_context.format.name if stream.codec_context.format else "fltp"
     convert = av.AudioResampler(format=kind, layout=stream.layout, rate=rate)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave.T), format="fltp", layout=stream.layout.name)
-    frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+    frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
     for made in [*convert.resample(frame), *convert.resample(None)]:
         container.mux(stream.encode(made))
     container.mux(stream.encode(None))

@@ -126,7 +126,7 @@ def test_a_lossless_m4a_stays_lossless(workplace: Path) -> None:
         info = sound_file.inspect("in.wav")
         like = media_file.Encoding(subtype, None, "stereo", 2)
         target = Path(f"out{kind}")
-        with media_writer.MediaWriter(target, target, 44100, 2, info.subtype, like) as writer:
+        with media_writer.MediaWriter(target, target, 44100, 2, info.subtype, like, None) as writer:
             writer.write(wave.astype(np.float32))
         assert np.array_equal(decode(target)[0], wave.astype(np.float32))
         copy(str(target), "back.wav")

@@ -165,6 +165,15 @@ def encoding(path: str | Path) -> Encoding | None:
         return None
 
 
+def start_s(path: str | Path) -> Fraction:
+    """Time in the container of the first sample of the sound track."""
+    with opened(path, known=True) as container:
+        frame = next(_frames(library(path), container, sound_track(container, path), path), None)
+        if frame is None or frame.pts is None:
+            return Fraction(0)
+        return frame.pts * Fraction(frame.time_base or 1)
+
+
 def _measured_rate(container: "InputContainer", track: "av.AudioStream") -> int:
     """Bits a second of the first minute of a track."""
     size, ticks = 0, 0
@@ -229,12 +238,14 @@ class MediaFile(StreamedFile):
             timed = self.format.startswith(TIMED)
             if first:
                 container.seek(self._origin + int(first / step), stream=track)
-            end, convert = None if first else 0, _Converter(self.samplerate, self.channels)
-            for frame in _frames(av, container, track, self.path):
-                place = end or 0
-                if frame.pts is not None and (timed or end is None):
-                    place = round((frame.pts - self._origin) * step)
-                end = place if end is None else end
+            origin, end, convert = self._origin if first else None, 0, _Converter(self.samplerate, self.channels)
+            for number, frame in enumerate(_frames(av, container, track, self.path)):
+                place = end
+                if frame.pts is not None:
+                    origin = frame.pts if origin is None else origin
+                    if timed or not number:
+                        place = round((frame.pts - origin) * step)
+                end = end if number else place
                 while place - end > GAP_S * self.samplerate:
                     silence = np.zeros((min(place - end, 10 * self.samplerate), self.channels), np.float32)
                     yield end, silence

@@ -1,5 +1,6 @@
 """Writes compressed sound by FFmpeg's encoders: mp3, opus, m4a, mp4, webm ... Shapes: N samples, C channels."""
 
+import errno
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clearmel.audio import media_file
+from clearmel.audio.companions import Companions
 from clearmel.audio.media_file import LAYOUTS, Encoding
-from clearmel.core.errors import InputError, reason
+from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import FloatArray, quoted
 
 if TYPE_CHECKING:
@@ -77,13 +79,21 @@ class MediaWriter:
         n_channels: C.
         subtype: libsndfile's sample format of the source; decides the precision of lossless codecs.
         like: how the source is encoded.
+        source: the file whose picture, further tracks, cover, chapters and tags are copied; None for none.
 
     Raises:
         InputError: the encoder does not take the rate or the channels.
     """
 
     def __init__(
-        self, path: Path, target: Path, sample_rate: int, n_channels: int, subtype: str | None, like: Encoding | None
+        self,
+        path: Path,
+        target: Path,
+        sample_rate: int,
+        n_channels: int,
+        subtype: str | None,
+        like: Encoding | None,
+        source: str | Path | None,
     ) -> None:
         self._av = media_file.library(target)
         kind = KINDS[target.suffix.lower()]
@@ -91,10 +101,20 @@ class MediaWriter:
         rates = RATES.get(codec) or self._av.Codec(ENCODERS.get(codec, codec), "w").audio_rates
         self.rate, self._path, self._target = nearest_rate(sample_rate, rates or (sample_rate,)), path, target
         self._container = self._av.open(str(path), "w", format=kind.muxer, options=muxer_options(kind.muxer, self.rate))
+        self._companions: Companions | None = None
+
+        def sound() -> SoundEncoder:
+            return SoundEncoder(self._container, codec, self.rate, n_channels, subtype, like, kind.muxer)
+
         try:
-            self._track = SoundEncoder(self._container, codec, self.rate, n_channels, subtype, like, kind.muxer)
+            if source is None or like is None:
+                self._track = sound()
+            else:
+                self._companions = Companions(source, kind.muxer)
+                self._track = self._companions.add_streams(self._container, sound)
+                self._track.start(self._companions.start_s)
         except (self._av.FFmpegError, ValueError, IndexError) as error:
-            self._container.close()
+            self._close()
             raise InputError(
                 f"cannot write {quoted(target)} ({sample_rate} Hz, {n_channels} channels, {codec}): {reason(error)}."
                 " Use .wav or .flac."
@@ -111,15 +131,36 @@ class MediaWriter:
     ) -> None:
         try:
             if kind is None:
-                self._container.mux(self._track.finish())
+                self._mux(self._track.finish(), last=True)
         finally:
-            self._container.close()
+            self._close()
         if kind is None and self._target.suffix.lower() == ".mp3":
             state_padding(self._path, self._track.n_samples, self.rate)
 
     def write(self, rows: FloatArray) -> None:
         """Appends samples (N, C) in [-1, 1]."""
-        self._container.mux(self._track.push(rows))
+        self._mux(self._track.push(rows))
+
+    def _mux(self, packets: Sequence["av.Packet[Any]"], *, last: bool = False) -> None:
+        """Writes packets of sound, each after the companions that come before it; with `last` all companions."""
+        try:
+            for packet in packets:
+                if self._companions is not None:
+                    time_s = (packet.dts or 0) * Fraction(packet.time_base or 1)
+                    self._container.mux(list(self._companions.until(time_s)))
+                self._container.mux(packet)
+            if last and self._companions is not None:
+                for packet in self._companions.until(None):
+                    self._container.mux(packet)
+        except self._av.FFmpegError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            kind, hint = (FullDiskError, "Is the disk full?") if full else (InputError, "Use another suffix.")
+            raise kind(f"cannot write {quoted(self._target)}: {reason(error)}. {hint}") from error
+
+    def _close(self) -> None:
+        self._container.close()
+        if self._companions is not None:
+            self._companions.close()
 
 
 class SoundEncoder:
@@ -153,7 +194,12 @@ class SoundEncoder:
         self._behind = n_before if codec == "wmav2" else 0
         self._resampler = self._av.AudioResampler(format=self.stream.format, layout=layout, rate=rate)
         self._layout, self._n_channels, self.n_samples = layout, n_channels, 0
+        self._first = 0
         self._ahead = np.zeros((n_before, n_channels), np.float32)
+
+    def start(self, time_s: Fraction) -> None:
+        """Sets the time of the first sample."""
+        self._first = round(time_s * self.rate)
 
     def push(self, rows: FloatArray) -> list["av.Packet[Any]"]:
         """Takes (N, C) and gives the packets that are ready."""
@@ -163,7 +209,7 @@ class SoundEncoder:
             return []
         wave = np.ascontiguousarray(rows.T, np.float32)
         frame = self._av.AudioFrame.from_ndarray(wave, format="fltp", layout=self._layout)
-        frame.sample_rate, frame.pts, frame.time_base = self.rate, self.n_samples, Fraction(1, self.rate)
+        frame.sample_rate, frame.pts, frame.time_base = self.rate, self._first + self.n_samples, Fraction(1, self.rate)
         self.n_samples += len(rows)
         return self._encoded(self._resampler.resample(frame))
 

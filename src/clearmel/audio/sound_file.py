@@ -195,7 +195,7 @@ def writing(
     with replacing(target) as temporary:
         writer: MediaWriter | _SoundFileWriter
         if suffix in media_writer.SUFFIXES:
-            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, like)
+            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, like, source)
         else:
             writer = _SoundFileWriter(temporary, target, sample_rate, n_channels, subtype, like)
         resampler = Resampler(sample_rate, writer.rate, n_channels)
