@@ -10,6 +10,7 @@ import soundfile as sf
 import soxr
 
 from clearmel.audio import media_file, media_writer, sound_file
+from clearmel.audio.companions import Origin
 from clearmel.core.errors import InputError
 from clearmel.options import MediaOptions
 from tests.sounds import decode, encode, lag, speech
@@ -124,9 +125,9 @@ def test_a_lossless_m4a_stays_lossless(workplace: Path) -> None:
         wave = np.round(speech(2, 44100, 0.5) * 2 ** (bits - 1)) / 2 ** (bits - 1)
         sf.write("in.wav", wave, 44100, f"PCM_{bits}")
         info = sound_file.inspect("in.wav")
-        like = media_file.Encoding(subtype, None, "stereo", 2)
+        origin = Origin(Path("in.wav"), media_file.Encoding(subtype, None, "stereo", 2))
         target = Path(f"out{kind}")
-        with media_writer.MediaWriter(target, target, 44100, 2, info.subtype, like, None) as writer:
+        with media_writer.MediaWriter(target, target, 44100, 2, info.subtype, origin) as writer:
             writer.write(wave.astype(np.float32))
         assert np.array_equal(decode(target)[0], wave.astype(np.float32))
         copy(str(target), "back.wav")

@@ -5,24 +5,58 @@ Packets are copied in the order of their time, so that memory does not depend on
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clearmel.audio import media_file
-from clearmel.core.file_io import quoted
+from clearmel.audio import media_file, wav_chunks
+from clearmel.audio.media_file import Encoding
+from clearmel.core.file_io import quoted, replacing
 
 if TYPE_CHECKING:
     from av import Packet
     from av.container import InputContainer, OutputContainer
 
-COVERS = ("mp3", "ipod", "mp4", "mov", "flac", "matroska")
+COVERS = ("mp3", "mp4", "mov", "flac", "matroska")
 """Muxers that take a cover as a picture track."""
-WITH_PICTURE = ("mp4", "mov", "matroska", "webm")
-"""Muxers of video."""
 TECHNICAL = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id")
 """Tags that describe the old file, in lower case."""
+
+
+class Origin(NamedTuple):
+    """Where the sound of a new file comes from.
+
+    source: the file. encoding: how its sound is encoded. cuts: spans [start_s, end_s] that are left out.
+    """
+
+    source: Path
+    encoding: Encoding
+    cuts: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def of(cls, source: str | Path | None, cuts: Sequence[tuple[float, float]] = ()) -> "Origin | None":
+        """Of a file that FFmpeg reads; None without one, or without PyAV."""
+        if source is None:
+            return None
+        try:
+            encoding = media_file.encoding(source)
+        except media_file.UnreadableError:
+            encoding = None
+        return cls(Path(source), encoding, tuple(cuts)) if encoding else None
+
+    def moved(self, time_s: float) -> float | None:
+        """The time in the new file; None if it was cut out."""
+        before = 0.0
+        for start, end in self.cuts:
+            if start <= time_s < end:
+                return None
+            before += max(0.0, min(time_s, end) - start)
+        return time_s - before
+
+    def edge(self, time_s: float) -> float:
+        """The time in the new file; the place of the cut for what was cut out."""
+        return time_s - sum(max(0.0, min(time_s, end) - start) for start, end in self.cuts)
 
 
 class Companions:
@@ -33,20 +67,24 @@ class Companions:
         start_s: time of its first sample of sound in the container; 0 for sound alone.
 
     Args:
-        source: a file that FFmpeg reads.
+        origin: the source, and what is cut out of it.
         muxer: FFmpeg's name of the target's container.
+        video: whether the target may hold a video.
 
     Raises:
         InputError: it cannot be read.
     """
 
-    def __init__(self, source: str | Path, muxer: str) -> None:
+    def __init__(self, origin: Origin, muxer: str, *, video: bool = False) -> None:
+        source, self._origin = origin.source, origin
         self._source, self._muxer, self._tags = source, muxer, not media_file.options().no_tags
         self._stack = contextlib.ExitStack()
         self._container: InputContainer = self._stack.enter_context(media_file.opened(source, known=True))
         self._sound = media_file.sound_track(self._container, source).index
         pictures = [stream for stream in self._container.streams.video if not is_cover(stream)]
-        self.picture = bool(pictures) and muxer in WITH_PICTURE
+        self.picture = bool(pictures) and video and not origin.cuts
+        if pictures and origin.cuts and video:
+            print(f"warning: {quoted(source)} is cut; the result has sound only", file=sys.stderr)
         self.start_s = media_file.start_s(source) if self.picture else Fraction(0)
         self._targets: dict[int, Any] = {}
         self._waiting: tuple[Fraction, Packet[Any]] | None = None
@@ -90,10 +128,15 @@ class Companions:
             print(f"warning: {quoted(self._source)}: .{self._muxer} cannot hold {', '.join(left_out)}", file=sys.stderr)
         if self._tags:
             container.metadata.update(tags(self._container, self._sound))
-            container.set_chapters(self._container.chapters())
+            container.set_chapters(chapters(self._container, self._origin))
         if self._targets:
             self._packets = self._read()
         return encoder
+
+    def found(self) -> bool:
+        """Whether there are tags, chapters or a cover."""
+        covers = any(map(is_cover, self._container.streams.video))
+        return bool(tags(self._container, self._sound) or self._container.chapters() or covers)
 
     def _copied(self, container: "OutputContainer", stream: Any) -> Any:
         if stream.type == "data":  # a header with one would be refused
@@ -109,7 +152,7 @@ class Companions:
         """The packets that are copied, with their times."""
         streams = [self._container.streams[index] for index in self._targets]
         for packet in self._container.demux(streams):
-            if packet.dts is None and packet.pts is None:  # the end of a stream
+            if not packet.size:  # the end of a stream
                 continue
             place = packet.dts if packet.dts is not None else packet.pts
             time = Fraction(place or 0) * Fraction(packet.time_base or 1)
@@ -129,7 +172,7 @@ class Companions:
 
 def is_cover(stream: Any) -> bool:
     """Whether a picture track is a still cover."""
-    return "attached_pic" in str(stream.disposition)
+    return bool(stream.disposition & media_file.library("").stream.Disposition.attached_pic)
 
 
 def copy_description(source: Any, target: Any) -> None:
@@ -142,3 +185,50 @@ def tags(container: "InputContainer", sound: int) -> dict[str, str]:
     """The tags of a file; those of an ogg lie in its sound track."""
     own = container.streams[sound].metadata if container.format.name in ("ogg", "flac") else {}
     return {key: text for key, text in (own | container.metadata).items() if key.lower() not in TECHNICAL}
+
+
+def chapters(container: "InputContainer", origin: Origin) -> list[Any]:
+    """The chapters at their times in the new file; those that are cut out are gone."""
+    found = []
+    for chapter in container.chapters():
+        tick = Fraction(chapter["time_base"] or 1)
+        start, end = (origin.edge(float(chapter[edge] * tick)) for edge in ("start", "end"))
+        if end > start or not origin.cuts:
+            found.append({**chapter, "start": round(start / tick), "end": round(end / tick)})
+    return found
+
+
+def wav_chunks_of(origin: Origin, sample_rate: int) -> list[wav_chunks.Chunk]:
+    """The chunks that a new wav gets: those of a wav, with cue points at their new places, else the tags."""
+    own = wav_chunks.read(origin.source)
+    if own:
+        return wav_chunks.moved(own, origin.moved, sample_rate) if origin.cuts else own
+    with media_file.opened(origin.source, known=True) as container:
+        return wav_chunks.info(tags(container, media_file.sound_track(container, origin.source).index))
+
+
+def retag(path: Path, muxer: str, origin: Origin) -> None:
+    """Copies a new flac or ogg with the tags, chapters and cover of its source."""
+    av = media_file.library(path)
+    companions = Companions(origin, muxer)
+    try:
+        with media_file.opened(path, known=True) as own:
+            stream = own.streams.audio[0]
+            if not companions.found():
+                return
+            with replacing(path) as second, av.open(str(second), "w", format=muxer) as container:
+                copied = companions.add_streams(container, lambda: Copied(container, stream))
+                container.mux(list(companions.until(None)))
+                for packet in own.demux(stream):
+                    if packet.dts is not None:
+                        packet.stream = copied.stream
+                        container.mux(packet)
+    finally:
+        companions.close()
+
+
+class Copied:
+    """A stream that is copied; see `Companions.add_streams`."""
+
+    def __init__(self, container: "OutputContainer", stream: Any) -> None:
+        self.stream = container.add_stream_from_template(stream, opaque=True)

@@ -44,6 +44,10 @@ PREROLL_S = 1.0
 LOSSLESS = ("alac", "flac", "pcm_", "wavpack", "ape", "tta", "truehd", "mlp", "wmalossless")
 PRECISE = {"s32": "PCM_24", "flt": "FLOAT", "dbl": "DOUBLE", "u8": "PCM_U8"}
 """libsndfile's sample format for the samples of a lossless decoder; PCM_16 for all others."""
+SPEAKERS = (
+    "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR",
+)  # fmt: skip
+"""FFmpeg's names of the speakers of a wav, by their bit."""
 LAYOUTS = ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1")
 """FFmpeg's usual layout of 1 to 8 channels."""
 FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
@@ -124,7 +128,7 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
         raise InputError(f"{quoted(path)} has no sound track; expected a recording.")
     if wanted and wanted > len(tracks):
         raise InputError(f"{quoted(path)} has {len(tracks)} sound tracks; --audio_track {wanted} is not there.")
-    marked = [track for track in tracks if "default" in str(track.disposition)]
+    marked = [track for track in tracks if track.disposition & library(path).stream.Disposition.default]
     found = tracks[wanted - 1] if wanted else (marked or tracks)[0]
     context = found.codec_context
     if context is None or not context.sample_rate or context.format is None:
@@ -134,12 +138,23 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
 
 
 class Encoding(NamedTuple):
-    """How a sound track is encoded. `codec`: FFmpeg's name; `bit_rate`: bits a second, None for lossless codecs."""
+    """How a sound track is encoded. `codec`: FFmpeg's name; `bit_rate`: bits a second, None for lossless codecs.
+
+    `layout`: FFmpeg's name of the channel layout, such as "5.1"; empty if the file names none.
+    """
 
     codec: str
     bit_rate: int | None
     layout: str
     n_channels: int
+
+
+def channel_mask(layout: str) -> int:
+    """The speakers of a layout as in an extensible wav, one bit each; 0 for an empty or unusual one."""
+    if not layout:
+        return 0
+    names = [channel.name for channel in library(layout).AudioLayout(layout).channels]
+    return sum(1 << SPEAKERS.index(name) for name in names) if set(names) <= set(SPEAKERS) else 0
 
 
 def encoding(path: str | Path) -> Encoding | None:
@@ -158,8 +173,7 @@ def encoding(path: str | Path) -> Encoding | None:
             if not codec.startswith(LOSSLESS):
                 alone = len(container.streams) == 1
                 rate = track.bit_rate or (container.bit_rate if alone else 0) or _measured_rate(container, track)
-            usual = LAYOUTS[layout.nb_channels - 1] if layout.nb_channels <= len(LAYOUTS) else layout.name
-            name = usual if "channels" in layout.name else layout.name  # the file names no layout
+            name = "" if "channels" in layout.name else layout.name
             return Encoding(codec, rate or None, name, layout.nb_channels)
     except (InputError, av.FFmpegError):
         return None

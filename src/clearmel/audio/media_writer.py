@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clearmel.audio import media_file
-from clearmel.audio.companions import Companions
+from clearmel.audio.companions import Companions, Origin
 from clearmel.audio.media_file import LAYOUTS, Encoding
 from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import FloatArray, quoted
@@ -29,8 +29,8 @@ class Kind(NamedTuple):
 MP4 = ("aac", "alac", "mp3", "opus", "ac3", "flac")
 MATROSKA = ("aac", "opus", "flac", "mp3", "mp2", "ac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_f32le")
 KINDS = {
-    ".m4a": Kind("ipod", ("aac", "alac")),
-    ".m4b": Kind("ipod", ("aac", "alac")),
+    ".m4a": Kind("mp4", ("aac", "alac")),
+    ".m4b": Kind("mp4", ("aac", "alac")),
     ".aac": Kind("adts", ("aac",)),
     ".mp4": Kind("mp4", MP4),
     ".m4v": Kind("mp4", MP4),
@@ -47,6 +47,8 @@ KINDS = {
     ".opus": Kind("ogg", ("opus",)),
 }
 SUFFIXES = tuple(KINDS)
+VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".3gp")
+"""Kinds that hold a video."""
 ENCODERS = {"opus": "libopus", "mp3": "libmp3lame", "amr_nb": "libopencore_amrnb"}
 """The encoder of a codec, where it is not the codec's own name."""
 RATES = {"amr_nb": (8000,), "wmav2": (8000, 11025, 16000, 22050, 32000, 44100, 48000)}
@@ -78,8 +80,7 @@ class MediaWriter:
         sample_rate: in Hz.
         n_channels: C.
         subtype: libsndfile's sample format of the source; decides the precision of lossless codecs.
-        like: how the source is encoded.
-        source: the file whose picture, further tracks, cover, chapters and tags are copied; None for none.
+        origin: where the sound comes from; what lies beside it there is copied. None if it comes from no file.
 
     Raises:
         InputError: the encoder does not take the rate or the channels.
@@ -92,25 +93,26 @@ class MediaWriter:
         sample_rate: int,
         n_channels: int,
         subtype: str | None,
-        like: Encoding | None,
-        source: str | Path | None,
+        origin: Origin | None,
     ) -> None:
+        like = origin.encoding if origin else None
         self._av = media_file.library(target)
-        kind = KINDS[target.suffix.lower()]
+        suffix = target.suffix.lower()
+        kind = KINDS[suffix]
         codec = like.codec if like and like.codec in kind.codecs else kind.codecs[0]
         rates = RATES.get(codec) or self._av.Codec(ENCODERS.get(codec, codec), "w").audio_rates
         self.rate, self._path, self._target = nearest_rate(sample_rate, rates or (sample_rate,)), path, target
-        self._container = self._av.open(str(path), "w", format=kind.muxer, options=muxer_options(kind.muxer, self.rate))
+        self._container = self._av.open(str(path), "w", format=kind.muxer, options=muxer_options(suffix, self.rate))
         self._companions: Companions | None = None
 
         def sound() -> SoundEncoder:
             return SoundEncoder(self._container, codec, self.rate, n_channels, subtype, like, kind.muxer)
 
         try:
-            if source is None or like is None:
+            if origin is None:
                 self._track = sound()
             else:
-                self._companions = Companions(source, kind.muxer)
+                self._companions = Companions(origin, kind.muxer, video=suffix in VIDEO)
                 self._track = self._companions.add_streams(self._container, sound)
                 self._track.start(self._companions.start_s)
         except (self._av.FFmpegError, ValueError, IndexError) as error:
@@ -180,6 +182,8 @@ class SoundEncoder:
         encoder = self._av.Codec(ENCODERS.get(codec, codec), "w")
         self.stream: Any = container.add_stream(encoder.name, rate=rate)
         layout = like.layout if like and like.n_channels == n_channels and like.layout else LAYOUTS[n_channels - 1]
+        if codec in ("aac", "opus"):  # these have one 5.1, of which FFmpeg knows two kinds
+            layout = layout.split("(")[0]
         self.stream.layout = layout
         formats = [form.name for form in encoder.audio_formats or ()]
         wanted = ("fltp", "flt", *(("s32p", "s32") if subtype in media_file.PRECISE.values() else ()), "s16p", "s16")
@@ -242,9 +246,11 @@ def bit_rate(codec: str, rate: int, n_channels: int, like: Encoding | None) -> i
     return int(min(max(1000 * (media_file.options().bitrate or 0) or own, low), high))
 
 
-def muxer_options(muxer: str, rate: int) -> dict[str, str]:
-    """Options under which a container states its length to the sample."""
-    return {"movie_timescale": str(rate)} if muxer in ("ipod", "mp4", "mov", "3gp") else {}
+def muxer_options(suffix: str, rate: int) -> dict[str, str]:
+    """Options under which an mp4 states its length to the sample, and the brand of one with sound only."""
+    brand = {".m4a": "M4A ", ".m4b": "M4B "}.get(suffix)
+    exact = {"movie_timescale": str(rate)} if KINDS[suffix].muxer in ("mp4", "mov", "3gp") else {}
+    return exact | ({"brand": brand} if brand else {})
 
 
 def state_padding(path: Path, n_samples: int, rate: int) -> None:

@@ -6,19 +6,19 @@ libsndfile reads wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf and w64; FFmp
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import soundfile as sf
 
 from clearmel.audio import media_file, media_writer
 from clearmel.audio.channels import downmix
-from clearmel.audio.media_file import Encoding
+from clearmel.audio.companions import Origin
+from clearmel.audio.libsndfile_writer import LibsndfileWriter
 from clearmel.audio.media_writer import MediaWriter
-from clearmel.audio.opening import message, native, open_audio
+from clearmel.audio.opening import message, open_audio
 from clearmel.audio.resampling import Resampler as Resampler
 from clearmel.audio.resampling import resample as resample
 from clearmel.audio.resampling import resample_blocks as resample_blocks
@@ -31,16 +31,6 @@ SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
 """Sound and video that can be read."""
 WRITTEN = tuple(dict.fromkeys([*OWN_SUFFIXES, *media_writer.SUFFIXES]))
 """What can be written."""
-COMPRESSED = (".ogg", ".oga", *media_writer.SUFFIXES)
-"""Kinds with a bit rate."""
-CONTAINERS = {".oga": "OGG", ".aif": "AIFF"}
-"""libsndfile's container of a suffix, where it is not the suffix itself."""
-CODED = {".ogg": "VORBIS", ".oga": "VORBIS"}
-"""The sample format of the suffixes that have one only."""
-PRECISE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_20", "ALAC_24", "ALAC_32")
-"""Sample formats of more than 16 bits."""
-EXACT = ("PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "ALAC_16", *PRECISE)
-"""Sample formats that hold any length and any number of channels. ADPCM and GSM pad the length or hold one channel."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +130,8 @@ def resampled(
 def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:
     """Writes (N,) or (C, N) in [-1, 1] through a temporary file; see `writing`."""
     wave = np.atleast_2d(wave)
-    with writing(path, sample_rate, len(wave), subtype) as append:
+    with writing(path, sample_rate, len(wave), subtype, n_samples=wave.shape[1]) as append:
         append(wave)
-
-
-def _subtype(suffix: str, container: str, wanted: str | None) -> str:
-    """The sample format of a new file: that of its source where the container can hold it, else the nearest one.
-
-    libsndfile's list of formats that a container has names some that it reads and does not write, such as mp3 in wav,
-    so only those in `EXACT` are taken from a source.
-    """
-    if suffix in CODED:
-        return CODED[suffix]
-    held = sf.available_subtypes(container)
-    if wanted in EXACT and wanted in held:
-        return wanted
-    if wanted in PRECISE and "PCM_24" in held:  # such as float into flac
-        return "PCM_24"
-    return "PCM_16"
 
 
 @contextlib.contextmanager
@@ -167,6 +141,9 @@ def writing(
     n_channels: int,
     subtype: str | None = None,
     source: str | Path | None = None,
+    *,
+    cuts: Sequence[tuple[float, float]] = (),
+    n_samples: int | None = None,
 ) -> Iterator[Callable[[FloatArray], None]]:
     """Writes a sound file block by block; the suffix decides the format.
 
@@ -179,7 +156,10 @@ def writing(
         sample_rate: in Hz.
         n_channels: C.
         subtype: libsndfile's sample format of the source; kept if the target's format can hold it (`_subtype`).
-        source: the recording from which the sound comes; its codec and bit rate are kept where the kind allows it.
+        source: the recording from which the sound comes. Its codec, bit rate, channel layout, tags, cover, chapters
+            and, for a video, all but its sound are kept where the target's kind allows it.
+        cuts: spans [start_s, end_s] of it that are left out; chapters and cue points move accordingly.
+        n_samples: of the new file, if known and there is no source.
 
     Yields:
         A function that appends a block (C, N).
@@ -191,13 +171,15 @@ def writing(
     suffix = target.suffix.lower()
     if suffix not in WRITTEN:
         raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(WRITTEN)}.")
-    like = media_file.encoding(source) if source is not None and suffix in COMPRESSED else None
+    origin = Origin.of(source, cuts)
     with replacing(target) as temporary:
-        writer: MediaWriter | _SoundFileWriter
+        writer: MediaWriter | LibsndfileWriter
         if suffix in media_writer.SUFFIXES:
-            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, like, source)
+            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, origin)
         else:
-            writer = _SoundFileWriter(temporary, target, sample_rate, n_channels, subtype, like)
+            if source is not None:
+                n_samples = inspect(source).n_samples
+            writer = LibsndfileWriter(temporary, target, sample_rate, n_channels, subtype, origin, n_samples)
         resampler = Resampler(sample_rate, writer.rate, n_channels)
         peak = 0.0
 
@@ -221,50 +203,3 @@ def writing(
         print(f"warning: {quoted(path)} has {writer.rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
     if peak > 1.0 and not writer.is_float:
         print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)
-
-
-class _SoundFileWriter:
-    """A file that libsndfile writes; see `MediaWriter`."""
-
-    def __init__(
-        self, path: Path, target: Path, sample_rate: int, n_channels: int, subtype: str | None, like: Encoding | None
-    ) -> None:
-        suffix = target.suffix.lower()
-        container = CONTAINERS.get(suffix, suffix[1:].upper())
-        subtype = _subtype(suffix, container, subtype)
-        self.rate, self.is_float = sample_rate, subtype in ("FLOAT", "DOUBLE")
-        wanted = 1000 * (media_file.options().bitrate or 0) or (like.bit_rate if like else None)
-        settings = {}
-        if subtype == "VORBIS" and wanted:
-            settings["compression_level"] = 1 - _vorbis_quality(wanted, sample_rate, n_channels)
-        try:
-            self._file = sf.SoundFile(
-                native(path), "w", sample_rate, n_channels, subtype=subtype, format=container, **settings
-            )
-        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-            raise InputError(
-                f"cannot write {quoted(target)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {message(error)}."
-                " Use .wav or .flac."
-            ) from error
-
-    def __enter__(self) -> "_SoundFileWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def write(self, rows: FloatArray) -> None:
-        """Appends samples (N, C) in [-1, 1]."""
-        self._file.write(rows)
-
-
-def _vorbis_quality(bit_rate: int, sample_rate: int, n_channels: int) -> float:
-    """The quality from 0 to 1 that has about this bit rate.
-
-    Source: the nominal rates of stereo at 44.1 kHz in libvorbis, `vorbisenc.c`; those of other sound are scaled.
-    """
-    rates = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)  # kbit/s of quality 0, 0.1 ... 1
-    alike = bit_rate / 1000 * 2 / n_channels * max(1.0, 44100 / sample_rate) ** 0.5
-    return float(np.interp(alike, rates, np.linspace(0, 1, len(rates))))
