@@ -102,17 +102,22 @@ def report_undecoded(folder: str | Path) -> int:
     Returns:
         How many there are.
     """
-    found = sorted(
-        Path(parent, name).relative_to(folder).as_posix()
-        for parent, names in file_io.walk(Path(folder))
-        for name in names
-        if UNDECODED.search(name) and not name.startswith(".")
-    )
+    found = undecoded(folder)
     if found and distributed.is_rank_zero():
         more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         names = printable(", ".join(found[:MOST_NAMED]))
         print(f"skipped {len(found)}: {names}{more} (no decoder). Convert them to .wav or .flac.", file=sys.stderr)
     return len(found)
+
+
+def undecoded(folder: str | Path) -> list[str]:
+    """The recordings below a folder that cannot be decoded, by name; none for a file."""
+    return sorted(
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, names in file_io.walk(Path(folder))
+        for name in names
+        if UNDECODED.search(name) and not name.startswith(".")
+    )
 
 
 def _outcome(work: Callable[[Path], Result], path: Path) -> tuple[Result] | str:
