@@ -269,10 +269,10 @@ def test_a_bad_file_in_a_folder_is_told_and_the_rest_is_done(
 def test_a_recording_that_cannot_be_decoded_is_named(
     denoiser: Network, classifier: Network, recording: Path, workplace: Path
 ) -> None:
-    for name in ("a.wav", "b.M4A", "deep/c.mp4", "notes.txt", "cover.jpg", ".hidden.m4a"):
+    for name in ("a.wav", "b.AAX", "deep/c.ra", "notes.txt", "cover.jpg", ".hidden.aax"):
         Path("in", name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recording, Path("in", name))
-    line = "skipped 2: b.M4A, deep/c.mp4 (no decoder)"
+    line = "skipped 2: b.AAX, deep/c.ra (no decoder)"
     runs = [
         clean_it("in", "out"),
         run_script("inference_classification", "--input_path", "in"),
@@ -281,8 +281,9 @@ def test_a_recording_that_cannot_be_decoded_is_named(
     ]
     assert [(ran.status, line in ran.err) for ran in runs] == [(1, True)] * len(runs)
     assert [path.name for path in Path("out").iterdir()] == ["a.wav"]
-    built = run_script("build_dataset", "--clean_path", "in", "--noise_path", "in", "--output_path", "set")
-    assert line in built.err
+    pools = ("--clean_path", "in", "--noise_path", "in", "--val_fraction", 0)
+    built = run_script("build_dataset", *pools, "--output_path", "set", "--workers", 1)
+    assert (built.status, line in built.err, "saved set" in built.out) == (1, True, True)
 
 
 def test_odd_names(denoiser: Network, recording: Path) -> None:

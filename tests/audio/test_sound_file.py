@@ -7,11 +7,10 @@ import pytest
 import soundfile as sf
 
 from clearmel.audio import sound_file
-from tests.conftest import ROOT
+from tests.sounds import lag, speech
 
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".au": "AU", ".caf": "CAF"}
 CONTAINERS |= {".w64": "W64", ".rf64": "RF64", ".opus": "OGG"}
-SPEECH = ROOT / "data/speech/en/vm-sorry.flac"
 
 
 def sources() -> list[tuple[str, str, int, int]]:
@@ -19,20 +18,6 @@ def sources() -> list[tuple[str, str, int, int]]:
     kinds = [(suffix, subtype) for suffix, name in CONTAINERS.items() for subtype in sf.available_subtypes(name)]
     kinds = [(suffix, subtype) for suffix, subtype in kinds if (suffix == ".opus") == (subtype == "OPUS")]
     return [(*kind, *form) for kind in kinds for form in ((1, 8000), (2, 44100), (1, 48000))]
-
-
-def speech(n_channels: int, rate: int) -> np.ndarray:
-    """A second of speech (N, C), the second channel at half the level."""
-    wave, own = sf.read(SPEECH, dtype="float32")
-    wave = sound_file.resample(wave, own, rate)[:rate]
-    return 0.5 * np.stack([wave, wave / 2], axis=1)[:, :n_channels] / np.abs(wave).max()
-
-
-def lag(first: np.ndarray, second: np.ndarray) -> int:
-    """Samples by which the second is later than the first, by the peak of their cross-correlation."""
-    size = 2 * max(len(first), len(second))
-    cross = np.fft.irfft(np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size)), size)
-    return int((np.argmax(cross) + size // 2) % size - size // 2)
 
 
 @pytest.mark.parametrize("target", CONTAINERS)

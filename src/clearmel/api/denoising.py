@@ -6,11 +6,12 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
+from clearmel.audio import media_file
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
 from clearmel.networks import Denoiser as DenoiserNetwork
-from clearmel.options import DenoiseOptions
+from clearmel.options import DenoiseOptions, MediaOptions
 
 
 class Stream:
@@ -75,9 +76,18 @@ class Denoiser:
         pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
-    def denoise_file(self, source: str | Path, target: str | Path) -> None:
+    def denoise_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        audio_track: int | None = None,
+        bitrate: int | None = None,
+        no_tags: bool = False,
+    ) -> None:
         """See `clearmel.denoise_file`."""
-        recordings.denoise_file(self.network, Path(source), Path(target), self.options)
+        with media_file.using(MediaOptions(audio_track, bitrate, no_tags)):
+            recordings.denoise_file(self.network, Path(source), Path(target), self.options)
 
     def stream(self, sample_rate: int, channels: int = 1) -> Stream:
         """Begins a stream, which has no opening seconds to initialise its state from.
@@ -134,20 +144,26 @@ def denoise_file(
     strength: float = 1.0,
     max_suppression_db: float | None = None,
     device: str = "auto",
+    audio_track: int | None = None,
+    bitrate: int | None = None,
+    no_tags: bool = False,
 ) -> None:
-    """Denoises a sound file of any length into another, in blocks; rate, channels, length and level stay.
+    """Denoises a sound file or video of any length into another, in blocks; rate, channels, length and level stay.
 
     Args:
-        source: a sound file.
+        source: a sound file or video, see docs/formats.md.
         target: the denoised file; its suffix decides the format.
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         device: where the network computes, see `clearmel.load`.
+        audio_track: sound track of a video, from 1; None for its main one.
+        bitrate: kbit/s of compressed formats; None for the source's.
+        no_tags: leave out tags, cover, chapters and marks of the source.
 
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
     Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
-        source, target
+        source, target, audio_track=audio_track, bitrate=bitrate, no_tags=no_tags
     )

@@ -1,42 +1,36 @@
 """Reads, writes and resamples sound files, and streams long recordings in blocks.
 
-Supports every format that libsndfile reads: wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf, w64.
+libsndfile reads wav, flac, ogg (Vorbis, Opus), mp3, aiff, au, caf and w64; FFmpeg's libraries all else (`media_file`).
 """
 
 import contextlib
 import math
-import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-import soxr
 
-from clearmel.audio import unfinished_wav
+from clearmel.audio import media_file, media_writer
 from clearmel.audio.channels import downmix
-from clearmel.core.errors import FullDiskError, InputError, reason
-from clearmel.core.file_io import FloatArray, existing, quoted, replacing
+from clearmel.audio.companions import Origin
+from clearmel.audio.libsndfile_writer import LibsndfileWriter
+from clearmel.audio.media_writer import MediaWriter
+from clearmel.audio.opening import message, open_audio
+from clearmel.audio.resampling import Resampler as Resampler
+from clearmel.audio.resampling import resample as resample
+from clearmel.audio.resampling import resample_blocks as resample_blocks
+from clearmel.core.errors import FullDiskError, InputError
+from clearmel.core.file_io import FloatArray, quoted, replacing
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
-SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
-"""Accepted sample rates. A rate far outside would resample a short file to hours, or to nothing."""
-CONTAINERS = {".opus": "OGG", ".oga": "OGG", ".aif": "AIFF"}
-"""libsndfile's container of a suffix, where it is not the suffix itself."""
-CODED = {".opus": "OPUS", ".ogg": "VORBIS", ".oga": "VORBIS", ".mp3": "MPEG_LAYER_III"}
-"""The sample format of the suffixes that have one only."""
-PRECISE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_20", "ALAC_24", "ALAC_32")
-"""Sample formats of more than 16 bits."""
-EXACT = ("PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "ALAC_16", *PRECISE)
-"""Sample formats that hold any length and any number of channels. ADPCM and GSM pad the length or hold one channel."""
-CODED_RATES = {
-    "OPUS": (8000, 12000, 16000, 24000, 48000),
-    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
-}
-"""The only sample rates in Hz that an encoder takes."""
+OWN_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
+"""What libsndfile reads."""
+SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
+"""Sound and video that can be read."""
+WRITTEN = tuple(dict.fromkeys([*OWN_SUFFIXES, *media_writer.SUFFIXES]))
+"""What can be written."""
 
 
 @dataclass(frozen=True)
@@ -52,47 +46,6 @@ class AudioInfo:
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.n_samples / self.sample_rate
-
-
-def open_audio(path: str | Path) -> sf.SoundFile:
-    """Opens a sound file.
-
-    Raises:
-        InputError: it does not exist, is not a sound file, or holds no sample.
-    """
-    existing(path, folder=False)
-    try:
-        file = sf.SoundFile(_native(path))
-    except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-        raise InputError(f"{quoted(path)} is not a readable sound file: {_message(error)}.") from error
-    # libsndfile reads a truncated wav to its end and only notes in its log that the header states more. A recorder that
-    # writes to a pipe states the largest number; such a file is not truncated.
-    stated = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, flags=re.MULTILINE)
-    if stated and int(stated[2]) < int(stated[1]) < 0x7FFFF000:
-        file.close()
-        raise InputError(
-            f"{quoted(path)} is truncated: {stated[2]} of {stated[1]} bytes of sound. Copy or record it again."
-        )
-    if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
-        rate = file.samplerate
-        file.close()
-        raise InputError(f"{quoted(path)} has {rate} Hz; expected {SLOWEST_HZ} to {FASTEST_HZ}. Is its header damaged?")
-    if file.frames <= 0 and (whole := unfinished_wav.opened(path)):
-        file.close()
-        file = whole
-    if file.frames <= 0:
-        file.close()
-        raise InputError(f"{quoted(path)} holds no samples; expected a recording.")
-    return file
-
-
-def _native(path: str | Path) -> str | bytes:
-    """A path for soundfile, which needs bytes for names that are not valid UTF-8."""
-    return os.fsencode(path) if os.name == "posix" else str(path)
-
-
-def _message(error: BaseException) -> str:
-    return str(getattr(error, "error_string", reason(error))).rstrip(".")
 
 
 def inspect(path: str | Path) -> AudioInfo:
@@ -113,7 +66,7 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
             try:
                 block = file.read(size, dtype="float32", always_2d=True)
             except (sf.LibsndfileError, RuntimeError) as error:
-                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {_message(error)}.") from error
+                raise InputError(f"{quoted(path)} is damaged after sample {seen}: {message(error)}.") from error
             if not len(block):
                 break
             if not np.isfinite(block).all():
@@ -174,93 +127,28 @@ def resampled(
     yield from resample_blocks(pieces, rate, sample_rate, n_channels)
 
 
-def resample_blocks(
-    pieces: Iterable[FloatArray], from_rate: int, to_rate: int, n_channels: int
-) -> Iterator[FloatArray]:
-    """Resamples consecutive pieces (C, N) of a recording without seams."""
-    if from_rate == to_rate:
-        yield from pieces
-        return
-    resampler = Resampler(from_rate, to_rate, n_channels)
-    for block in pieces:
-        yield resampler.push(block)
-    yield resampler.finish()
-
-
-class Resampler:
-    """Resamples consecutive blocks without seams, by soxr (high quality, linear phase, no delay).
-
-    Args:
-        from_rate: in Hz.
-        to_rate: in Hz; equal rates leave the blocks as they are.
-        n_channels: C.
-    """
-
-    def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
-        self.n_channels, self.ratio, self.missing = n_channels, to_rate / from_rate, 0.0
-        self.stream = None
-        if from_rate != to_rate:
-            self.stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32")
-
-    def push(self, block: FloatArray) -> FloatArray:
-        """Resamples a block (C, N) and returns the samples (C, K) that are complete, K >= 0."""
-        if self.stream is None:
-            return block
-        piece = self._chunk(self.stream, np.ascontiguousarray(block.T), last=False)
-        self.missing += block.shape[1] * self.ratio - piece.shape[1]
-        return piece
-
-    def finish(self) -> FloatArray:
-        """Returns the remaining samples (C, K). All outputs together are as long as the input, rounded up."""
-        if self.stream is None:
-            return np.zeros((self.n_channels, 0), np.float32)
-        tail = self._chunk(self.stream, np.zeros((0, self.n_channels), np.float32), last=True)
-        return np.pad(tail, ((0, 0), (0, max(0, math.ceil(self.missing) - tail.shape[1]))))  # rounding may lose one
-
-    def _chunk(self, stream: soxr.ResampleStream, rows: FloatArray, *, last: bool) -> FloatArray:
-        """Resamples rows (N, C) into (C, K)."""
-        return np.asarray(stream.resample_chunk(rows, last=last), np.float32).reshape(-1, self.n_channels).T
-
-
-def resample(wave: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
-    """Band-limited resampling of (N,) by soxr (high quality, linear phase, no delay)."""
-    if from_rate == to_rate:
-        return wave
-    resampled = np.asarray(soxr.resample(wave, from_rate, to_rate), dtype=np.float32)
-    return resampled if len(resampled) else wave[:1]  # at least one sample
-
-
 def write(path: str | Path, wave: FloatArray, sample_rate: int, subtype: str | None = None) -> None:
     """Writes (N,) or (C, N) in [-1, 1] through a temporary file; see `writing`."""
     wave = np.atleast_2d(wave)
-    with writing(path, sample_rate, len(wave), subtype) as append:
+    with writing(path, sample_rate, len(wave), subtype, n_samples=wave.shape[1]) as append:
         append(wave)
-
-
-def _subtype(suffix: str, container: str, wanted: str | None) -> str:
-    """The sample format of a new file: that of its source where the container can hold it, else the nearest one.
-
-    libsndfile's list of formats that a container has names some that it reads and does not write, such as mp3 in wav,
-    so only those in `EXACT` are taken from a source.
-    """
-    if suffix in CODED:
-        return CODED[suffix]
-    held = sf.available_subtypes(container)
-    if wanted in EXACT and wanted in held:
-        return wanted
-    if wanted in PRECISE and "PCM_24" in held:  # such as float into flac
-        return "PCM_24"
-    return "PCM_16"
 
 
 @contextlib.contextmanager
 def writing(
-    path: str | Path, sample_rate: int, n_channels: int, subtype: str | None = None
+    path: str | Path,
+    sample_rate: int,
+    n_channels: int,
+    subtype: str | None = None,
+    source: str | Path | None = None,
+    *,
+    cuts: Sequence[tuple[float, float]] = (),
+    n_samples: int | None = None,
 ) -> Iterator[Callable[[FloatArray], None]]:
     """Writes a sound file block by block; the suffix decides the format.
 
     The file appears under its name when the `with` block ends without an error. Integer formats clip samples outside
-    [-1, 1], with a warning; the level is never changed. Opus and mp3 hold a few sample rates only: sound of another
+    [-1, 1], with a warning; the level is never changed. Some encoders have a few sample rates only: sound of another
     rate is resampled to the next higher one, or to the highest, with a warning.
 
     Args:
@@ -268,6 +156,10 @@ def writing(
         sample_rate: in Hz.
         n_channels: C.
         subtype: libsndfile's sample format of the source; kept if the target's format can hold it (`_subtype`).
+        source: the recording from which the sound comes. Its codec, bit rate, channel layout, tags, cover, chapters
+            and, for a video, all but its sound are kept where the target's kind allows it.
+        cuts: spans [start_s, end_s] of it that are left out; chapters and cue points move accordingly.
+        n_samples: of the new file, if known and there is no source.
 
     Yields:
         A function that appends a block (C, N).
@@ -277,21 +169,18 @@ def writing(
     """
     target = Path(path)
     suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(SUFFIXES)}.")
-    container = CONTAINERS.get(suffix, suffix[1:].upper())
-    subtype = _subtype(suffix, container, subtype)
-    rates = CODED_RATES.get(subtype, (sample_rate,))
-    rate = min((rate for rate in rates if rate >= sample_rate), default=max(rates))
+    if suffix not in WRITTEN:
+        raise InputError(f"cannot write {quoted(path)}: unknown suffix '{suffix}'. Use one of {' '.join(WRITTEN)}.")
+    origin = Origin.of(source, cuts)
     with replacing(target) as temporary:
-        try:
-            file = sf.SoundFile(_native(temporary), "w", rate, n_channels, subtype=subtype, format=container)
-        except (sf.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-            raise InputError(
-                f"cannot write {quoted(path)} ({sample_rate} Hz, {n_channels} channels, {subtype}): {_message(error)}."
-                " Use .wav or .flac."
-            ) from error
-        resampler = Resampler(sample_rate, rate, n_channels)
+        writer: MediaWriter | LibsndfileWriter
+        if suffix in media_writer.SUFFIXES:
+            writer = MediaWriter(temporary, target, sample_rate, n_channels, subtype, origin)
+        else:
+            if source is not None:
+                n_samples = inspect(source).n_samples
+            writer = LibsndfileWriter(temporary, target, sample_rate, n_channels, subtype, origin, n_samples)
+        resampler = Resampler(sample_rate, writer.rate, n_channels)
         peak = 0.0
 
         def append(wave: FloatArray) -> None:
@@ -300,17 +189,17 @@ def writing(
             if not math.isfinite(level):
                 raise InputError(f"cannot write {quoted(path)}: NaN or infinite samples. Try other weights.")
             peak = max(peak, level)
-            file.write(resampler.push(wave).T)
+            writer.write(resampler.push(wave).T)
 
         try:
-            with file:
+            with writer:
                 yield append
-                file.write(resampler.finish().T)
+                writer.write(resampler.finish().T)
         except (sf.LibsndfileError, AssertionError) as error:
             raise FullDiskError(
-                f"cannot write {quoted(path)}: {_message(error) or 'short write'}. Is the disk full?"
+                f"cannot write {quoted(path)}: {message(error) or 'short write'}. Is the disk full?"
             ) from error
-    if rate != sample_rate:
-        print(f"warning: {quoted(path)} has {rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
-    if peak > 1.0 and subtype not in ("FLOAT", "DOUBLE"):
+    if writer.rate != sample_rate:
+        print(f"warning: {quoted(path)} has {writer.rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
+    if peak > 1.0 and not writer.is_float:
         print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clearmel.audio.sound_file import open_audio
+from clearmel.audio.opening import open_audio
 from clearmel.core.file_io import FloatArray
 
 FADE_S = 0.01

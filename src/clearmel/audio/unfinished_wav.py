@@ -7,11 +7,13 @@ from typing import Any
 
 import soundfile as sf
 
+from clearmel.audio.owned_file import OwnedFile
+
 
 def opened(path: str | Path) -> sf.SoundFile | None:
     """The file, read to its end if its stated data size is 0 and sound follows; else None."""
     place = _unfinished(path)
-    return _OwnedFile(_UnfinishedWav(path, place)) if place else None
+    return OwnedFile(_UnfinishedWav(path, place)) if place else None
 
 
 def _unfinished(path: str | Path) -> int:
@@ -29,19 +31,6 @@ def _unfinished(path: str | Path) -> int:
                 return place - 4 if size == 0 and left > 0 and not known else 0
             file.seek(size + size % 2, os.SEEK_CUR)
     return 0
-
-
-class _OwnedFile(sf.SoundFile):  # type: ignore[misc]
-    """A sound file that closes the file object from which it reads."""
-
-    def __init__(self, raw: io.FileIO) -> None:
-        self.raw = raw
-        super().__init__(raw)
-
-    def close(self) -> None:
-        """Closes both."""
-        super().close()
-        self.raw.close()
 
 
 class _UnfinishedWav(io.FileIO):

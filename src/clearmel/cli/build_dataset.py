@@ -10,7 +10,7 @@ from clearmel.options import BuildOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and builds; 1 if some recordings failed."""
+    """Parses the flags and builds; 1 if some recordings failed or have no decoder."""
     parser = Parser(__doc__)
     add_option_flags(parser, BuildOptions)
     parser.add_argument("--output_path", default="./data", help="gets train/, val/ and mix.csv")
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     options = take(BuildOptions, args)
 
+    from clearmel.core import batch_files
     from clearmel.prepare import noisy_speech
 
     built = noisy_speech.build(options, Path(args.output_path), args.workers, args.overwrite)
@@ -29,4 +30,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in built.failed[:20]:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.output_path}" + (f"; {len(built.failed)} clips failed" if built.failed else ""))
-    return 1 if built.failed else 0
+    places = (options.clean_path, options.noise_path, options.val_clean_path, options.val_noise_path)
+    skipped = any(batch_files.undecoded(place) for place in places if place and Path(place).is_dir())
+    return 1 if built.failed or skipped else 0

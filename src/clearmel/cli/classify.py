@@ -10,12 +10,15 @@ from clearmel.cli.parser import (
     add_device_flag,
     add_drawing_flags,
     add_model_flag,
+    add_option_flags,
     add_result_flags,
     fraction,
     positive,
     seconds,
+    take,
 )
 from clearmel.cli.paths import Job, add_path_arguments, each
+from clearmel.options import MediaOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,11 +46,13 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--window_s", type=seconds, help="length of a window, 0: all at once (default: as trained)")
     parser.add_argument("--hop_s", type=seconds, help="from window to window (default: half a window)")
     parser.add_argument("--timeline_path", help="write every window's probabilities to this .csv or .json")
+    add_option_flags(parser, MediaOptions, leave_out=("bitrate", "no_tags"))
     add_drawing_flags(parser, "draw a time line of each recording there")
     return parser.parse_args(argv)
 
 
 def _classify(paths: list[str], args: argparse.Namespace) -> int:
+    from clearmel.audio import media_file
     from clearmel.core import batch_files, file_io
     from clearmel.data.labels import SUFFIXES
     from clearmel.inference import classify
@@ -71,7 +76,8 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     def classified(job: Job) -> int:
         return batch_files.for_each_file(file_io.existing(job.source), SUFFIXES, work, done)
 
-    status = each([Job(path, "") for path in paths], classified)
+    with media_file.using(take(MediaOptions, args)):
+        status = each([Job(path, "") for path in paths], classified)
     if args.timeline_path:
         tables.write_rows(args.timeline_path, timeline)
     tables.write(rows, rows, args.csv_path, as_json=args.json)

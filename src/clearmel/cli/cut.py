@@ -14,9 +14,10 @@ from clearmel.cli.parser import (
     fraction,
     name_list,
     positive,
+    take,
 )
 from clearmel.cli.paths import Job, add_path_arguments, each, job, jobs
-from clearmel.options import CutOptions
+from clearmel.options import CutOptions, MediaOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +52,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--labels_path", help="write the cuts as labels for `clearmel label` and `clearmel train cutting`"
     )
+    add_option_flags(parser, MediaOptions)
     add_result_flags(parser)
     add_drawing_flags(parser, "draw each recording with its cuts there")
     return parser.parse_args(argv)
@@ -60,6 +62,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     given = {key: getattr(args, key) for key in vars(CutOptions())}
     CutOptions.of_strength(args.strength, 0.5, given)  # a wrong number is reported before anything is loaded
 
+    from clearmel.audio import media_file
     from clearmel.inference import cut
     from clearmel.reporting import plots, tables
 
@@ -78,6 +81,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
         if not args.json:
             print(line)
 
-    status = each(found, work)
+    with media_file.using(take(MediaOptions, args)):
+        status = each(found, work)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status

@@ -16,7 +16,7 @@ from clearmel.cli.parser import (
 )
 from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, job, jobs
 from clearmel.core.errors import InputError
-from clearmel.options import DenoiseOptions, RawOptions
+from clearmel.options import DenoiseOptions, MediaOptions, RawOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +67,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_option_flags(parser, DenoiseOptions)
     add_option_flags(parser, RawOptions)
     add_result_flags(parser)
+    add_option_flags(parser, MediaOptions)
     add_plot_flags(parser)
     return parser.parse_args(argv)
 
@@ -83,7 +84,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
-    from clearmel.audio import sound_file
+    from clearmel.audio import media_file, sound_file
     from clearmel.checkpoints import weights_file
     from clearmel.core import batch_files, file_io
     from clearmel.inference import denoise, live
@@ -117,7 +118,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
             print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
-    status = each(found, work)
+    with media_file.using(take(MediaOptions, args)):
+        status = each(found, work)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status
 

@@ -6,7 +6,7 @@ from clearmel.cli.parser import Parser, add_device_flag, non_negative
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and serves the page until Ctrl-C."""
+    """Parses the flags and serves the page until Ctrl-C; 1 if some files of the folder have no decoder."""
     parser = Parser(__doc__)
     parser.add_argument("path", nargs="?", default=".", help="recording, or folder of recordings")
     parser.add_argument("--labels_path", default="./labels.json", help="labels file; created with the first mark")
@@ -29,4 +29,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Folder(args.path)
     ensure_writable(args.labels_path)  # before an hour of work
     serve.serve(folder, LabelFile(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
-    return 0
+    return 1 if folder.n_undecoded else 0

@@ -10,10 +10,13 @@ from clearmel.cli.parser import (
     add_device_flag,
     add_drawing_flags,
     add_model_flag,
+    add_option_flags,
     add_passes_flag,
     add_result_flags,
+    take,
 )
 from clearmel.cli.paths import Job, add_path_arguments, each, jobs
+from clearmel.options import MediaOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,12 +46,13 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_passes_flag(parser)
     parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
     add_result_flags(parser)
+    add_option_flags(parser, MediaOptions, leave_out=("bitrate",))
     add_drawing_flags(parser, "draw the mixture and the voices there")
     return parser.parse_args(argv)
 
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
-    from clearmel.audio import sound_file
+    from clearmel.audio import media_file, sound_file
     from clearmel.core import batch_files, file_io
     from clearmel.data import separation_folder
     from clearmel.inference import separate
@@ -79,6 +83,7 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
 
         return batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
 
-    status = each(found, separated)
+    with media_file.using(take(MediaOptions, args)):
+        status = each(found, separated)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status

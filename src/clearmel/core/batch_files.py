@@ -19,10 +19,10 @@ MOST_NAMED = 20
 """Skipped files whose names are printed."""
 
 UNDECODED = re.compile(
-    r"\.(3ga|3gp|aac|ac3|alac|amr|ape|asf|avi|dss|dts|flv|m4[abv]|mk[av]|mov|mp[24c]|mpe?g|mts|ra|spx|tta|webm|wm[av]|wv)$",
+    r"\.(aa|aax|alac|ds2|dsf|dff|dss|m4p|mpc|ra|ram|rm|shn|voc|sph)$",
     re.IGNORECASE,
 )
-"""Suffixes of sound and video that no decoder here reads."""
+"""Suffixes of sound and video that are not read."""
 
 
 class Plan(NamedTuple):
@@ -102,17 +102,22 @@ def report_undecoded(folder: str | Path) -> int:
     Returns:
         How many there are.
     """
-    found = sorted(
-        Path(parent, name).relative_to(folder).as_posix()
-        for parent, names in file_io.walk(Path(folder))
-        for name in names
-        if UNDECODED.search(name) and not name.startswith(".")
-    )
+    found = undecoded(folder)
     if found and distributed.is_rank_zero():
         more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         names = printable(", ".join(found[:MOST_NAMED]))
         print(f"skipped {len(found)}: {names}{more} (no decoder). Convert them to .wav or .flac.", file=sys.stderr)
     return len(found)
+
+
+def undecoded(folder: str | Path) -> list[str]:
+    """The recordings below a folder that cannot be decoded, by name; none for a file."""
+    return sorted(
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, names in file_io.walk(Path(folder))
+        for name in names
+        if UNDECODED.search(name) and not name.startswith(".")
+    )
 
 
 def _outcome(work: Callable[[Path], Result], path: Path) -> tuple[Result] | str:

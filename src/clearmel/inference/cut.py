@@ -131,7 +131,8 @@ def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
     if not timeline.kept and options.mode == "delete":
         raise InputError(f"{quoted(source)}: no part of it stays. Lower --strength, or give --mode attenuate.")
     info = sound_file.inspect(source)
-    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+    cuts = timeline.cuts() if options.mode == "delete" else []
+    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype, source, cuts=cuts) as append:
         if options.mode == "delete":
             with Spliced(source, timeline.cuts()) as spliced:
                 for start in range(0, spliced.n_samples, size := int(BLOCK_S * info.sample_rate)):

@@ -76,7 +76,7 @@ def denoise_file(network: Denoiser, source: Path, target: Path, options: Denoise
         )
     pieces = sound_file.blocks(source, BLOCK_SAMPLES / info.n_channels / info.sample_rate)
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
-    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype, source) as append:
         for block in clean(network, pieces, info.sample_rate, info.n_channels, options):
             append(block)
 

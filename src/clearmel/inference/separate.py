@@ -166,7 +166,7 @@ def separate_file(
     targets = [folder / f"voice_{number + 1}{suffix}" for number in range(voices.network.n_voices)]
     with contextlib.ExitStack() as stack:
         writers = [
-            stack.enter_context(sound_file.writing(path, info.sample_rate, info.n_channels, info.subtype))
+            stack.enter_context(sound_file.writing(path, info.sample_rate, info.n_channels, info.subtype, source))
             for path in targets
         ]
         written, loudest = 0, 0.0

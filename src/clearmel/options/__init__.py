@@ -15,6 +15,7 @@ from clearmel.options.inference import (
     ClipOptions,
     CutOptions,
     DenoiseOptions,
+    MediaOptions,
     RawOptions,
 )
 from clearmel.options.mixing import BuildOptions, MixOptions, MultiSpeakerOptions, PoolOptions
@@ -56,6 +57,7 @@ __all__ = [
     "FitOptions",
     "Limits",
     "LossOptions",
+    "MediaOptions",
     "MixOptions",
     "MultiSpeakerOptions",
     "Options",

@@ -31,6 +31,15 @@ class DenoiseOptions(Options):
     )
 
 
+@dataclass(frozen=True)
+class MediaOptions(Options):
+    """What is read of a file with several tracks, and how compressed sound is written."""
+
+    audio_track: int | None = flag(None, "sound track of a video, from 1 (default: its main one)", low=1, high=99)
+    bitrate: int | None = flag(None, "kbit/s of mp3, m4a, opus ... (default: the input's)", low=4, high=2000)
+    no_tags: bool = flag(False, "leave out tags, cover, chapters and marks of the input")
+
+
 RAW_FORMATS = ("s16le", "s24le", "s32le", "f32le")
 
 

@@ -14,6 +14,7 @@ class Folder:
 
     Attributes:
         names: paths with "/" relative to the folder, in natural order (2 before 10).
+        n_undecoded: recordings that have no decoder.
 
     Args:
         path: a folder or a sound file.
@@ -35,8 +36,7 @@ class Folder:
                 names.setdefault(target, name.as_posix())
         if not names:
             raise InputError(f"{quoted(path)} holds only links to recordings elsewhere; give their folder.")
-        if found.is_dir():
-            batch_files.report_undecoded(found)
+        self.n_undecoded = batch_files.report_undecoded(found) if found.is_dir() else 0
         self.names = sorted(names.values(), key=_order)
         self._known = set(self.names)
 
