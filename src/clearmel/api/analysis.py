@@ -7,6 +7,7 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first
+from clearmel.audio import working_level
 from clearmel.audio.channels import downmix
 from clearmel.audio.sound_file import resample_blocks
 from clearmel.inference.classify import WindowClassifier
@@ -39,9 +40,10 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
         clearmel.InputError: there are no such weights, or there is no such device.
     """
     classifier = _classifier(model, device)
-    sound = downmix(channels_first(wave, sample_rate))[None]
+    channels = channels_first(wave, sample_rate)
+    gain, sound = working_level.measured([channels], sample_rate), downmix(channels)[None]
     blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
-    windows = classifier.predict_blocks(block[0] for block in blocks) if sound.any() else None
+    windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain) if sound.any() else None
     if windows is None:
         raise ValueError("wave is silent; expected sound.")
     return classifier.row(windows.mean())
@@ -71,9 +73,10 @@ def cut(
     network = load(model, "cutting", device)
     assert isinstance(network, Cutter)
     editor = Editor(network)
-    sound = downmix(channels_first(wave, sample_rate))[None]
+    channels = channels_first(wave, sample_rate)
+    gain, sound = working_level.measured([channels], sample_rate), downmix(channels)[None]
     blocks = resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1)
-    probabilities = editor.probabilities_of_blocks(block[0] for block in blocks)
+    probabilities = editor.probabilities_of_blocks((block[0] for block in blocks), gain=gain)
     options = CutOptions.of_strength(strength, editor.threshold)
     duration_s = sound.shape[1] / sample_rate
     parts = parts_to_keep(probabilities, editor.step_s, duration_s, options, -editor.step_s / 2)

@@ -6,6 +6,7 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
+from clearmel.audio import working_level
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
@@ -72,7 +73,8 @@ class Denoiser:
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:
         """See `clearmel.denoise`."""
         sound = channels_first(wave, sample_rate)
-        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options)
+        gain = working_level.measured([sound], sample_rate)
+        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
     def denoise_file(self, source: str | Path, target: str | Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearmel.audio import sound_file
+from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.silence import trim_digital_silence
 from clearmel.checkpoints import weights_file
@@ -81,27 +81,44 @@ class WindowClassifier:
             InputError: the file cannot be read, or is silent throughout.
         """
         if path.suffix.lower() == ".npy":
-            windows = _mel_windows(read_mel(path, self.features.n_mels), self.features, *self._lengths(window_s, hop_s))
+            mel = read_mel(path, self.features.n_mels)
+            gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
+            mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
+            windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
         else:
-            windows = self._sound_windows(sound_file.mono(path, self.features.sample_rate), window_s, hop_s)
+            gain = working_level.measured(sound_file.blocks(path), sound_file.inspect(path).sample_rate)
+            windows = self._sound_windows(sound_file.mono(path, self.features.sample_rate), window_s, hop_s, gain)
         found = self._predict(windows)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
         return found
 
     def predict_blocks(
-        self, blocks: Iterator[FloatArray], window_s: float | None = None, hop_s: float | None = None
+        self,
+        blocks: Iterator[FloatArray],
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        gain: float = 1.0,
     ) -> WindowPredictions | None:
-        """As `predict`, for a recording in pieces (N,) at the rate of the features; None where it is silent."""
-        return self._predict(self._sound_windows(blocks, window_s, hop_s))
+        """As `predict`, for a recording in pieces (N,) at the rate of the features; None where it is silent.
+
+        Args:
+            blocks: the recording.
+            window_s: as in `predict`.
+            hop_s: as in `predict`.
+            gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        """
+        return self._predict(self._sound_windows(blocks, window_s, hop_s, gain))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
     def _sound_windows(
-        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None
+        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None, gain: float
     ) -> Iterator["Window"]:
+        if gain != 1:
+            blocks = (block * np.float32(gain) for block in blocks)
         return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
 
     @torch.inference_mode()

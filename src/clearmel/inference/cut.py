@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from clearmel.audio import sound_file
+from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.splice import FADE_S, Spliced
 from clearmel.checkpoints import weights_file
@@ -70,16 +70,23 @@ class Editor:
         Raises:
             InputError: it cannot be read.
         """
-        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress)
+        gain = working_level.measured(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate)
+        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress, gain)
 
     @torch.inference_mode()
     def probabilities_of_blocks(
-        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None
+        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None, gain: float = 1.0
     ) -> FloatArray:
-        """As `probabilities`, for a recording in pieces (N,) at the rate of the features."""
+        """As `probabilities`, for a recording in pieces (N,) at the rate of the features.
+
+        Args:
+            blocks: the recording.
+            progress: as in `probabilities`.
+            gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        """
         found: list[FloatArray] = []
         for wave, first, last in self._windows(blocks):
-            mel = self.features.mel(torch.from_numpy(wave))[None]
+            mel = self.features.mel(torch.from_numpy(wave if gain == 1 else wave * np.float32(gain)))[None]
             device = self.network.device
             logits = self.network(mel.to(device), torch.tensor([mel.shape[1]], device=device))[0]
             found.append(logits[first:last].sigmoid().cpu().numpy())

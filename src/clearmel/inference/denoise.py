@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearmel.audio import sound_file
+from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.griffin_lim import griffin_lim
 from clearmel.core.errors import InputError
@@ -33,9 +33,13 @@ def priming_s(network: Denoiser, options: DenoiseOptions) -> float:
 def estimate_mel(network: Denoiser, mel: FloatArray, options: DenoiseOptions = FULL) -> FloatArray:
     """Denoised log-mel (T, M) of a noisy one (T, M)."""
     noisy = torch.from_numpy(mel)[None]
+    gain = 1.0
+    if "features" in network.card:
+        gain = working_level.measured_mel(noisy[0], MelFeatures(**network.card["features"]))
+    noisy = working_level.scaled_mel(noisy, gain)
     with torch.inference_mode():
-        estimate = _estimate(network, noisy, options)
-    return np.asarray(_controlled(noisy, estimate, options)[0].numpy(), dtype=np.float32)
+        estimate = _controlled(noisy, _estimate(network, noisy, options), options)
+    return np.asarray(working_level.scaled_mel(estimate, 1 / gain)[0].numpy(), dtype=np.float32)
 
 
 def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tensor:
@@ -74,18 +78,34 @@ def denoise_file(network: Denoiser, source: Path, target: Path, options: Denoise
             f"{quoted(source)} is longer than an hour; --reconstruction griffin_lim needs it in one piece. "
             "Use gain, or cut it."
         )
-    pieces = sound_file.blocks(source, BLOCK_SAMPLES / info.n_channels / info.sample_rate)
+    block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
+    gain = working_level.measured(sound_file.blocks(source, block_s), info.sample_rate)
+    pieces = sound_file.blocks(source, block_s)
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
     with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
-        for block in clean(network, pieces, info.sample_rate, info.n_channels, options):
+        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, gain):
             append(block)
 
 
 def denoise_blocks(
-    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions = FULL
+    network: Denoiser,
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    options: DenoiseOptions = FULL,
+    gain: float = 1.0,
 ) -> Iterator[FloatArray]:
-    """Denoises a recording in pieces (C, N); the result does not depend on how it is cut."""
-    stream = DenoiseStream(network, sample_rate, n_channels, options)
+    """Denoises a recording in pieces (C, N); the result does not depend on how it is cut.
+
+    Args:
+        network: a denoiser.
+        blocks: the recording.
+        sample_rate: in Hz.
+        n_channels: C.
+        options: how strongly.
+        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+    """
+    stream = DenoiseStream(network, sample_rate, n_channels, options, gain)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)
@@ -107,11 +127,18 @@ def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatA
 
 
 def _rebuilt(
-    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions
+    network: Denoiser,
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    options: DenoiseOptions,
+    gain: float,
 ) -> Iterator[FloatArray]:
     """Each channel from its denoised mel by Griffin-Lim, as long as the input."""
     features = MelFeatures(**network.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
+    if gain != 1:
+        wave *= np.float32(gain)
     for_model = np.stack([sound_file.resample(channel, sample_rate, features.sample_rate) for channel in wave])
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
     with torch.inference_mode():
@@ -119,5 +146,5 @@ def _rebuilt(
         estimate = _estimate(network, noisy, options)
         rebuilt = griffin_lim(features, _controlled(noisy, estimate, options)).numpy()
     result = np.stack([sound_file.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
-    result = result[:, : wave.shape[1]]
+    result = result[:, : wave.shape[1]] / np.float32(gain)
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))
