@@ -47,27 +47,29 @@ def test_levels_of_training_need_no_gain() -> None:
     assert TRAINING.level_range_db == working_level.ORDINARY_DB
     for wave in SPEECH:
         for level_db in (-44.5, -30, -16, -12.5):
-            assert working_level.measured([at(wave, level_db)[None]], RATE) == 1.0
+            assert working_level.measure([at(wave, level_db)[None]], RATE).gain() == 1.0
 
 
 @pytest.mark.parametrize("level_db", [-85.0, -65.0, -46.0, -11.0, 65.0])
 def test_other_levels_become_the_working_one_whatever_the_pieces(level_db: float) -> None:
     wave = at(SPEECH[0], level_db)
-    gain = working_level.measured([wave[None]], RATE)
+    gain = working_level.measure([wave[None]], RATE).gain()
     assert levels.active_level_db(wave * gain) == pytest.approx(-25, abs=0.2)
     stereo = np.stack([wave, -wave])  # of opposite phase
     pieces = np.split(stereo, [1, 7000, 7001, 20000], axis=1)
-    assert working_level.measured(pieces, RATE) == pytest.approx(gain)
+    assert working_level.measure(pieces, RATE).gain() == pytest.approx(gain)
 
 
 def test_pauses_silence_and_an_offset_count_nothing(rng: np.random.Generator) -> None:
     wave = at(SPEECH[0], -65)
-    gain = working_level.measured([wave[None]], RATE)
-    assert working_level.measured([wave[None] + np.float32(0.05)], RATE) == pytest.approx(gain, rel=0.02)
+    gain = working_level.measure([wave[None]], RATE).gain()
+    assert working_level.measure([wave[None] + np.float32(0.05)], RATE).gain() == pytest.approx(gain, rel=0.02)
     minutes = np.concatenate([rng.normal(0, 1e-5, 300 * RATE).astype(np.float32), at(SPEECH[0], -25)])
-    assert working_level.measured([minutes[None]], RATE) == 1.0  # one per cent of it is speech, at an ordinary level
-    assert working_level.measured([np.zeros((1, RATE), np.float32)], RATE) == 1.0
-    assert working_level.measured([], RATE) == 1.0
+    assert (
+        working_level.measure([minutes[None]], RATE).gain() == 1.0
+    )  # one per cent of it is speech, at an ordinary level
+    assert working_level.measure([np.zeros((1, RATE), np.float32)], RATE).gain() == 1.0
+    assert working_level.measure([], RATE).gain() == 1.0
 
 
 def test_a_mel_has_the_level_of_its_recording() -> None:

@@ -211,7 +211,7 @@ def test_a_folder_keeps_its_tree(denoiser: Network, recording: Path, workplace: 
 def test_before_and_after_are_drawn_on_request(denoiser: Network, recording: Path) -> None:
     ran = run_script("inference_audio", "--input_path", recording, "--output_path", "o.wav", "--plot_dir", "p")
     assert "picture: p/o_before_after.png" in ran.err
-    assert not run_script("inference_audio", "--input_path", recording, "--output_path", "q.wav").err
+    assert "picture" not in run_script("inference_audio", "--input_path", recording, "--output_path", "q.wav").err
 
 
 def test_clipping_is_told_and_the_level_is_not_changed(workplace: Path, rng: np.random.Generator) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
-from clearmel.audio import working_level
+from clearmel.audio import sound_file, working_level
 from clearmel.core.file_io import FloatArray
+from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
 from clearmel.networks import Denoiser as DenoiserNetwork
@@ -73,13 +74,14 @@ class Denoiser:
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:
         """See `clearmel.denoise`."""
         sound = channels_first(wave, sample_rate)
-        gain = working_level.measured([sound], sample_rate)
+        gain = working_level.measure([sound], sample_rate).gain()
         pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
-    def denoise_file(self, source: str | Path, target: str | Path) -> None:
+    def denoise_file(self, source: str | Path, target: str | Path, *, progress: Progress | None = None) -> None:
         """See `clearmel.denoise_file`."""
-        recordings.denoise_file(self.network, Path(source), Path(target), self.options)
+        add = advance(progress, sound_file.inspect(source).duration_s) if progress else None
+        recordings.denoise_file(self.network, Path(source), Path(target), self.options, add)
 
     def stream(self, sample_rate: int, channels: int = 1) -> Stream:
         """Begins a stream, which has no opening seconds to initialise its state from.
@@ -136,6 +138,7 @@ def denoise_file(
     strength: float = 1.0,
     max_suppression_db: float | None = None,
     device: str = "auto",
+    progress: Progress | None = None,
 ) -> None:
     """Denoises a sound file of any length into another, in blocks; rate, channels, length and level stay.
 
@@ -146,10 +149,11 @@ def denoise_file(
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         device: where the network computes, see `clearmel.load`.
+        progress: called with the seconds of sound that are done, and the total.
 
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
     Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
-        source, target
+        source, target, progress=progress
     )

@@ -28,6 +28,7 @@ FRAME_S = 0.02
 BIN_DB = 0.5
 EDGES_DB = (-150.0, 150.0)
 """Levels that are told apart; those beyond count as the outermost."""
+FLOOR_SHARE = 0.1
 ACTIVE_DB = 30.0
 """Frames further below the loud ones are pauses."""
 LOUD_SHARE, MOST_LOUD = 0.05, 25
@@ -43,11 +44,10 @@ RETURN_DB = 10.0
 """A recording is ordinary again when its level is so far above the lowest of `ORDINARY_DB`."""
 
 
-class ActiveLevel:
-    """The active level of a recording in pieces, in constant memory: the mean power of all frames that are no pauses.
+class FrameLevels:
+    """Levels of the frames of a recording in pieces, in constant memory.
 
-    Powers are counted in steps of `BIN_DB`, so that the border to the pauses is that exact; the mean is exact.
-    `clearmel.audio.levels.active_level_db` measures a whole wave alike.
+    They are counted in steps of `BIN_DB`, so that percentiles are that exact; means are exact.
     """
 
     def __init__(self) -> None:
@@ -66,8 +66,11 @@ class ActiveLevel:
         self.counts *= share
         self.sums *= share
 
-    def db(self) -> float:
-        """The level in dB re full scale; -inf for silence."""
+    def active_db(self) -> float:
+        """Mean power of all frames that are no pauses in dB re full scale; -inf for silence.
+
+        `clearmel.audio.levels.active_level_db` measures a whole wave alike.
+        """
         n_frames = self.counts.sum()
         if n_frames < 1e-6:
             return -np.inf
@@ -75,6 +78,13 @@ class ActiveLevel:
         loud = int(np.flatnonzero(louder >= min(MOST_LOUD, LOUD_SHARE * n_frames))[-1])
         active = slice(max(0, loud - round(ACTIVE_DB / BIN_DB)), None)
         return float(10 * np.log10(self.sums[active].sum() / self.counts[active].sum()))
+
+    def floor_db(self) -> float:
+        """Level in dB below which a tenth of the frames lies; -inf for silence."""
+        if not self.counts.any():
+            return -np.inf
+        place = int(np.flatnonzero(self.counts.cumsum() >= FLOOR_SHARE * self.counts.sum())[0])
+        return EDGES_DB[0] + (place + 0.5) * BIN_DB
 
 
 def factor(level_db: float) -> float:
@@ -84,27 +94,37 @@ def factor(level_db: float) -> float:
     return float(10 ** ((WORKING_DB - level_db) / 20))
 
 
-def measured(blocks: Iterable[FloatArray], sample_rate: int) -> float:
-    """The gain for a whole recording.
+class LevelMeter:
+    """Measures the levels of a recording in frames of 20 ms: the mean power of its channels, without constant offset.
 
     Args:
-        blocks: the recording in pieces (C, N).
         sample_rate: in Hz.
-
-    Returns:
-        See `factor`. The level is the mean power of the channels in frames of 20 ms, each without its mean, so that a
-        constant offset counts nothing.
     """
-    level, size = ActiveLevel(), max(1, round(FRAME_S * sample_rate))
-    held: FloatArray | None = None
+
+    def __init__(self, sample_rate: int) -> None:
+        self.levels, self.size = FrameLevels(), max(1, round(FRAME_S * sample_rate))
+        self.held: FloatArray | None = None
+
+    def push(self, block: FloatArray) -> None:
+        """Takes the next piece (C, N)."""
+        held = block if self.held is None or not self.held.shape[1] else np.concatenate([self.held, block], axis=1)
+        count = held.shape[1] // self.size * self.size
+        self.levels.add(_powers(held[:, :count], self.size))
+        self.held = held[:, count:].copy()
+
+    def gain(self) -> float:
+        """The gain for the network's input, see `factor`."""
+        if self.held is not None and self.held.shape[1] and not self.levels.counts.any():  # shorter than a frame
+            self.levels.add(_powers(self.held, self.held.shape[1]))
+        return factor(self.levels.active_db())
+
+
+def measure(blocks: Iterable[FloatArray], sample_rate: int) -> LevelMeter:
+    """Measures a whole recording in pieces (C, N)."""
+    meter = LevelMeter(sample_rate)
     for block in blocks:
-        held = block if held is None or not held.shape[1] else np.concatenate([held, block], axis=1)
-        count = held.shape[1] // size * size
-        level.add(_powers(held[:, :count], size))
-        held = held[:, count:]
-    if held is not None and held.shape[1] and not level.counts.any():  # shorter than a frame
-        level.add(_powers(held, held.shape[1]))
-    return factor(level.db())
+        meter.push(block)
+    return meter
 
 
 def _powers(wave: FloatArray, size: int) -> Powers:
@@ -130,9 +150,9 @@ def measured_mel(mel: Tensor, features: MelFeatures) -> float:
     bands = torch.exp((mel.double() - 1) * 10) - FLOOR
     edges = mel_scale.triangles(features.fmin, features.fmax, features.n_mels, features.n_fft, features.sample_rate)[1]
     sums = bands.clamp(min=0) @ ((edges[2:] - edges[:-2]) / 2)
-    level = ActiveLevel()
+    level = FrameLevels()
     level.add((2 * sums / (0.375 * features.n_fft**2)).numpy())
-    return factor(level.db())
+    return factor(level.active_db())
 
 
 def scaled_mel(mel: Tensor, gain: float) -> Tensor:
@@ -155,7 +175,7 @@ class RunningGain:
     """
 
     def __init__(self, frame_s: float) -> None:
-        self.frame_s, self.level, self.sound_s, self.gain_db = frame_s, ActiveLevel(), 0.0, 0.0
+        self.frame_s, self.level, self.sound_s, self.gain_db = frame_s, FrameLevels(), 0.0, 0.0
         self.rises = False
 
     def gains(self, powers: Powers) -> Powers:
@@ -176,7 +196,7 @@ class RunningGain:
             self.gain_db, self.rises = ORDINARY_DB[1] - frame_db, False
         if self.sound_s < FIRST_S:
             return
-        level_db, step = self.level.db(), CHANGE_DB_PER_S * self.frame_s
+        level_db, step = self.level.active_db(), CHANGE_DB_PER_S * self.frame_s
         self.rises = level_db + self.gain_db < (WORKING_DB if self.rises else ORDINARY_DB[0])
         if self.rises:
             self.gain_db += min(step, WORKING_DB - level_db - self.gain_db)

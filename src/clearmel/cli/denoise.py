@@ -1,6 +1,7 @@
 """Denoises recordings, folders of recordings, mel spectrograms (.npy), or live sound on a pipe (-)."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,13 +67,19 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
+    from tqdm import tqdm
+
     from clearmel.audio import sound_file
     from clearmel.checkpoints import weights_file
-    from clearmel.core import batch_files, distributed, file_io
+    from clearmel.core import batch_files, distributed, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots
 
     network = weights_file.load_denoiser(args.model_filename, args.device)
+
+    def denoised(source: Path, target: Path, *, shown: bool) -> str:
+        with progress.bar(sound_file.inspect(source).duration_s, shown=shown) as advance:
+            return denoise.denoise_file(network, source, target, options, advance).summary()
 
     def work(job: Job) -> int:
         if piped:
@@ -84,7 +91,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         source, target = file_io.existing(job.source), Path(job.target)
         if not source.is_dir():
             distributed.leave_to_rank_zero()
-            denoise.denoise_file(network, source, target, options)
+            print(denoised(source, target, shown=True), file=sys.stderr)
             print(f"saved {target}")
             if args.plot_dir:
                 board = plots.Board(args.plot_dir, enabled=not args.no_plots)
@@ -93,7 +100,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         failed = batch_files.for_each_file(
             source,
             sound_file.SUFFIXES,
-            lambda path: denoise.denoise_file(network, path, target / path.relative_to(source), options),
+            lambda path: denoised(path, target / path.relative_to(source), shown=False),
+            lambda path, line: tqdm.write(f"{line}  {target / path.relative_to(source)}", file=sys.stderr),
         )
         print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed

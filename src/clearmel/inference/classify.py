@@ -16,6 +16,7 @@ from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
+from clearmel.core.progress import Advance
 from clearmel.data.batching import Item, collate
 from clearmel.metrics import classification
 from clearmel.networks import Network
@@ -67,7 +68,13 @@ class WindowClassifier:
         path = weights_file.models_path(model_filename, saved=True)
         return cls(weights_file.load(path, "classification", device), threshold)
 
-    def predict(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
+    def predict(
+        self,
+        path: Path,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        progress: Advance | None = None,
+    ) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
         Digital silence at the ends of a window is left out, as in training; a silent window is skipped.
@@ -76,6 +83,7 @@ class WindowClassifier:
             path: a sound file or .npy mel.
             window_s: length of a window, 0 for the whole recording at once; None: what the weights were trained on.
             hop_s: from window to window; None: half a window.
+            progress: called with the seconds of each block that is read.
 
         Raises:
             InputError: the file cannot be read, or is silent throughout.
@@ -86,8 +94,11 @@ class WindowClassifier:
             mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
             windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
         else:
-            gain = working_level.measured(sound_file.blocks(path), sound_file.inspect(path).sample_rate)
-            windows = self._sound_windows(sound_file.mono(path, self.features.sample_rate), window_s, hop_s, gain)
+            gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
+            blocks = sound_file.mono(path, self.features.sample_rate)
+            if progress is not None:
+                blocks = _counted(blocks, self.features.sample_rate, progress)
+            windows = self._sound_windows(blocks, window_s, hop_s, gain)
         found = self._predict(windows)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
@@ -161,6 +172,12 @@ class Window(NamedTuple):
     span: tuple[float, float]
     mel: Tensor
     sound_s: float
+
+
+def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) -> Iterator[FloatArray]:
+    for block in blocks:
+        yield block
+        progress(len(block) / sample_rate)
 
 
 def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:

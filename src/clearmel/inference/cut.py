@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.splice import FADE_S, Spliced
 from clearmel.checkpoints import weights_file
-from clearmel.core import batch_files, file_io
+from clearmel.core import batch_files, file_io, progress
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
+from clearmel.core.progress import Advance
 from clearmel.networks import Cutter
 from clearmel.options import CutOptions
 from clearmel.reporting import plots
@@ -60,28 +60,28 @@ class Editor:
         assert isinstance(network, Cutter)
         return cls(network)
 
-    def probabilities(self, path: str | Path, progress: Callable[[float], object] | None = None) -> FloatArray:
+    def probabilities(self, path: str | Path, advance: Advance | None = None) -> FloatArray:
         """The probability (K,) of each decision to keep; decision k covers the sound around k * step_s.
 
         Args:
             path: a sound file.
-            progress: called with the seconds that each window adds.
+            advance: called with the seconds that each window adds.
 
         Raises:
             InputError: it cannot be read.
         """
-        gain = working_level.measured(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate)
-        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress, gain)
+        gain = working_level.measure(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate).gain()
+        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), advance, gain)
 
     @torch.inference_mode()
     def probabilities_of_blocks(
-        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None, gain: float = 1.0
+        self, blocks: Iterator[FloatArray], advance: Advance | None = None, gain: float = 1.0
     ) -> FloatArray:
         """As `probabilities`, for a recording in pieces (N,) at the rate of the features.
 
         Args:
             blocks: the recording.
-            progress: as in `probabilities`.
+            advance: as in `probabilities`.
             gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
         """
         found: list[FloatArray] = []
@@ -90,16 +90,14 @@ class Editor:
             device = self.network.device
             logits = self.network(mel.to(device), torch.tensor([mel.shape[1]], device=device))[0]
             found.append(logits[first:last].sigmoid().cpu().numpy())
-            if progress is not None:
-                progress(len(found[-1]) * self.step_s)
+            if advance is not None:
+                advance(len(found[-1]) * self.step_s)
         return np.concatenate(found)
 
-    def timeline(
-        self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
-    ) -> Timeline:
+    def timeline(self, path: str | Path, options: CutOptions, advance: Advance | None = None) -> Timeline:
         """The parts of a recording that stay."""
         info = sound_file.inspect(path)
-        probabilities = self.probabilities(path, progress)
+        probabilities = self.probabilities(path, advance)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
 
@@ -204,9 +202,9 @@ def cut_files(
     rows = list[dict[str, Any]]()
 
     def work(path: Path) -> timelines.Timeline:
-        out, length_s = target / path.relative_to(source), round(sound_file.inspect(path).duration_s)
-        with tqdm(total=length_s, unit="s", disable=True if source.is_dir() else None, leave=False) as bar:
-            timeline = editor.timeline(path, options, bar.update)
+        out = target / path.relative_to(source)
+        with progress.bar(sound_file.inspect(path).duration_s, shown=not source.is_dir()) as advance:
+            timeline = editor.timeline(path, options, advance)
         if not output.timeline_only:
             render(timeline, out, options)
         for form in output.forms():

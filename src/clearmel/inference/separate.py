@@ -8,7 +8,7 @@ mean spectra so far decide the order.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.progress import Advance
 from clearmel.data.separation_folder import crop_embeddings
 from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
@@ -149,7 +150,7 @@ def separate_file(
     source: Path,
     folder: Path,
     suffix: str = ".wav",
-    progress: Callable[[float], object] | None = None,
+    progress: Advance | None = None,
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, at its rate, with its channels and length.
 

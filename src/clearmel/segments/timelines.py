@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from clearmel.core.errors import InputError, printable
 from clearmel.core.file_io import quoted, write_text
+from clearmel.core.progress import clock
 from clearmel.segments.binarize import Parts
 
 
@@ -47,7 +48,7 @@ class Timeline:
     def summary(self) -> str:
         """One line, such as "kept 21:52 of 30:00, 143 cuts"."""
         count = len(self.cuts())
-        return f"kept {_clock(self.kept_s())} of {_clock(self.duration_s)}, {count} cut{'' if count == 1 else 's'}"
+        return f"kept {clock(self.kept_s())} of {clock(self.duration_s)}, {count} cut{'' if count == 1 else 's'}"
 
     def row(self) -> dict[str, Any]:
         """Path, duration, kept duration and number of cuts as a table row."""
@@ -189,9 +190,3 @@ def _in_frames(timeline: Timeline, fps: int) -> list[tuple[int, int, int]]:
 def _timecode(frame: int, fps: int) -> str:
     seconds, rest = divmod(frame, fps)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}"
-
-
-def _clock(seconds: float) -> str:
-    total = round(seconds)
-    clock = f"{total // 60 % 60:02d}:{total % 60:02d}"
-    return f"{total // 3600}:{clock}" if total >= 3600 else clock
