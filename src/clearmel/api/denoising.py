@@ -12,7 +12,7 @@ from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
 from clearmel.networks import Denoiser as DenoiserNetwork
-from clearmel.options import DenoiseOptions
+from clearmel.options import DenoiseOptions, lufs
 
 
 class Stream:
@@ -78,10 +78,18 @@ class Denoiser:
         pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
-    def denoise_file(self, source: str | Path, target: str | Path, *, progress: Progress | None = None) -> None:
+    def denoise_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        loudness: float | str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """See `clearmel.denoise_file`."""
+        wanted = None if loudness is None else lufs(loudness)
         add = advance(progress, sound_file.inspect(source).duration_s) if progress else None
-        recordings.denoise_file(self.network, Path(source), Path(target), self.options, add)
+        recordings.denoise_file(self.network, Path(source), Path(target), self.options, add, wanted)
 
     def stream(self, sample_rate: int, channels: int = 1) -> Stream:
         """Begins a stream, which has no opening seconds to initialise its state from.
@@ -138,6 +146,7 @@ def denoise_file(
     strength: float = 1.0,
     max_suppression_db: float | None = None,
     device: str = "auto",
+    loudness: float | str | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Denoises a sound file of any length into another, in blocks; rate, channels, length and level stay.
@@ -149,11 +158,13 @@ def denoise_file(
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         device: where the network computes, see `clearmel.load`.
+        loudness: integrated loudness of the target in LUFS, "podcast" (-16) or "broadcast" (-23), with a true peak of
+            at most -1 dBTP; None keeps the level.
         progress: called with the seconds of sound that are done, and the total.
 
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
     Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
-        source, target, progress=progress
+        source, target, loudness=loudness, progress=progress
     )

@@ -8,6 +8,7 @@ from clearmel.cli.parser import (
     Parser,
     add_device_flag,
     add_drawing_flags,
+    add_loudness_flag,
     add_model_flag,
     add_option_flags,
     add_result_flags,
@@ -51,6 +52,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--labels_path", help="write the cuts as labels for `clearmel label` and `clearmel train cutting`"
     )
+    add_loudness_flag(parser)
     add_result_flags(parser)
     add_drawing_flags(parser, "draw each recording with its cuts there")
     return parser.parse_args(argv)
@@ -66,7 +68,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     editor = cut.Editor.load(args.model_filename, args.device)
     options = CutOptions.of_strength(args.strength, editor.threshold, given)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
-    output = cut.CutOutput(args.timelines, args.timeline_only, args.fps, args.labels_path)
+    output = cut.CutOutput(args.timelines, args.timeline_only, args.fps, args.labels_path, args.loudness)
     rows = []
 
     def work(job: Job) -> int:

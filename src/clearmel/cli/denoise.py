@@ -5,7 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearmel.cli.parser import Parser, add_device_flag, add_model_flag, add_option_flags, add_plot_flags, take
+from clearmel.cli.parser import (
+    Parser,
+    add_device_flag,
+    add_loudness_flag,
+    add_model_flag,
+    add_option_flags,
+    add_plot_flags,
+    take,
+)
 from clearmel.cli.paths import PIPE, Job, add_path_arguments, each, job, jobs
 from clearmel.core.errors import InputError
 from clearmel.options import DenoiseOptions, RawOptions
@@ -52,6 +60,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "denoiser.pth")
     add_device_flag(parser)
     add_option_flags(parser, DenoiseOptions)
+    add_loudness_flag(parser)
     add_option_flags(parser, RawOptions)
     add_plot_flags(parser)
     return parser.parse_args(argv)
@@ -64,6 +73,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         raise InputError(
             "--reconstruction griffin_lim, --plot_dir and --warm_up_s need whole files; give no - as a path with them."
         )
+    if args.loudness is not None and (piped or any(Path(job.source).suffix.lower() == ".npy" for job in found)):
+        raise InputError("--loudness needs sound in whole files; give no - and no .npy as a path with it.")
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
@@ -79,7 +90,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
 
     def denoised(source: Path, target: Path, *, shown: bool) -> str:
         with progress.bar(sound_file.inspect(source).duration_s, shown=shown) as advance:
-            return denoise.denoise_file(network, source, target, options, advance).summary()
+            return denoise.denoise_file(network, source, target, options, advance, args.loudness).summary()
 
     def work(job: Job) -> int:
         if piped:

@@ -3,6 +3,7 @@
 Shapes: K decisions, C channels, N samples. The recording is processed in overlapping windows, so it may last for hours.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
+from clearmel.audio.loudness import Matched
 from clearmel.audio.splice import FADE_S, Spliced
 from clearmel.checkpoints import weights_file
 from clearmel.core import batch_files, file_io, progress
@@ -120,13 +122,19 @@ class Editor:
         yield held, context // self.step if begun else 0, None
 
 
-def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
+def render(
+    timeline: Timeline, target: str | Path, options: CutOptions, loudness_lufs: float | None = None
+) -> Matched | None:
     """Writes the edited recording, at its own rate and with its own channels.
 
     Args:
         timeline: what stays.
         target: where to; the suffix decides the format.
         options: whether the rest is deleted or attenuated.
+        loudness_lufs: integrated loudness of the result; None keeps the level.
+
+    Returns:
+        The loudness before and after, if it was changed.
 
     Raises:
         InputError: nothing stays, or it cannot be read or written.
@@ -135,18 +143,28 @@ def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
     refuse_overwriting(source, target)
     if not timeline.kept and options.mode == "delete":
         raise InputError(f"{quoted(source)}: no part of it stays. Lower --strength, or give --mode attenuate.")
-    info = sound_file.inspect(source)
+    info, matched = sound_file.inspect(source), None
+    if loudness_lufs is not None:
+        make = functools.partial(_edited, timeline, options)
+        matched = Matched(make, info.sample_rate, info.n_channels, loudness_lufs)
     with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
-        if options.mode == "delete":
-            with Spliced(source, timeline.cuts()) as spliced:
-                for start in range(0, spliced.n_samples, size := int(BLOCK_S * info.sample_rate)):
-                    append(spliced.read(start, min(size, spliced.n_samples - start)))
-            return
-        parts = [(round(a * info.sample_rate), round(b * info.sample_rate)) for a, b in timeline.kept]
-        shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
-        fade = max(1, min(round(FADE_S * info.sample_rate), shortest))
-        for block in binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade):
+        for block in matched or _edited(timeline, options):
             append(block)
+    return matched
+
+
+def _edited(timeline: Timeline, options: CutOptions) -> Iterator[FloatArray]:
+    """The edited recording in pieces (C, N)."""
+    source, rate = timeline.source, timeline.sample_rate
+    if options.mode == "delete":
+        with Spliced(source, timeline.cuts()) as spliced:
+            for start in range(0, spliced.n_samples, size := int(BLOCK_S * rate)):
+                yield spliced.read(start, min(size, spliced.n_samples - start))
+        return
+    parts = [(round(a * rate), round(b * rate)) for a, b in timeline.kept]
+    shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
+    fade = max(1, min(round(FADE_S * rate), shortest))
+    yield from binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade)
 
 
 def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -159,12 +177,14 @@ class CutOutput:
 
     timelines: suffixes of `timelines.FORMATS`. timeline_only: no sound; then JSON where nothing else is asked for.
     fps: frames a second of EDL and FCPXML. labels_path: a labels file that receives the cuts.
+    loudness_lufs: integrated loudness of the sound; None keeps the level.
     """
 
     timelines: tuple[str, ...] = ()
     timeline_only: bool = False
     fps: int = 25
     labels_path: str | None = None
+    loudness_lufs: float | None = None
 
     def __post_init__(self) -> None:
         timelines.check(self.forms())
@@ -201,23 +221,25 @@ def cut_files(
     store = LabelFile(output.labels_path, Folder(source).names) if output.labels_path else None
     rows = list[dict[str, Any]]()
 
-    def work(path: Path) -> timelines.Timeline:
+    def work(path: Path) -> tuple[Timeline, Matched | None]:
         out = target / path.relative_to(source)
         with progress.bar(sound_file.inspect(path).duration_s, shown=not source.is_dir()) as advance:
             timeline = editor.timeline(path, options, advance)
-        if not output.timeline_only:
-            render(timeline, out, options)
+        matched = None if output.timeline_only else render(timeline, out, options, output.loudness_lufs)
         for form in output.forms():
             timelines.write(out.with_suffix(f".{form}"), timeline, output.fps)
         board.cuts(timeline, f"{out.stem}_cuts")
-        return timeline
+        return timeline, matched
 
-    def done(path: Path, timeline: timelines.Timeline) -> None:
+    def done(path: Path, result: tuple[Timeline, Matched | None]) -> None:
+        timeline, matched = result
         out = target / path.relative_to(source)
         if store is not None:
             name = path.relative_to(source if source.is_dir() else source.parent)
             store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
-        rows.append(timeline.row() | {"output": "" if output.timeline_only else str(out)})
-        report(f"{timeline.summary()}  {path if output.timeline_only else out}")
+        loudness = {} if matched is None else {"before_lufs": matched.before_lufs, "after_lufs": matched.after_lufs}
+        rows.append(timeline.row() | {"output": "" if output.timeline_only else str(out)} | loudness)
+        changed = "" if matched is None else f", {matched.summary()}"
+        report(f"{timeline.summary()}{changed}  {path if output.timeline_only else out}")
 
     return rows, batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)

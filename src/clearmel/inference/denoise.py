@@ -16,6 +16,7 @@ from torch import Tensor
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.griffin_lim import griffin_lim
+from clearmel.audio.loudness import Matched
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.core.progress import Advance, clock
@@ -67,17 +68,19 @@ class Denoised:
     """What was done to a file.
 
     duration_s: of the recording. noise_down_db: how far the level fell below which a tenth of its frames lies; not
-    finite where that is digital silence before or after. took_s: seconds of work.
+    finite where that is digital silence before or after. took_s: seconds of work. loudness: in words, if changed.
     """
 
     duration_s: float
     noise_down_db: float
     took_s: float
+    loudness: str = ""
 
     def summary(self) -> str:
         """One line, such as "denoised 12:04, noise down 21 dB, 3.1 s"."""
         noise = f", noise down {max(0.0, self.noise_down_db):.0f} dB" if np.isfinite(self.noise_down_db) else ""
-        return f"denoised {clock(self.duration_s)}{noise}, {self.took_s:.1f} s"
+        loudness = f", {self.loudness}" if self.loudness else ""
+        return f"denoised {clock(self.duration_s)}{noise}{loudness}, {self.took_s:.1f} s"
 
 
 def denoise_file(
@@ -86,6 +89,7 @@ def denoise_file(
     target: Path,
     options: DenoiseOptions = FULL,
     progress: Advance | None = None,
+    loudness_lufs: float | None = None,
 ) -> Denoised:
     """Denoises a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
 
@@ -95,6 +99,7 @@ def denoise_file(
         target: where to; its suffix decides the format.
         options: how strongly, and by which way back to sound.
         progress: called with the seconds of each block that is done.
+        loudness_lufs: integrated loudness of the target, which takes a second pass; None keeps the level.
 
     Raises:
         InputError: the source cannot be read, the target cannot be written, or they are one file.
@@ -108,17 +113,26 @@ def denoise_file(
         )
     block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
     before = working_level.measure(sound_file.blocks(source, block_s), info.sample_rate)
-    after = working_level.LevelMeter(info.sample_rate)
-    pieces = sound_file.blocks(source, block_s)
+    after, passes = working_level.LevelMeter(info.sample_rate), 1 if loudness_lufs is None else 2
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
-    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+
+    def made() -> Iterator[FloatArray]:
+        pieces, number = sound_file.blocks(source, block_s), next(pass_number)
         for block in clean(network, pieces, info.sample_rate, info.n_channels, options, before.gain()):
-            append(block)
-            after.push(block)
+            if not number:
+                after.push(block)
+            yield block
             if progress is not None:
-                progress(block.shape[1] / info.sample_rate)
+                progress(block.shape[1] / info.sample_rate / passes)
+
+    pass_number, matched = itertools.count(), None
+    if loudness_lufs is not None:
+        matched = Matched(made, info.sample_rate, info.n_channels, loudness_lufs)
+    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype) as append:
+        for block in matched or made():
+            append(block)
     fallen_db = before.levels.floor_db() - after.levels.floor_db()
-    return Denoised(info.duration_s, fallen_db, time.monotonic() - started)
+    return Denoised(info.duration_s, fallen_db, time.monotonic() - started, matched.summary() if matched else "")
 
 
 def denoise_blocks(

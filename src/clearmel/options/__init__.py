@@ -16,6 +16,7 @@ from clearmel.options.inference import (
     CutOptions,
     DenoiseOptions,
     RawOptions,
+    lufs,
 )
 from clearmel.options.mixing import BuildOptions, MixOptions, MultiSpeakerOptions, PoolOptions
 from clearmel.options.networks import (
@@ -63,4 +64,5 @@ __all__ = [
     "RawOptions",
     "SeparatorOptions",
     "flag",
+    "lufs",
 ]
