@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from clearmel.audio import sound_file, working_level
+from clearmel.audio import bwf, sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.loudness import Matched
 from clearmel.audio.splice import FADE_S, Spliced
@@ -27,8 +27,9 @@ from clearmel.options import CutOptions
 from clearmel.reporting import plots
 from clearmel.segments import binarize, frames, timelines
 from clearmel.segments.folder import Folder
+from clearmel.segments.frame_rate import DEFAULT_FPS, FrameRate
 from clearmel.segments.label_file import LabelFile
-from clearmel.segments.timelines import Timeline
+from clearmel.segments.timeline import Timeline
 
 WINDOW_S = 60.0
 """Length of a window of the network."""
@@ -101,7 +102,8 @@ class Editor:
         info = sound_file.inspect(path)
         probabilities = self.probabilities(path, advance)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
-        return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
+        start = bwf.time_reference(path)
+        return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept, start=start)
 
     def marks(self, path: Path) -> list[float]:
         """For the labelling page: a number for every 40 ms, below 0.5 where it would cut."""
@@ -176,13 +178,13 @@ class CutOutput:
     """What is written beside the edited recording.
 
     timelines: suffixes of `timelines.FORMATS`. timeline_only: no sound; then JSON where nothing else is asked for.
-    fps: frames a second of EDL and FCPXML. labels_path: a labels file that receives the cuts.
+    fps: frames of EDL, FCPXML and OTIO. labels_path: a labels file that receives the cuts.
     loudness_lufs: integrated loudness of the sound; None keeps the level.
     """
 
     timelines: tuple[str, ...] = ()
     timeline_only: bool = False
-    fps: int = 25
+    fps: FrameRate = DEFAULT_FPS
     labels_path: str | None = None
     loudness_lufs: float | None = None
 
