@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from clearmel.prepare.download import clip_lists
 from clearmel.reporting import tables
 from clearmel.segments import binarize, frames, timelines
 from clearmel.segments.binarize import parts_to_keep
+from clearmel.segments.frame_rate import FrameRate
 from clearmel.segments.label_file import LabelFile
 from clearmel.segments.timelines import Timeline
 
@@ -337,13 +339,14 @@ def test_time_lines_say_the_same_in_every_format(found: list[float], options: Cu
     kept = parts_to_keep(np.array(found, np.float32), 0.04, len(found) * 0.04, options)
     timeline = Timeline(Path("a b.wav"), len(found) * 0.04, 16000, 1, kept)
     wanted = [(round(start, 4), round(end, 4), label) for start, end, label in timeline.segments()]
-    plain = json.loads(timelines.as_json(timeline, fps))["segments"]
+    rate = FrameRate(Fraction(fps))
+    plain = json.loads(timelines.as_json(timeline, rate))["segments"]
     assert [(one["start_s"], one["end_s"], one["label"]) for one in plain] == wanted
-    rows = list(csv.DictReader(io.StringIO(timelines.as_csv(timeline, fps))))
+    rows = list(csv.DictReader(io.StringIO(timelines.as_csv(timeline, rate))))
     assert [(float(row["start_s"]), float(row["end_s"]), row["label"]) for row in rows] == wanted
-    tracks = [line.split("\t") for line in timelines.as_audacity(timeline, fps).splitlines()]
+    tracks = [line.split("\t") for line in timelines.as_audacity(timeline, rate).splitlines()]
     assert [(round(float(a), 4), round(float(b), 4), label) for a, b, label in tracks] == wanted
-    events = [line.split()[-4:] for line in timelines.as_edl(timeline, fps).splitlines() if line[:3].isdigit()]
+    events = [line.split()[-4:] for line in timelines.as_edl(timeline, rate).splitlines() if line[:3].isdigit()]
     places = [[in_frames(code, fps) for code in event] for event in events]
     at = 0
     for first, last, place, behind in places:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,13 @@ def test_memory_does_not_grow_with_the_recording(rng) -> None:
         tensors = [value for value in vars(stream).values() if isinstance(value, Tensor)]
         kept.append(sum(tensor.untyped_storage().nbytes() for tensor in tensors))
     assert max(kept[6:]) <= 1.5 * max(kept[1:6])
+
+
+def test_the_closing_line_says_how_far_the_noise_fell(workplace: Path, rng) -> None:
+    sound_file.write("in.wav", rng.normal(0, 0.1, (2, 4 * 44100)).astype(np.float32), 44100, "FLOAT")
+    done = denoise.denoise_file(with_card(Quieter()), workplace / "in.wav", workplace / "out.wav")
+    assert done.noise_down_db == pytest.approx(20, abs=0.6)
+    assert done.summary().startswith("denoised 00:04, noise down 20 dB, ")
+    sound_file.write("silent.wav", np.zeros(16000, np.float32), 16000)
+    done = denoise.denoise_file(with_card(Quieter()), workplace / "silent.wav", workplace / "out.wav")
+    assert re.fullmatch(r"denoised 00:01, \d+\.\d s", done.summary())

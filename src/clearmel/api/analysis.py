@@ -7,8 +7,11 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first
+from clearmel.audio import working_level
 from clearmel.audio.channels import downmix
 from clearmel.audio.sound_file import resample_blocks
+from clearmel.core.file_io import FloatArray
+from clearmel.core.progress import Progress, advance
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
 from clearmel.inference.separate import VoiceSeparator, tracks_at_rate
@@ -39,16 +42,23 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
         clearmel.InputError: there are no such weights, or there is no such device.
     """
     classifier = _classifier(model, device)
-    sound = downmix(channels_first(wave, sample_rate))[None]
+    channels = channels_first(wave, sample_rate)
+    gain, sound = working_level.measure([channels], sample_rate).gain(), downmix(channels)[None]
     blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
-    windows = classifier.predict_blocks(block[0] for block in blocks) if sound.any() else None
+    windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain) if sound.any() else None
     if windows is None:
         raise ValueError("wave is silent; expected sound.")
     return classifier.row(windows.mean())
 
 
 def cut(
-    wave: Wave, sample_rate: int, *, model: str = "cutter", strength: float = 0.5, device: str = "auto"
+    wave: Wave,
+    sample_rate: int,
+    *,
+    model: str = "cutter",
+    strength: float = 0.5,
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> list[tuple[float, float]]:
     """Finds the parts of a recording of speech that stay when pauses, breaths and knocks are cut.
 
@@ -58,6 +68,7 @@ def cut(
         model: name of the weights, see `clearmel.load`.
         strength: 0 keeps breath and rhythm, 1 cuts whatever is no word.
         device: where the network computes, see `clearmel.load`.
+        progress: called with the seconds of sound that are done, and the total.
 
     Returns:
         Start and end in seconds of each part that stays, in order.
@@ -71,17 +82,24 @@ def cut(
     network = load(model, "cutting", device)
     assert isinstance(network, Cutter)
     editor = Editor(network)
-    sound = downmix(channels_first(wave, sample_rate))[None]
+    channels = channels_first(wave, sample_rate)
+    gain, sound = working_level.measure([channels], sample_rate).gain(), downmix(channels)[None]
     blocks = resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1)
-    probabilities = editor.probabilities_of_blocks(block[0] for block in blocks)
-    options = CutOptions.of_strength(strength, editor.threshold)
     duration_s = sound.shape[1] / sample_rate
+    probabilities = editor.probabilities_of_blocks((block[0] for block in blocks), advance(progress, duration_s), gain)
+    options = CutOptions.of_strength(strength, editor.threshold)
     parts = parts_to_keep(probabilities, editor.step_s, duration_s, options, -editor.step_s / 2)
     return [(float(start), float(end)) for start, end in parts]
 
 
 def separate(
-    wave: Wave, sample_rate: int, *, model: str = "separator", passes: int = 2, device: str = "auto"
+    wave: Wave,
+    sample_rate: int,
+    *,
+    model: str = "separator",
+    passes: int = 2,
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> list[Wave]:
     """Separates the voices of a recording.
 
@@ -91,6 +109,7 @@ def separate(
         model: name of the weights, see `clearmel.load`.
         passes: times that the recording is processed, each a part of a frame apart; 1 to 16.
         device: where the network computes, see `clearmel.load`.
+        progress: called with the seconds of sound that are done, and the total.
 
     Returns:
         One wave for each voice, of the same shape and type as the input.
@@ -106,7 +125,12 @@ def separate(
     voices = VoiceSeparator(network, passes=passes)
     sound = channels_first(wave, sample_rate)
     blocks = resample_blocks(iter([sound]), sample_rate, voices.rate, len(sound))
-    pieces = np.concatenate(list(tracks_at_rate(voices, blocks, sample_rate, len(sound))), axis=2)
+    done, found = advance(progress, sound.shape[1] / sample_rate), list[FloatArray]()
+    for piece in tracks_at_rate(voices, blocks, sample_rate, len(sound)):
+        found.append(piece)
+        if done is not None:
+            done(piece.shape[2] / sample_rate)
+    pieces = np.concatenate(found, axis=2)
     missing = max(0, sound.shape[1] - pieces.shape[2])
     pieces = np.pad(pieces[..., : sound.shape[1]], ((0, 0), (0, 0), (0, missing)))
     return [as_given(track, wave) for track in pieces]

@@ -6,12 +6,13 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
-from clearmel.audio import media_file
+from clearmel.audio import media_file, sound_file, working_level
 from clearmel.core.file_io import FloatArray
+from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
 from clearmel.networks import Denoiser as DenoiserNetwork
-from clearmel.options import DenoiseOptions, MediaOptions
+from clearmel.options import DenoiseOptions, MediaOptions, lufs
 
 
 class Stream:
@@ -73,7 +74,8 @@ class Denoiser:
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:
         """See `clearmel.denoise`."""
         sound = channels_first(wave, sample_rate)
-        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options)
+        gain = working_level.measure([sound], sample_rate).gain()
+        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
     def denoise_file(
@@ -84,10 +86,14 @@ class Denoiser:
         audio_track: int | None = None,
         bitrate: int | None = None,
         no_tags: bool = False,
+        loudness: float | str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """See `clearmel.denoise_file`."""
+        wanted = None if loudness is None else lufs(loudness)
         with media_file.using(MediaOptions(audio_track, bitrate, no_tags)):
-            recordings.denoise_file(self.network, Path(source), Path(target), self.options)
+            add = advance(progress, sound_file.inspect(source).duration_s) if progress else None
+            recordings.denoise_file(self.network, Path(source), Path(target), self.options, add, wanted)
 
     def stream(self, sample_rate: int, channels: int = 1) -> Stream:
         """Begins a stream, which has no opening seconds to initialise its state from.
@@ -147,6 +153,8 @@ def denoise_file(
     audio_track: int | None = None,
     bitrate: int | None = None,
     no_tags: bool = False,
+    loudness: float | str | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Denoises a sound file or video of any length into another, in blocks; rate, channels, length and level stay.
 
@@ -160,10 +168,19 @@ def denoise_file(
         audio_track: sound track of a video, from 1; None for its main one.
         bitrate: kbit/s of compressed formats; None for the source's.
         no_tags: leave out tags, cover, chapters and marks of the source.
+        loudness: integrated loudness of the target in LUFS, "podcast" (-16) or "broadcast" (-23), with a true peak of
+            at most -1 dBTP; None keeps the level.
+        progress: called with the seconds of sound that are done, and the total.
 
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
     Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
-        source, target, audio_track=audio_track, bitrate=bitrate, no_tags=no_tags
+        source,
+        target,
+        audio_track=audio_track,
+        bitrate=bitrate,
+        no_tags=no_tags,
+        loudness=loudness,
+        progress=progress,
     )

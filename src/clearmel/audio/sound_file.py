@@ -202,4 +202,7 @@ def writing(
     if writer.rate != sample_rate:
         print(f"warning: {quoted(path)} has {writer.rate} Hz: {suffix} cannot hold {sample_rate}.", file=sys.stderr)
     if peak > 1.0 and not writer.is_float:
-        print(f"warning: {quoted(path)} is clipped: peak {peak:.2f}. A float .wav is not clipped.", file=sys.stderr)
+        print(
+            f"warning: {quoted(path)} is clipped: peak {peak:.2f}. --loudness of denoise and cut avoids it.",
+            file=sys.stderr,
+        )

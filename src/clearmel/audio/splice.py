@@ -2,7 +2,7 @@
 
 The two sides of a join overlap by `FADE_S`, half of it on either side of the cut: the left side continues for half a
 fade into the removed span, and the right side starts half a fade earlier. The result therefore lasts exactly as long
-as the remaining parts. The gains are cosine and sine (equal power), because the two sides are uncorrelated.
+as the remaining parts. The gains follow the correlation of the two sides, see `cross_faded`.
 """
 
 import math
@@ -78,6 +78,7 @@ class Spliced:
         self.sample_rate: int = self._file.samplerate
         self.n_channels: int = self._file.channels
         self.parts = parts(self._file.frames, self.sample_rate, remove)
+        self._last_join: tuple[int, FloatArray] | None = None
         self.n_samples = sum(part.end - part.start for part in self.parts)
 
     def __enter__(self) -> "Spliced":
@@ -95,16 +96,33 @@ class Spliced:
             (C, count) float32; zeros beyond the end.
         """
         wave = np.zeros((self.n_channels, count), np.float32)
-        for part in self.parts:
-            first = max(start, part.place - part.before)
-            last = min(start + count, part.place + part.end - part.start + part.behind)
+        for number, part in enumerate(self.parts):
+            end = part.place + part.end - part.start
+            first, last = max(start, part.place + part.before), min(start + count, end - part.behind)
             if first < last:
-                offset = part.start - part.place  # source position minus result position
-                piece = self._source(first + offset, last - first)
-                wave[:, first - start : first - start + piece.shape[1]] += piece * self._gain(
-                    part, first, piece.shape[1]
-                )
+                piece = self._source(part.start + first - part.place, last - first)
+                wave[:, first - start : first - start + piece.shape[1]] = piece
+            first, last = max(start, end - part.behind), min(start + count, end + part.behind)
+            if first < last:
+                join = self._join(number)[:, first - (end - part.behind) : last - (end - part.behind)]
+                wave[:, first - start : last - start] = join
         return wave
+
+    def _join(self, number: int) -> FloatArray:
+        """The overlap (C, 2 * behind) of a part and the next one; the last one is kept for a following `read`."""
+        if self._last_join is None or self._last_join[0] != number:
+            part, following = self.parts[number : number + 2]
+            starts = part.end - part.behind, following.start - part.behind
+            sides = [self._source(start, 2 * part.behind) for start in starts]
+            self._last_join = (
+                number,
+                cross_faded(
+                    *(
+                        np.pad(side, ((0, 0), (0, 2 * part.behind - side.shape[1]))) for side in sides
+                    )  # a length was estimated
+                ),
+            )
+        return self._last_join[1]
 
     def _source(self, start: int, count: int) -> FloatArray:
         """Samples (C, count) of the recording, fewer at its end."""
@@ -119,14 +137,21 @@ class Spliced:
                 pass
         return np.asarray(self._file.read(count, dtype="float32", always_2d=True).T)
 
-    @staticmethod
-    def _gain(part: Part, first: int, count: int) -> FloatArray:
-        """Gains (count,) of the part, from position `first` of the result."""
-        place = np.arange(first, first + count) + 0.5
-        gain = np.ones(count, np.float32)
-        end = part.place + part.end - part.start
-        for edge, width, sign in ((part.place, part.before, 1), (end, part.behind, -1)):
-            if width:
-                rising = ((sign * (place - edge) / width + 1) / 2).clip(0, 1)
-                gain *= np.sin(rising * math.pi / 2).astype(np.float32)
-        return gain
+
+def cross_faded(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Fades from one piece (C, N) into another.
+
+    Uncorrelated pieces keep their power under sine and cosine gains, equal ones under gains of sum 1. With a
+    correlation r between them the power under sine and cosine is 1 + 2 r sin cos, by whose root both gains are
+    divided. The mean of each piece, a constant offset, is faded apart with gains of sum 1, so that it never rises.
+    The gains are those of all channels together.
+    """
+    angle = (np.arange(left.shape[1]) + 0.5) / max(1, left.shape[1]) * math.pi / 2
+    falling, rising = np.cos(angle), np.sin(angle)
+    means = [piece.mean(axis=1, keepdims=True, dtype=np.float64) for piece in (left, right)]
+    before, after = left - means[0], right - means[1]
+    power = float(np.square(before).sum() * np.square(after).sum())
+    correlation = max(0.0, float((before * after).sum()) / math.sqrt(power)) if power > 0 else 0.0
+    scale = np.sqrt(1 + 2 * correlation * rising * falling)
+    offset = means[0] * falling**2 + means[1] * rising**2
+    return np.asarray(offset + (before * falling + after * rising) / scale, np.float32)

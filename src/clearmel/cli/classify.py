@@ -52,8 +52,8 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _classify(paths: list[str], args: argparse.Namespace) -> int:
-    from clearmel.audio import media_file
-    from clearmel.core import batch_files, file_io
+    from clearmel.audio import media_file, sound_file
+    from clearmel.core import batch_files, file_io, progress
     from clearmel.data.labels import SUFFIXES
     from clearmel.inference import classify
     from clearmel.reporting import plots, tables
@@ -62,10 +62,15 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     if args.timeline_path:
         tables.check_table_path(args.timeline_path)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
+    found = {Path(path) for path in paths}  # files of folders have a bar of their own
     rows, timeline = list[dict[str, Any]](), list[dict[str, Any]]()
 
     def work(path: Path) -> classify.WindowPredictions:
-        windows = classifier.predict(path, args.window_s, args.hop_s)
+        sound = path.suffix.lower() != ".npy"
+        with progress.bar(
+            sound_file.inspect(path).duration_s if sound else 0, shown=sound and path in found
+        ) as advance:
+            windows = classifier.predict(path, args.window_s, args.hop_s, advance)
         board.timeline(windows.spans, windows.probabilities, classifier.labels, f"{path.name}_timeline")
         return windows
 

@@ -8,16 +8,18 @@ from clearmel.cli.parser import (
     Parser,
     add_device_flag,
     add_drawing_flags,
+    add_loudness_flag,
     add_model_flag,
     add_option_flags,
     add_result_flags,
     fraction,
     name_list,
-    positive,
     take,
 )
 from clearmel.cli.paths import Job, add_path_arguments, each, job, jobs
+from clearmel.core.errors import InputError
 from clearmel.options import CutOptions, MediaOptions
+from clearmel.segments.frame_rate import FrameRate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,15 +46,27 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     parser.add_argument("--strength", type=fraction, default=0.5, help="0 gentle, keeps breath and rhythm; 1 tight")
     parser.add_argument("--timelines", type=name_list, default=(), metavar="A,B",
-                        help="write the cuts beside the output: json, csv, txt (Audacity), edl, fcpxml")  # fmt: skip
+                        help="write the cuts beside the output: json, csv, txt (Audacity), edl, fcpxml,"
+                        " otio")  # fmt: skip
     parser.add_argument("--timeline_only", action="store_true", help="write no sound, only --timelines (default: json)")
-    parser.add_argument("--fps", type=positive, default=25, help="frames in a second of edl and fcpxml")
+    parser.add_argument(
+        "--fps", default="25", help="frames in a second of edl, fcpxml and otio, such as 29.97, 23.976 or 30000/1001"
+    )
+    parser.add_argument(
+        "--non_drop", action="store_true", help="non-drop-frame time code at 29.97 and 59.94 (default: drop-frame)"
+    )
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="the inputs are tracks of one talk: keep where anyone speaks, cut all alike",
+    )
     add_option_flags(parser.add_argument_group("cuts"), CutOptions, threshold=None, min_keep_s=None,
                      min_cut_s=None, margin_before_s=None, margin_after_s=None)  # fmt: skip
     parser.add_argument(
         "--labels_path", help="write the cuts as labels for `clearmel label` and `clearmel train cutting`"
     )
     add_option_flags(parser, MediaOptions)
+    add_loudness_flag(parser)
     add_result_flags(parser)
     add_drawing_flags(parser, "draw each recording with its cuts there")
     return parser.parse_args(argv)
@@ -62,14 +76,19 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     given = {key: getattr(args, key) for key in vars(CutOptions())}
     CutOptions.of_strength(args.strength, 0.5, given)  # a wrong number is reported before anything is loaded
 
+    fps = FrameRate.parse(args.fps, drop=not args.non_drop)
+    if args.together and (args.labels_path or args.plot_dir):
+        raise InputError("--together writes no labels and no pictures; leave --labels_path and --plot_dir out.")
+
     from clearmel.audio import media_file
-    from clearmel.inference import cut
+    from clearmel.core import distributed
+    from clearmel.inference import cut, cut_together
     from clearmel.reporting import plots, tables
 
     editor = cut.Editor.load(args.model_filename, args.device)
     options = CutOptions.of_strength(args.strength, editor.threshold, given)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
-    output = cut.CutOutput(args.timelines, args.timeline_only, args.fps, args.labels_path)
+    output = cut.CutOutput(args.timelines, args.timeline_only, fps, args.labels_path, args.loudness)
     rows = []
 
     def work(job: Job) -> int:
@@ -82,6 +101,24 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
             print(line)
 
     with media_file.using(take(MediaOptions, args)):
-        status = each(found, work)
+        if args.together:
+            distributed.leave_to_rank_zero()
+            sources, targets = zip(*(track for job in found for track in _tracks(job)), strict=True)
+            rows, status = cut_together.cut_together(editor, sources, targets, options, output, print_lines), 0
+        else:
+            readable = [job for job in found if Path(job.source).exists()]
+            cut_together.warn_of_tracks([path for job in readable for path, _ in _tracks(job)])
+            status = each(found, work)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status
+
+
+def _tracks(job: Job) -> list[tuple[Path, Path]]:
+    """The recordings of a job, each with its target."""
+    from clearmel.audio.sound_file import SUFFIXES
+    from clearmel.core import file_io
+
+    source, target = file_io.existing(job.source), Path(job.target)
+    if not source.is_dir():
+        return [(source, target)]
+    return [(source / name, target / name) for name in file_io.list_files(source, SUFFIXES)]

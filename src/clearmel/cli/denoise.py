@@ -1,6 +1,7 @@
 """Denoises recordings, folders of recordings, mel spectrograms (.npy), or live sound on a pipe (-)."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from clearmel.cli.parser import (
     Parser,
     add_device_flag,
+    add_loudness_flag,
     add_model_flag,
     add_option_flags,
     add_plot_flags,
@@ -65,6 +67,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "denoiser.pth")
     add_device_flag(parser)
     add_option_flags(parser, DenoiseOptions)
+    add_loudness_flag(parser)
     add_option_flags(parser, RawOptions)
     add_result_flags(parser)
     add_option_flags(parser, MediaOptions)
@@ -81,12 +84,16 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         )
     if args.json and any(job.target == PIPE for job in found):
         raise InputError("--json prints on stdout, where the sound goes; name an output file, or leave --json out.")
+    if args.loudness is not None and (piped or any(Path(job.source).suffix.lower() == ".npy" for job in found)):
+        raise InputError("--loudness needs sound in whole files; give no - and no .npy as a path with it.")
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
+    from tqdm import tqdm
+
     from clearmel.audio import media_file, sound_file
     from clearmel.checkpoints import weights_file
-    from clearmel.core import batch_files, file_io
+    from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots, tables
 
@@ -104,13 +111,16 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
             return 0
         source, target = file_io.existing(job.source), Path(job.target)
 
-        def denoised(path: Path) -> Path:
+        def denoised(path: Path) -> tuple[Path, str]:
             out = target / path.relative_to(source)
-            denoise.denoise_file(network, path, out, options)
+            with progress.bar(sound_file.inspect(path).duration_s, shown=not source.is_dir()) as advance:
+                result = denoise.denoise_file(network, path, out, options, advance, args.loudness)
             board.recordings({"input": path, "denoised": out}, f"{out.stem}_before_after")
-            return out
+            return out, result.summary()
 
-        def done(path: Path, out: Path) -> None:
+        def done(path: Path, result: tuple[Path, str]) -> None:
+            out, line = result
+            tqdm.write(f"{line}  {out}" if source.is_dir() else line, file=sys.stderr)
             rows.append(_row(path, out))
 
         failed = batch_files.for_each_file(source, sound_file.SUFFIXES, denoised, done)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from clearmel.core import distributed
 from clearmel.core.errors import InputError, reason, shortened
-from clearmel.options import DEVICES
+from clearmel.options import DEVICES, lufs
 
 Options = TypeVar("Options")
 Number = TypeVar("Number", int, float)
@@ -149,6 +149,25 @@ def add_option_flags(
         else:
             kind = next(k for k in (int, float, str) if k in (kinds[field.name], *typing.get_args(kinds[field.name])))
             parser.add_argument(name, type=kind, default=default, help=text)
+
+
+def add_loudness_flag(parser: Parser) -> None:
+    """--loudness."""
+    parser.add_argument(
+        "--loudness",
+        type=loudness,
+        metavar="LUFS",
+        help="integrated loudness of the result: podcast (-16), broadcast (-23) or a number; its true peak is at most "
+        "-1 dBTP (default: the level stays)",
+    )
+
+
+def loudness(text: str) -> float:
+    """A flag's loudness in LUFS, or its name."""
+    try:
+        return lufs(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive(text: str) -> int:

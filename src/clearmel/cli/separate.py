@@ -1,6 +1,8 @@
 """Separates the voices of recordings, each into a file of its own: voice_1.wav, voice_2.wav ..."""
 
 import argparse
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.audio import media_file, sound_file
-    from clearmel.core import batch_files, file_io
+    from clearmel.core import batch_files, file_io, progress
     from clearmel.data import separation_folder
     from clearmel.inference import separate
     from clearmel.reporting import plots, tables
@@ -67,14 +69,19 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
     def separated(job: Job) -> int:
         source, output = file_io.existing(job.source), Path(job.target)
 
-        def work(path: Path) -> list[Path]:
+        def work(path: Path) -> tuple[list[Path], str]:
+            started, duration_s = time.monotonic(), sound_file.inspect(path).duration_s
             folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
-            tracks = separate.separate_file(voices, path, folder)
+            with progress.bar(duration_s, shown=not source.is_dir()) as advance:
+                tracks = separate.separate_file(voices, path, folder, progress=advance)
             shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
             board.recordings(shown, f"{path.stem}_voices")
-            return tracks
+            took = f"{time.monotonic() - started:.1f} s"
+            return tracks, f"separated {progress.clock(duration_s)} into {len(tracks)} voices, {took}"
 
-        def done(path: Path, tracks: list[Path]) -> None:
+        def done(path: Path, result: tuple[list[Path], str]) -> None:
+            tracks, line = result
+            print(line, file=sys.stderr)
             rows.extend(
                 {"path": str(path), "voice": number, "output": str(track)} for number, track in enumerate(tracks, 1)
             )

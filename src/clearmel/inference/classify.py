@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearmel.audio import sound_file
+from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.silence import trim_digital_silence
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
+from clearmel.core.progress import Advance
 from clearmel.data.batching import Item, collate
 from clearmel.metrics import classification
 from clearmel.networks import Network
@@ -68,7 +69,13 @@ class WindowClassifier:
         path = weights_file.models_path(model_filename, saved=True)
         return cls(weights_file.load(path, "classification", device), threshold)
 
-    def predict(self, path: Path, window_s: float | None = None, hop_s: float | None = None) -> WindowPredictions:
+    def predict(
+        self,
+        path: Path,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        progress: Advance | None = None,
+    ) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
         Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped.
@@ -77,32 +84,53 @@ class WindowClassifier:
             path: a sound file or .npy mel.
             window_s: length of a window, 0 for the whole recording at once; None: the length in training.
             hop_s: distance from window to window; None: half a window.
+            progress: called with the seconds of each block that is read.
 
         Raises:
             InputError: the file cannot be read, or is silent.
         """
         if path.suffix.lower() == ".npy":
-            windows = _mel_windows(read_mel(path, self.features.n_mels), self.features, *self._lengths(window_s, hop_s))
+            mel = read_mel(path, self.features.n_mels)
+            gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
+            mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
+            windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
         else:
-            windows = self._sound_windows(sound_file.mono(path, self.features.sample_rate), window_s, hop_s)
+            gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
+            blocks = sound_file.mono(path, self.features.sample_rate)
+            if progress is not None:
+                blocks = _counted(blocks, self.features.sample_rate, progress)
+            windows = self._sound_windows(blocks, window_s, hop_s, gain)
         found = self._predict(windows)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
         return found
 
     def predict_blocks(
-        self, blocks: Iterator[FloatArray], window_s: float | None = None, hop_s: float | None = None
+        self,
+        blocks: Iterator[FloatArray],
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        gain: float = 1.0,
     ) -> WindowPredictions | None:
-        """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent."""
-        return self._predict(self._sound_windows(blocks, window_s, hop_s))
+        """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent.
+
+        Args:
+            blocks: the recording.
+            window_s: as in `predict`.
+            hop_s: as in `predict`.
+            gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        """
+        return self._predict(self._sound_windows(blocks, window_s, hop_s, gain))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
     def _sound_windows(
-        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None
+        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None, gain: float
     ) -> Iterator["Window"]:
+        if gain != 1:
+            blocks = (block * np.float32(gain) for block in blocks)
         return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
 
     @torch.inference_mode()
@@ -145,6 +173,12 @@ class Window(NamedTuple):
     span: tuple[float, float]
     mel: Tensor
     sound_s: float
+
+
+def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) -> Iterator[FloatArray]:
+    for block in blocks:
+        yield block
+        progress(len(block) / sample_rate)
 
 
 def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:

@@ -3,6 +3,7 @@
 Shapes: K decisions, C channels, N samples. The recording is processed in overlapping windows, so it may last for hours.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,22 +12,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from clearmel.audio import sound_file
+from clearmel.audio import bwf, sound_file, working_level
 from clearmel.audio.features import MelFeatures
+from clearmel.audio.loudness import Matched
 from clearmel.audio.splice import FADE_S, Spliced
 from clearmel.checkpoints import weights_file
-from clearmel.core import batch_files, file_io
+from clearmel.core import batch_files, file_io, progress
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
+from clearmel.core.progress import Advance
 from clearmel.networks import Cutter
 from clearmel.options import CutOptions
 from clearmel.reporting import plots
 from clearmel.segments import binarize, frames, timelines
 from clearmel.segments.folder import Folder
+from clearmel.segments.frame_rate import DEFAULT_FPS, FrameRate
 from clearmel.segments.label_file import LabelFile
-from clearmel.segments.timelines import Timeline
+from clearmel.segments.timeline import Timeline
 
 WINDOW_S = 60.0
 """Length of a window of the network."""
@@ -60,41 +63,47 @@ class Editor:
         assert isinstance(network, Cutter)
         return cls(network)
 
-    def probabilities(self, path: str | Path, progress: Callable[[float], object] | None = None) -> FloatArray:
+    def probabilities(self, path: str | Path, advance: Advance | None = None) -> FloatArray:
         """Probability of keeping (K,), one per decision; decision k covers the sound around k * step_s.
 
         Args:
             path: a sound file.
-            progress: called after each window with the seconds that it adds.
+            advance: called after each window with the seconds that it adds.
 
         Raises:
             InputError: the file cannot be read.
         """
-        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), progress)
+        gain = working_level.measure(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate).gain()
+        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), advance, gain)
 
     @torch.inference_mode()
     def probabilities_of_blocks(
-        self, blocks: Iterator[FloatArray], progress: Callable[[float], object] | None = None
+        self, blocks: Iterator[FloatArray], advance: Advance | None = None, gain: float = 1.0
     ) -> FloatArray:
-        """As `probabilities`, for a recording in blocks (N,) at the rate of the features."""
+        """As `probabilities`, for a recording in blocks (N,) at the rate of the features.
+
+        Args:
+            blocks: the recording.
+            advance: as in `probabilities`.
+            gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        """
         found: list[FloatArray] = []
         for wave, first, last in self._windows(blocks):
-            mel = self.features.mel(torch.from_numpy(wave))[None]
+            mel = self.features.mel(torch.from_numpy(wave if gain == 1 else wave * np.float32(gain)))[None]
             device = self.network.device
             logits = self.network(mel.to(device), torch.tensor([mel.shape[1]], device=device))[0]
             found.append(logits[first:last].sigmoid().cpu().numpy())
-            if progress is not None:
-                progress(len(found[-1]) * self.step_s)
+            if advance is not None:
+                advance(len(found[-1]) * self.step_s)
         return np.concatenate(found)
 
-    def timeline(
-        self, path: str | Path, options: CutOptions, progress: Callable[[float], object] | None = None
-    ) -> Timeline:
+    def timeline(self, path: str | Path, options: CutOptions, advance: Advance | None = None) -> Timeline:
         """The parts of a recording to keep."""
         info = sound_file.inspect(path)
-        probabilities = self.probabilities(path, progress)
+        probabilities = self.probabilities(path, advance)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
-        return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept)
+        start = bwf.time_reference(path)
+        return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept, start=start)
 
     def marks(self, path: Path) -> list[float]:
         """Predictions for the labelling page: one number per 40 ms, below 0.5 where the cutter would cut."""
@@ -115,13 +124,19 @@ class Editor:
         yield held, context // self.step if begun else 0, None
 
 
-def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
+def render(
+    timeline: Timeline, target: str | Path, options: CutOptions, loudness_lufs: float | None = None
+) -> Matched | None:
     """Writes the edited recording, at its own rate and with its own channels.
 
     Args:
         timeline: the parts to keep.
         target: output file; its suffix sets the format.
         options: whether the rest is deleted or attenuated.
+        loudness_lufs: integrated loudness of the result; None keeps the level.
+
+    Returns:
+        The loudness before and after, if it was changed.
 
     Raises:
         InputError: there is no part to keep, or a file cannot be read or written.
@@ -130,19 +145,29 @@ def render(timeline: Timeline, target: str | Path, options: CutOptions) -> None:
     refuse_overwriting(source, target)
     if not timeline.kept and options.mode == "delete":
         raise InputError(f"{quoted(source)}: no part of it stays. Lower --strength, or give --mode attenuate.")
-    info = sound_file.inspect(source)
+    info, matched = sound_file.inspect(source), None
+    if loudness_lufs is not None:
+        make = functools.partial(_edited, timeline, options)
+        matched = Matched(make, info.sample_rate, info.n_channels, loudness_lufs)
     cuts = timeline.cuts() if options.mode == "delete" else []
     with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype, source, cuts=cuts) as append:
-        if options.mode == "delete":
-            with Spliced(source, timeline.cuts()) as spliced:
-                for start in range(0, spliced.n_samples, size := int(BLOCK_S * info.sample_rate)):
-                    append(spliced.read(start, min(size, spliced.n_samples - start)))
-            return
-        parts = [(round(a * info.sample_rate), round(b * info.sample_rate)) for a, b in timeline.kept]
-        shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
-        fade = max(1, min(round(FADE_S * info.sample_rate), shortest))
-        for block in binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade):
+        for block in matched or _edited(timeline, options):
             append(block)
+    return matched
+
+
+def _edited(timeline: Timeline, options: CutOptions) -> Iterator[FloatArray]:
+    """The edited recording in pieces (C, N)."""
+    source, rate = timeline.source, timeline.sample_rate
+    if options.mode == "delete":
+        with Spliced(source, timeline.cuts()) as spliced:
+            for start in range(0, spliced.n_samples, size := int(BLOCK_S * rate)):
+                yield spliced.read(start, min(size, spliced.n_samples - start))
+        return
+    parts = [(round(a * rate), round(b * rate)) for a, b in timeline.kept]
+    shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
+    fade = max(1, min(round(FADE_S * rate), shortest))
+    yield from binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade)
 
 
 def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -154,13 +179,15 @@ class CutOutput:
     """Further outputs of an edit.
 
     timelines: suffixes of `timelines.FORMATS`. timeline_only: write no sound; without `timelines` and `labels_path`,
-    write JSON. fps: frames per second of EDL and FCPXML. labels_path: labels file that receives the cuts.
+    write JSON. fps: frames per second of EDL, FCPXML and OTIO. labels_path: labels file that receives the cuts.
+    loudness_lufs: integrated loudness of the sound; None keeps the level.
     """
 
     timelines: tuple[str, ...] = ()
     timeline_only: bool = False
-    fps: int = 25
+    fps: FrameRate = DEFAULT_FPS
     labels_path: str | None = None
+    loudness_lufs: float | None = None
 
     def __post_init__(self) -> None:
         timelines.check(self.forms())
@@ -197,23 +224,25 @@ def cut_files(
     store = LabelFile(output.labels_path, Folder(source).names) if output.labels_path else None
     rows = list[dict[str, Any]]()
 
-    def work(path: Path) -> timelines.Timeline:
-        out, length_s = target / path.relative_to(source), round(sound_file.inspect(path).duration_s)
-        with tqdm(total=length_s, unit="s", disable=True if source.is_dir() else None, leave=False) as bar:
-            timeline = editor.timeline(path, options, bar.update)
-        if not output.timeline_only:
-            render(timeline, out, options)
+    def work(path: Path) -> tuple[Timeline, Matched | None]:
+        out = target / path.relative_to(source)
+        with progress.bar(sound_file.inspect(path).duration_s, shown=not source.is_dir()) as advance:
+            timeline = editor.timeline(path, options, advance)
+        matched = None if output.timeline_only else render(timeline, out, options, output.loudness_lufs)
         for form in output.forms():
             timelines.write(out.with_suffix(f".{form}"), timeline, output.fps)
         board.cuts(timeline, f"{out.stem}_cuts")
-        return timeline
+        return timeline, matched
 
-    def done(path: Path, timeline: timelines.Timeline) -> None:
+    def done(path: Path, result: tuple[Timeline, Matched | None]) -> None:
+        timeline, matched = result
         out = target / path.relative_to(source)
         if store is not None:
             name = path.relative_to(source if source.is_dir() else source.parent)
             store.save(name.as_posix(), timeline.cuts(), timeline.duration_s, None)
-        rows.append(timeline.row() | {"output": "" if output.timeline_only else str(out)})
-        report(f"{timeline.summary()}  {path if output.timeline_only else out}")
+        loudness = {} if matched is None else {"before_lufs": matched.before_lufs, "after_lufs": matched.after_lufs}
+        rows.append(timeline.row() | {"output": "" if output.timeline_only else str(out)} | loudness)
+        changed = "" if matched is None else f", {matched.summary()}"
+        report(f"{timeline.summary()}{changed}  {path if output.timeline_only else out}")
 
     return rows, batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)

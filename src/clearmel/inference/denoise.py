@@ -4,18 +4,22 @@ Shapes: C channels, N samples, T frames, M mel bands.
 """
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clearmel.audio import sound_file
+from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.griffin_lim import griffin_lim
+from clearmel.audio.loudness import Matched
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
+from clearmel.core.progress import Advance, clock
 from clearmel.inference.denoise_stream import FULL, DenoiseStream
 from clearmel.networks import Denoiser
 from clearmel.options import DenoiseOptions
@@ -33,9 +37,13 @@ def priming_s(network: Denoiser, options: DenoiseOptions) -> float:
 def estimate_mel(network: Denoiser, mel: FloatArray, options: DenoiseOptions = FULL) -> FloatArray:
     """Denoised log-mel (T, M) of a noisy one (T, M)."""
     noisy = torch.from_numpy(mel)[None]
+    gain = 1.0
+    if "features" in network.card:
+        gain = working_level.measured_mel(noisy[0], MelFeatures(**network.card["features"]))
+    noisy = working_level.scaled_mel(noisy, gain)
     with torch.inference_mode():
-        estimate = _estimate(network, noisy, options)
-    return np.asarray(_controlled(noisy, estimate, options)[0].numpy(), dtype=np.float32)
+        estimate = _controlled(noisy, _estimate(network, noisy, options), options)
+    return np.asarray(working_level.scaled_mel(estimate, 1 / gain)[0].numpy(), dtype=np.float32)
 
 
 def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tensor:
@@ -55,37 +63,97 @@ def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Ten
     return estimate
 
 
-def denoise_file(network: Denoiser, source: Path, target: Path, options: DenoiseOptions = FULL) -> None:
-    """Denoises a recording into a file with the same rate, channels, length, level and, if possible, sample format.
+@dataclass(frozen=True)
+class Denoised:
+    """What was done to a file.
+
+    duration_s: of the recording. noise_down_db: how far the level fell below which a tenth of its frames lies; not
+    finite where that is digital silence before or after. took_s: seconds of work. loudness: in words, if changed.
+    """
+
+    duration_s: float
+    noise_down_db: float
+    took_s: float
+    loudness: str = ""
+
+    def summary(self) -> str:
+        """One line, such as "denoised 12:04, noise down 21 dB, 3.1 s"."""
+        noise = f", noise down {max(0.0, self.noise_down_db):.0f} dB" if np.isfinite(self.noise_down_db) else ""
+        loudness = f", {self.loudness}" if self.loudness else ""
+        return f"denoised {clock(self.duration_s)}{noise}{loudness}, {self.took_s:.1f} s"
+
+
+def denoise_file(
+    network: Denoiser,
+    source: Path,
+    target: Path,
+    options: DenoiseOptions = FULL,
+    progress: Advance | None = None,
+    loudness_lufs: float | None = None,
+) -> Denoised:
+    """Denoises a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
 
     Args:
         network: a denoiser.
         source: any sound file.
         target: output file; its suffix sets the format.
         options: strength, attenuation limit and reconstruction.
+        progress: called with the seconds of each block that is done.
+        loudness_lufs: integrated loudness of the target, which takes a second pass; None keeps the level.
 
     Raises:
         InputError: the source cannot be read, the target cannot be written, or both are the same file.
     """
-    info = sound_file.inspect(source)
+    started, info = time.monotonic(), sound_file.inspect(source)
     refuse_overwriting(source, target)
     if options.reconstruction == "griffin_lim" and info.n_samples > GRIFFIN_LIM_LIMIT_S * info.sample_rate:
         raise InputError(
             f"{quoted(source)} is longer than an hour; --reconstruction griffin_lim needs it in one piece. "
             "Use gain, or cut it."
         )
-    pieces = sound_file.blocks(source, BLOCK_SAMPLES / info.n_channels / info.sample_rate)
+    block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
+    before = working_level.measure(sound_file.blocks(source, block_s), info.sample_rate)
+    after, passes = working_level.LevelMeter(info.sample_rate), 1 if loudness_lufs is None else 2
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
+
+    def made() -> Iterator[FloatArray]:
+        pieces, number = sound_file.blocks(source, block_s), next(pass_number)
+        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, before.gain()):
+            if not number:
+                after.push(block)
+            yield block
+            if progress is not None:
+                progress(block.shape[1] / info.sample_rate / passes)
+
+    pass_number, matched = itertools.count(), None
+    if loudness_lufs is not None:
+        matched = Matched(made, info.sample_rate, info.n_channels, loudness_lufs)
     with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype, source) as append:
-        for block in clean(network, pieces, info.sample_rate, info.n_channels, options):
+        for block in matched or made():
             append(block)
+    fallen_db = before.levels.floor_db() - after.levels.floor_db()
+    return Denoised(info.duration_s, fallen_db, time.monotonic() - started, matched.summary() if matched else "")
 
 
 def denoise_blocks(
-    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions = FULL
+    network: Denoiser,
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    options: DenoiseOptions = FULL,
+    gain: float = 1.0,
 ) -> Iterator[FloatArray]:
-    """Denoises a recording in blocks (C, N); the result does not depend on the block length."""
-    stream = DenoiseStream(network, sample_rate, n_channels, options)
+    """Denoises a recording in blocks (C, N); the result does not depend on the block length.
+
+    Args:
+        network: a denoiser.
+        blocks: the recording.
+        sample_rate: in Hz.
+        n_channels: C.
+        options: strength and attenuation limit.
+        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+    """
+    stream = DenoiseStream(network, sample_rate, n_channels, options, gain)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)
@@ -107,11 +175,18 @@ def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatA
 
 
 def _rebuilt(
-    network: Denoiser, blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions
+    network: Denoiser,
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    options: DenoiseOptions,
+    gain: float,
 ) -> Iterator[FloatArray]:
     """Reconstructs each channel from its denoised mel by Griffin-Lim, with the length of the input."""
     features = MelFeatures(**network.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
+    if gain != 1:
+        wave *= np.float32(gain)
     for_model = np.stack([sound_file.resample(channel, sample_rate, features.sample_rate) for channel in wave])
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
     with torch.inference_mode():
@@ -119,5 +194,5 @@ def _rebuilt(
         estimate = _estimate(network, noisy, options)
         rebuilt = griffin_lim(features, _controlled(noisy, estimate, options)).numpy()
     result = np.stack([sound_file.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
-    result = result[:, : wave.shape[1]]
+    result = result[:, : wave.shape[1]] / np.float32(gain)
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))

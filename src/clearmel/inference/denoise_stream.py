@@ -13,6 +13,7 @@ from torch import Tensor
 from clearmel.audio import gains
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import overlap_add, power_of
+from clearmel.audio.working_level import RunningGain, spectrum_powers
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import high_bands
 from clearmel.inference.high_bands import HighBands
@@ -35,12 +36,22 @@ class DenoiseStream:
         sample_rate: of the recording in Hz.
         n_channels: C.
         options: strength and attenuation limit.
+        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; None: from the
+            level of what has come in so far.
     """
 
-    def __init__(self, network: Denoiser, sample_rate: int, n_channels: int, options: DenoiseOptions = FULL) -> None:
-        self.network, self.options = network, options
+    def __init__(
+        self,
+        network: Denoiser,
+        sample_rate: int,
+        n_channels: int,
+        options: DenoiseOptions = FULL,
+        gain: float | None = None,
+    ) -> None:
+        self.network, self.options, self.gain = network, options, gain
         self.features = features = MelFeatures(**network.card["features"])
         self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
+        self.running = RunningGain(features.hop_length / features.sample_rate)
         self.hop = max(1, round(features.hop_length * sample_rate / features.sample_rate))
         self.n_fft = self.hop * self.overlap
         self.resampler = None
@@ -65,7 +76,7 @@ class DenoiseStream:
     @torch.inference_mode()
     def prime(self, sound: FloatArray) -> None:
         """Runs the network over an opening (C, N) and keeps only its final state as the initial state."""
-        frames = DenoiseStream(self.network, self.rate, len(sound), self.options)._frames(sound, last=False)
+        frames = DenoiseStream(self.network, self.rate, len(sound), self.options, self.gain)._frames(sound, last=False)
         if frames is not None:
             self.state = self.network.prime(*self._on_device(*frames))
         if self.high is not None and sound.shape[1] >= self.n_fft:
@@ -111,10 +122,18 @@ class DenoiseStream:
         frames = self.low.unfold(1, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
         power = power_of(torch.fft.rfft(frames * torch.hann_window(features.n_fft))).mean(dim=0)[None]  # (1, T, F)
         self.low = self.low[:, n_frames * features.hop_length :]
+        power = self._at_working_level(power)
         noisy, fine = features.mel_of_power(power), None
         if self.network.fine_bins:
             fine = gains.fine_structure(features, power, noisy, self.network.fine_bins)
         return noisy, fine
+
+    def _at_working_level(self, power: Tensor) -> Tensor:
+        """The next frames' power (1, T, F) as the network receives it."""
+        if self.gain is not None:
+            return power if self.gain == 1 else power * self.gain**2
+        gains = self.running.gains(spectrum_powers(power[0]))
+        return power if (gains == 1).all() else power * torch.from_numpy(gains).to(power)[None, :, None].square()
 
     def _estimate(self, noisy: Tensor, fine: Tensor | None, last: bool) -> None:
         """Appends the gains of the next frames to `self.gains`."""

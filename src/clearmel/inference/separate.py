@@ -8,7 +8,7 @@ follows from the mean spectra of the voices so far.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.progress import Advance
 from clearmel.data.separation_folder import crop_embeddings
 from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
@@ -148,7 +149,7 @@ def separate_file(
     source: Path,
     folder: Path,
     suffix: str = ".wav",
-    progress: Callable[[float], object] | None = None,
+    progress: Advance | None = None,
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 

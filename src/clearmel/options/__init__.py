@@ -17,6 +17,7 @@ from clearmel.options.inference import (
     DenoiseOptions,
     MediaOptions,
     RawOptions,
+    lufs,
 )
 from clearmel.options.mixing import BuildOptions, MixOptions, MultiSpeakerOptions, PoolOptions
 from clearmel.options.networks import (
@@ -65,4 +66,5 @@ __all__ = [
     "RawOptions",
     "SeparatorOptions",
     "flag",
+    "lufs",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clearmel.core.errors import InputError
 from clearmel.options.fields import Options, flag
 
 RECONSTRUCTIONS = ("gain", "griffin_lim")
@@ -29,6 +30,28 @@ class DenoiseOptions(Options):
         low=0,
         high=60,
     )
+
+
+LOUDNESS = {"podcast": -16.0, "broadcast": -23.0}
+"""Integrated loudnesses in LUFS by name: that of most podcast platforms, and that of EBU R 128."""
+LOUDNESS_LUFS = (-60.0, -5.0)
+"""Quietest and loudest that can be asked for."""
+
+
+def lufs(wanted: str | float) -> float:
+    """A loudness in LUFS from its name or number.
+
+    Raises:
+        InputError: it is neither, or out of range.
+    """
+    try:
+        value = LOUDNESS.get(str(wanted)) or float(wanted)
+    except ValueError:
+        value = math.nan
+    if not LOUDNESS_LUFS[0] <= value <= LOUDNESS_LUFS[1]:
+        names = ", ".join(LOUDNESS)
+        raise InputError(f"loudness {wanted}; expected {names}, or -60 to -5 LUFS, such as -16.")
+    return value
 
 
 @dataclass(frozen=True)
