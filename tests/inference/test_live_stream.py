@@ -7,7 +7,7 @@ from clearmel.audio import sound_file
 from clearmel.checkpoints import weights_file
 from clearmel.inference import denoise, denoise_stream, live
 from clearmel.options import DenoiseOptions
-from tests.inference.test_denoise import Untouched, gains, with_card
+from tests.inference.test_denoise import Untouched, gain_network, with_card
 from tests.inference.test_live import SHIPPED, offline, sound
 
 
@@ -28,7 +28,7 @@ def test_hops_and_chunks_of_any_size_give_what_the_file_gives(rate: int, n_chann
 
 @pytest.mark.parametrize(("rate", "look_ahead"), [(16000, 0), (16000, 3), (8000, 0), (44100, 0), (48000, 2)])
 def test_the_delay_is_what_it_says(rate: int, look_ahead: int, rng) -> None:
-    stream = denoise_stream.DenoiseStream(gains(look_ahead=look_ahead), rate, 1)
+    stream = denoise_stream.DenoiseStream(gain_network(look_ahead=look_ahead), rate, 1)
     said, n_in, n_out, worst = live.delay(stream), 0, 0, 0
     for _ in range(4 * rate // stream.hop):
         n_in += stream.hop
