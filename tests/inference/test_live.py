@@ -22,7 +22,7 @@ from tests.conftest import ROOT, refused, run_script
 
 SHIPPED = ROOT / "models/denoiser.pth"
 COMMAND = [sys.executable, str(ROOT / "inference_audio.py"), "--model_filename", str(SHIPPED)]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 THROUGH = ("--input_path=-", "--output_path=-")
 
 
