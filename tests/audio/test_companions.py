@@ -142,6 +142,14 @@ def test_a_video_whose_picture_turns_keeps_its_turn(workplace: Path) -> None:
     new = Path("out.mp4").read_bytes()
     at = new.index(b"tkhd") + 4 + 40
     assert new[at : at + 20] == turned[:20]
+    with sound_file.writing("cut.mp4", RATE, 2, None, "turned.mp4", cuts=CUTS) as append:
+        append(np.zeros((2, RATE), np.float32))
+    with av.open("cut.mp4") as container, av.open("turned.mp4") as old:
+        frames = [next(file.decode(file.streams.video[0])) for file in (container, old)]
+        assert (frames[0].width, frames[0].height, frames[0].rotation) == (48, 64, 0)
+        # The matrix turns by 90 degrees clockwise: what was left is then above.
+        shown, lying = (frame.to_ndarray(format="gray").astype(float) for frame in frames)
+        assert np.corrcoef(shown.ravel(), np.rot90(lying, -1).ravel())[0, 1] > 0.8
 
 
 def test_a_film_without_sound_is_refused(workplace: Path) -> None:
@@ -152,3 +160,47 @@ def test_a_film_without_sound_is_refused(workplace: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(InputError, match="has no sound track"):
         copy("mute.mp4", "out.mp4")
+
+
+CUTS = ((0.52, 1.48), (2.0, 2.61))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("start", [0, 12345])
+def test_a_cut_video_keeps_picture_and_sound_together(suffix: str, start: int, workplace: Path) -> None:
+    """Frame n has grey level 16 + 2 n, so that every new frame says from where it comes."""
+    wave = speech(1, RATE, 4)
+    with av.open("in.mp4", "w") as out:
+        picture, sound = out.add_stream("libx264", rate=FPS, options={"crf": "5"}), out.add_stream("aac", rate=RATE)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound.layout = "mono"
+        for number in range(4 * FPS):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 16 + 2 * number, np.uint8), "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            out.mux(picture.encode(frame))
+        out.mux(picture.encode(None))
+        add_sound(out, sound, wave, RATE, start)
+    info, first_s = sound_file.inspect("in.mp4"), start_of_sound("in.mp4")
+    whole = np.concatenate(list(sound_file.blocks("in.mp4")), axis=1)
+    kept = [whole[:, : round(0.52 * RATE)], whole[:, round(1.48 * RATE) : 2 * RATE], whole[:, round(2.61 * RATE) :]]
+    with sound_file.writing(f"out{suffix}", RATE, 1, info.subtype, "in.mp4", cuts=CUTS) as append:
+        append(np.concatenate(kept, axis=1))
+    expected = []
+    for number in range(4 * FPS):
+        place = number / FPS - float(first_s)
+        if not any(a <= place < b for a, b in CUTS):
+            expected.append((number, number / FPS - sum(b - a for a, b in CUTS if b <= place)))
+    with av.open(f"out{suffix}") as container:
+        frames = list(container.decode(container.streams.video[0]))
+    levels = [float(np.median(frame.to_ndarray(format="gray"))) for frame in frames]
+    assert [(frame.time, level) for frame, level in zip(frames, levels, strict=True)] == [
+        (pytest.approx(time, abs=0.001), pytest.approx(full_range(16 + 2 * number), abs=3)) for number, time in expected
+    ]
+    after = decode(f"out{suffix}")[0]
+    later = lag(np.concatenate(kept, axis=1)[0], after[:, 0]) / RATE + float(start_of_sound(f"out{suffix}") - first_s)
+    assert abs(later) <= 0.001
+
+
+def full_range(level: int) -> float:
+    """Luma 16 to 235 as grey 0 to 255 (ITU-R BT.601)."""
+    return min(255.0, (level - 16) * 255 / 219)

@@ -1,9 +1,11 @@
 """What a file holds beside its sound: picture, subtitles, further tracks, cover, chapters, tags; copied, not decoded.
 
-Packets are copied in the order of their time, so that memory does not depend on the length.
+Only the picture of a video that is cut is encoded anew. Packets are copied in the order of their time, so that memory
+does not depend on the length.
 """
 
 import contextlib
+import heapq
 import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearmel.audio import media_file, wav_chunks
 from clearmel.audio.media_file import Encoding
+from clearmel.audio.picture_cut import PictureCut
 from clearmel.core.file_io import quoted, replacing
 
 if TYPE_CHECKING:
@@ -82,11 +85,10 @@ class Companions:
         self._container: InputContainer = self._stack.enter_context(media_file.opened(source, known=True))
         self._sound = media_file.sound_track(self._container, source).index
         pictures = [stream for stream in self._container.streams.video if not is_cover(stream)]
-        self.picture = bool(pictures) and video and not origin.cuts
-        if pictures and origin.cuts and video:
-            print(f"warning: {quoted(source)} is cut; the result has sound only", file=sys.stderr)
+        self.picture = bool(pictures) and video
         self.start_s = media_file.start_s(source) if self.picture else Fraction(0)
         self._targets: dict[int, Any] = {}
+        self._cut_picture: PictureCut | None = None
         self._waiting: tuple[Fraction, Packet[Any]] | None = None
         self._packets = iter(())  # type: Iterator[tuple[Fraction, Packet[Any]]]
 
@@ -125,12 +127,14 @@ class Companions:
             if target is not None:
                 self._targets[stream.index] = target
         if left_out:
-            print(f"warning: {quoted(self._source)}: .{self._muxer} cannot hold {', '.join(left_out)}", file=sys.stderr)
+            why = "a cut video has no" if self._origin.cuts else f"{self._muxer} cannot hold"
+            print(f"warning: {quoted(self._source)}: {why} {', '.join(left_out)}", file=sys.stderr)
         if self._tags:
             container.metadata.update(tags(self._container, self._sound))
             container.set_chapters(chapters(self._container, self._origin))
-        if self._targets:
-            self._packets = self._read()
+        made = [self._cut_picture.packets()] if self._cut_picture is not None else []
+        copied = [self._read()] if self._targets else []
+        self._packets = heapq.merge(*made, *copied, key=lambda timed: timed[0])
         return encoder
 
     def found(self) -> bool:
@@ -141,6 +145,12 @@ class Companions:
     def _copied(self, container: "OutputContainer", stream: Any) -> Any:
         if stream.type == "data":  # a header with one would be refused
             raise ValueError("data")
+        if self._origin.cuts and stream.type == "audio":  # would have to be cut and encoded, too
+            raise ValueError("audio")
+        if self._origin.cuts and stream.type == "video" and not is_cover(stream):
+            self._cut_picture = PictureCut(container, self._muxer, self._origin.source, stream.index, self._moved)
+            copy_description(stream, self._cut_picture.stream)
+            return None
         if stream.type == "attachment":
             container.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
             return None
@@ -155,9 +165,20 @@ class Companions:
             if not packet.size:  # the end of a stream
                 continue
             place = packet.dts if packet.dts is not None else packet.pts
-            time = Fraction(place or 0) * Fraction(packet.time_base or 1)
+            time_s = Fraction(place or 0) * Fraction(packet.time_base or 1)
+            if self._origin.cuts and packet.stream.type == "subtitle":
+                new_s = self._moved(time_s)
+                if new_s is None:
+                    continue
+                packet.pts = packet.dts = round(new_s / Fraction(packet.time_base or 1))
+                time_s = new_s
             packet.stream = self._targets[packet.stream.index]
-            yield time, packet
+            yield time_s, packet
+
+    def _moved(self, time_s: Fraction) -> Fraction | None:
+        """The new time of a time in the container; None if it is cut out. Cuts count from the first sample."""
+        new_s = self._origin.moved(float(time_s - self.start_s))
+        return None if new_s is None else Fraction(new_s) + self.start_s
 
     def until(self, time_s: Fraction | None) -> "Iterator[Packet[Any]]":
         """The packets up to a time; all that are left for None."""
