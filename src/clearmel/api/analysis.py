@@ -1,6 +1,7 @@
 """Classes, cuts and voices of waves."""
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,13 @@ def cut(
     assert isinstance(network, Cutter)
     editor = Editor(network)
     channels = channels_first(wave, sample_rate)
-    gain, sound = working_level.measure([channels], sample_rate).gain(), downmix(channels)[None]
-    blocks = resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1)
-    duration_s = sound.shape[1] / sample_rate
-    probabilities = editor.probabilities_of_blocks((block[0] for block in blocks), advance(progress, duration_s), gain)
+    sound, duration_s = downmix(channels)[None], channels.shape[1] / sample_rate
+
+    def blocks() -> Iterator[FloatArray]:
+        return (block[0] for block in resample_blocks(iter([sound]), sample_rate, editor.features.sample_rate, 1))
+
+    meter = working_level.measure([channels], sample_rate)
+    probabilities = editor.decide(blocks, meter, advance(progress, duration_s))
     options = CutOptions.of_strength(strength, editor.threshold)
     parts = parts_to_keep(probabilities, editor.step_s, duration_s, options, -editor.step_s / 2)
     return [(float(start), float(end)) for start, end in parts]

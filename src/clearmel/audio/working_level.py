@@ -112,6 +112,10 @@ class LevelMeter:
         self.levels.add(_powers(held[:, :count], self.size))
         self.held = held[:, count:].copy()
 
+    def snr_db(self) -> float:
+        """How far the active level lies above the level below which a tenth of the frames lies; inf for silence."""
+        return self.levels.active_db() - self.levels.floor_db() if self.levels.counts.any() else np.inf
+
     def gain(self) -> float:
         """The gain for the network's input, see `factor`."""
         if self.held is not None and self.held.shape[1] and not self.levels.counts.any():  # shorter than a frame

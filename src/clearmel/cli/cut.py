@@ -66,6 +66,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
         "--labels_path", help="write the cuts as labels for `clearmel label` and `clearmel train cutting`"
     )
     add_option_flags(parser, MediaOptions)
+    parser.add_argument("--denoise", action="store_true", help="denoise the sound, too")
     add_loudness_flag(parser)
     add_result_flags(parser)
     add_drawing_flags(parser, "draw each recording with its cuts there")
@@ -88,7 +89,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     editor = cut.Editor.load(args.model_filename, args.device)
     options = CutOptions.of_strength(args.strength, editor.threshold, given)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
-    output = cut.CutOutput(args.timelines, args.timeline_only, fps, args.labels_path, args.loudness)
+    output = cut.CutOutput(args.timelines, args.timeline_only, fps, args.labels_path, args.loudness, args.denoise)
     rows = []
 
     def work(job: Job) -> int:

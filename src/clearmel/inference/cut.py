@@ -3,26 +3,27 @@
 Shapes: K decisions, C channels, N samples. The recording is processed in overlapping windows, so it may last for hours.
 """
 
-import functools
-import itertools
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from clearmel.audio import bwf, sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.loudness import Matched
-from clearmel.audio.splice import FADE_S, Spliced
+from clearmel.audio.working_level import LevelMeter
 from clearmel.checkpoints import weights_file
 from clearmel.core import batch_files, file_io, progress
-from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
+from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.progress import Advance
-from clearmel.networks import Cutter
+from clearmel.inference import denoise
+from clearmel.inference.render import render
+from clearmel.networks import Cutter, Denoiser
 from clearmel.options import CutOptions
 from clearmel.reporting import plots
 from clearmel.segments import binarize, frames, timelines
@@ -36,6 +37,13 @@ WINDOW_S = 60.0
 CONTEXT_S = 6.0
 """Seconds at each end of a window whose decisions are discarded where the recording continues beyond that end."""
 BLOCK_S = 30.0
+NOISY_DB = 35.0
+"""Recordings whose speech lies less above the noise are denoised before the decisions."""
+UNSURE_DB = 12.0
+"""Below it words can be lost, and a warning says so."""
+DENOISED_SHIFT, NOISY_SHIFT = 1.0, -2.0
+"""Added to the logits of the denoised and of the noisy sound; the higher one decides. The denoised sound finds the
+pauses, the noisy one keeps words that the denoiser has damaged. Chosen on podcast clips, see docs/cutting.md."""
 
 
 class Editor:
@@ -55,6 +63,7 @@ class Editor:
         self.step_s = self.step / self.features.sample_rate
         chosen = network.card["training"].get("threshold") or network.card["scores"].get("threshold") or 0.5
         self.threshold = min(max(float(chosen), 1e-4), 1 - 1e-4)
+        self._loaded: Denoiser | None = None
 
     @classmethod
     def load(cls, model_filename: str, device: str = "cpu") -> "Editor":
@@ -73,8 +82,40 @@ class Editor:
         Raises:
             InputError: the file cannot be read.
         """
-        gain = working_level.measure(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate).gain()
-        return self.probabilities_of_blocks(sound_file.mono(path, self.features.sample_rate, BLOCK_S), advance, gain)
+        meter = working_level.measure(sound_file.blocks(path, BLOCK_S), sound_file.inspect(path).sample_rate)
+        if meter.snr_db() < UNSURE_DB:
+            far = f"the speech lies {meter.snr_db():.0f} dB above the noise"
+            print(f"warning: {quoted(path)} is too noisy to be sure of the cuts: {far}. Check them.", file=sys.stderr)
+        return self.decide(lambda: sound_file.mono(path, self.features.sample_rate, BLOCK_S), meter, advance)
+
+    def decide(
+        self, make: Callable[[], Iterator[FloatArray]], meter: LevelMeter, advance: Advance | None = None
+    ) -> FloatArray:
+        """As `probabilities`; where the recording is noisy, from the denoised sound, too.
+
+        Args:
+            make: gives the recording in pieces (N,) at the rate of the features, each time anew.
+            meter: has measured it.
+            advance: as in `probabilities`.
+        """
+        gain = meter.gain()
+        if meter.snr_db() >= NOISY_DB:
+            return self.probabilities_of_blocks(make(), advance, gain)
+        half = None if advance is None else lambda seconds: advance(seconds / 2)
+        rate, rows = self.features.sample_rate, (block[None] for block in make())
+        denoised = denoise.denoise_blocks(self.denoiser(), rows, rate, 1, gain=gain)
+        found = [
+            self.probabilities_of_blocks(blocks, half, gain) for blocks in (make(), (block[0] for block in denoised))
+        ]
+        noisy, clean = (_logit(each) for each in found)
+        logits = np.maximum(clean + DENOISED_SHIFT, noisy + NOISY_SHIFT)
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+    def denoiser(self) -> Denoiser:
+        """The denoiser `denoiser.pth`, loaded when a recording needs it."""
+        if self._loaded is None:
+            self._loaded = weights_file.load_denoiser("denoiser.pth", self.network.device.type)
+        return self._loaded
 
     @torch.inference_mode()
     def probabilities_of_blocks(
@@ -124,54 +165,9 @@ class Editor:
         yield held, context // self.step if begun else 0, None
 
 
-def render(
-    timeline: Timeline, target: str | Path, options: CutOptions, loudness_lufs: float | None = None
-) -> Matched | None:
-    """Writes the edited recording, at its own rate and with its own channels.
-
-    Args:
-        timeline: the parts to keep.
-        target: output file; its suffix sets the format.
-        options: whether the rest is deleted or attenuated.
-        loudness_lufs: integrated loudness of the result; None keeps the level.
-
-    Returns:
-        The loudness before and after, if it was changed.
-
-    Raises:
-        InputError: there is no part to keep, or a file cannot be read or written.
-    """
-    source = timeline.source
-    refuse_overwriting(source, target)
-    if not timeline.kept and options.mode == "delete":
-        raise InputError(f"{quoted(source)}: no part of it stays. Lower --strength, or give --mode attenuate.")
-    info, matched = sound_file.inspect(source), None
-    if loudness_lufs is not None:
-        make = functools.partial(_edited, timeline, options)
-        matched = Matched(make, info.sample_rate, info.n_channels, loudness_lufs)
-    cuts = timeline.cuts() if options.mode == "delete" else []
-    with sound_file.writing(target, info.sample_rate, info.n_channels, info.subtype, source, cuts=cuts) as append:
-        for block in matched or _edited(timeline, options):
-            append(block)
-    return matched
-
-
-def _edited(timeline: Timeline, options: CutOptions) -> Iterator[FloatArray]:
-    """The edited recording in pieces (C, N)."""
-    source, rate = timeline.source, timeline.sample_rate
-    if options.mode == "delete":
-        with Spliced(source, timeline.cuts()) as spliced:
-            for start in range(0, spliced.n_samples, size := int(BLOCK_S * rate)):
-                yield spliced.read(start, min(size, spliced.n_samples - start))
-        return
-    parts = [(round(a * rate), round(b * rate)) for a, b in timeline.kept]
-    shortest = min((end - start for start, end in [*parts, *_gaps(parts)]), default=1)
-    fade = max(1, min(round(FADE_S * rate), shortest))
-    yield from binarize.attenuate(sound_file.blocks(source, BLOCK_S), parts, -options.attenuation_db, fade)
-
-
-def _gaps(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(before[1], after[0]) for before, after in itertools.pairwise(parts)]
+def _logit(probabilities: FloatArray) -> npt.NDArray[np.float64]:
+    inner = probabilities.astype(np.float64).clip(1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inner) - np.log1p(-inner))
 
 
 @dataclass(frozen=True)
@@ -180,7 +176,7 @@ class CutOutput:
 
     timelines: suffixes of `timelines.FORMATS`. timeline_only: write no sound; without `timelines` and `labels_path`,
     write JSON. fps: frames per second of EDL, FCPXML and OTIO. labels_path: labels file that receives the cuts.
-    loudness_lufs: integrated loudness of the sound; None keeps the level.
+    loudness_lufs: integrated loudness of the sound; None keeps the level. denoise: the sound is denoised, too.
     """
 
     timelines: tuple[str, ...] = ()
@@ -188,6 +184,7 @@ class CutOutput:
     fps: FrameRate = DEFAULT_FPS
     labels_path: str | None = None
     loudness_lufs: float | None = None
+    denoise: bool = False
 
     def __post_init__(self) -> None:
         timelines.check(self.forms())
@@ -228,7 +225,8 @@ def cut_files(
         out = target / path.relative_to(source)
         with progress.bar(sound_file.inspect(path).duration_s, shown=not source.is_dir()) as advance:
             timeline = editor.timeline(path, options, advance)
-        matched = None if output.timeline_only else render(timeline, out, options, output.loudness_lufs)
+        denoiser = editor.denoiser() if output.denoise else None
+        matched = None if output.timeline_only else render(timeline, out, options, output.loudness_lufs, denoiser)
         for form in output.forms():
             timelines.write(out.with_suffix(f".{form}"), timeline, output.fps)
         board.cuts(timeline, f"{out.stem}_cuts")

@@ -12,7 +12,8 @@ from clearmel.audio import bwf, sound_file
 from clearmel.core import progress
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import quoted
-from clearmel.inference.cut import CutOutput, Editor, render
+from clearmel.inference.cut import CutOutput, Editor
+from clearmel.inference.render import render
 from clearmel.options import CutOptions
 from clearmel.segments import binarize, timelines
 from clearmel.segments.timeline import Timeline
@@ -82,7 +83,8 @@ def cut_together(
     for source, target in zip(sources, targets, strict=True):
         info = sound_file.inspect(source)
         own = Timeline(source, info.duration_s, info.sample_rate, info.n_channels, timeline.kept)
-        matched = None if output.timeline_only else render(own, target, options, output.loudness_lufs)
+        denoiser = editor.denoiser() if output.denoise else None
+        matched = None if output.timeline_only else render(own, target, options, output.loudness_lufs, denoiser)
         loudness = {} if matched is None else {"before_lufs": matched.before_lufs, "after_lufs": matched.after_lufs}
         rows.append(own.row() | {"output": "" if output.timeline_only else str(target)} | loudness)
         changed = "" if matched is None else f", {matched.summary()}"
