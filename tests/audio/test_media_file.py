@@ -184,5 +184,13 @@ def test_a_gap_in_the_time_stamps_is_silence(workplace: Path) -> None:
             container.mux(stream.encode(frame))
     got = sound_file.read("in.mkv")[0]
     assert len(got) == 4 * 48000
+    with av.open("damaged.mkv", "w", format="matroska") as container:  # a stamp that says 10 days
+        stream = container.add_stream("pcm_s16le", rate=48000)
+        stream.layout = "mono"
+        for start in (0, 10 * 86400 * 48000):
+            frame = av.AudioFrame.from_ndarray((wave.T * 32767).astype(np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48000, start
+            container.mux(stream.encode(frame))
+    assert sound_file.inspect("damaged.mkv").n_samples == 2 * 48000
     assert not got[48000 : 3 * 48000].any()
     assert np.allclose(got[3 * 48000 :], wave[:, 0], atol=1e-4)
