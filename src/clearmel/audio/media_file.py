@@ -132,7 +132,7 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
     found = tracks[wanted - 1] if wanted else (marked or tracks)[0]
     context = found.codec_context
     if context is None or not context.sample_rate or context.format is None:
-        name = context.name if context is not None else found.codec_tag
+        name = context.name if context is not None else "unknown"
         raise InputError(f"{quoted(path)} holds sound in the codec {name}, without a decoder. Convert it to .wav.")
     return found
 
