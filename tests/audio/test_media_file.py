@@ -156,6 +156,21 @@ def test_an_mp3_without_a_header_of_its_length_is_read_whole(workplace: Path) ->
     assert abs(len(got) - expected) <= 2 * 1152
 
 
+def test_an_mp3_that_is_damaged_in_the_middle_is_not_read_in_part(workplace: Path) -> None:
+    encode("in.mp3", "mp3", "libmp3lame", speech(1, 44100, 3), 44100, bit_rate=64000)
+    data = bytearray(Path("in.mp3").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    Path("in.mp3").write_bytes(data)
+    with pytest.raises(InputError, match=r"in\.mp3 is (damaged after sample|truncated)"):
+        sound_file.read("in.mp3")
+
+
+def test_a_cut_off_mp2_is_read_to_its_end(workplace: Path) -> None:
+    encode("in.mp2", "mp2", "mp2", speech(1, 48000, 2), 48000, bit_rate=64000)
+    Path("in.mp2").write_bytes(Path("in.mp2").read_bytes()[:-300])
+    assert len(sound_file.read("in.mp2")[0]) == sound_file.inspect("in.mp2").n_samples
+
+
 @pytest.mark.parametrize(("subtype", "suffix"), [("VORBIS", ".ogg"), ("OPUS", ".opus")])
 def test_chained_ogg_is_read_whole(subtype: str, suffix: str, workplace: Path) -> None:
     """Links may differ in rate and channels, as internet radio has them."""
@@ -184,5 +199,13 @@ def test_a_gap_in_the_time_stamps_is_silence(workplace: Path) -> None:
             container.mux(stream.encode(frame))
     got = sound_file.read("in.mkv")[0]
     assert len(got) == 4 * 48000
+    with av.open("damaged.mkv", "w", format="matroska") as container:  # a stamp that says 10 days
+        stream = container.add_stream("pcm_s16le", rate=48000)
+        stream.layout = "mono"
+        for start in (0, 10 * 86400 * 48000):
+            frame = av.AudioFrame.from_ndarray((wave.T * 32767).astype(np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48000, start
+            container.mux(stream.encode(frame))
+    assert sound_file.inspect("damaged.mkv").n_samples == 2 * 48000
     assert not got[48000 : 3 * 48000].any()
     assert np.allclose(got[3 * 48000 :], wave[:, 0], atol=1e-4)

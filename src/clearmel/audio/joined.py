@@ -35,9 +35,14 @@ def windows(path: str | Path) -> list[Window]:
         if start == b"OggS":
             edges = [*_ogg_links(file, size), size]
             return [Window(a, b, True) for a, b in itertools.pairwise(edges)] or [Window(0, size, True)]
-        if start[:3] == b"ID3" or (start[:1] == b"\xff" and len(start) > 1 and start[1] & 0xE6 == 0xE2):
+        if start[:3] == b"ID3" or (start[:1] == b"\xff" and len(start) > 1 and _is_mpeg(start[1])):
             return list(_mp3_parts(file, size))
     return [Window(0, size, True)]
+
+
+def _is_mpeg(second: int) -> bool:
+    """Whether the second byte of a frame is that of layer I to III; AAC states the layer 0 there."""
+    return second & 0xE0 == 0xE0 and second & 0x06 != 0
 
 
 def _ogg_links(file: io.BufferedReader, size: int) -> Iterator[int]:

@@ -37,8 +37,8 @@ BY_SUFFIX = f"{SELF_DESCRIBED},aac,mp3,mpegts,mpeg,ac3,eac3,dts"
 """The others may take any bytes for sound, so that they are tried for their own suffixes only."""
 TIMED = ("mov", "matroska", "flv", "mpegts")
 """Demuxers whose time stamps count; a gap in them is silence."""
-GAP_S = 0.1
-"""Gaps shorter than this are the rounding of time stamps."""
+GAP_S, LONGEST_GAP_S = 0.1, 3600.0
+"""Shorter gaps are the rounding of time stamps; longer ones are damaged stamps, which may say months."""
 PREROLL_S = 1.0
 """Decoded before the goal of a jump, so that the decoder is in the state that a whole pass gives it."""
 LOSSLESS = ("alac", "flac", "pcm_", "wavpack", "ape", "tta", "truehd", "mlp", "wmalossless")
@@ -132,7 +132,7 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
     found = tracks[wanted - 1] if wanted else (marked or tracks)[0]
     context = found.codec_context
     if context is None or not context.sample_rate or context.format is None:
-        name = context.name if context is not None else found.codec_tag
+        name = context.name if context is not None else "unknown"
         raise InputError(f"{quoted(path)} holds sound in the codec {name}, without a decoder. Convert it to .wav.")
     return found
 
@@ -260,6 +260,8 @@ class MediaFile(StreamedFile):
                     if timed or not number:
                         place = round((frame.pts - origin) * step)
                 end = end if number else place
+                if place - end > LONGEST_GAP_S * self.samplerate:
+                    place = end
                 while place - end > GAP_S * self.samplerate:
                     silence = np.zeros((min(place - end, 10 * self.samplerate), self.channels), np.float32)
                     yield end, silence

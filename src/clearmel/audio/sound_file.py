@@ -27,6 +27,8 @@ from clearmel.core.file_io import FloatArray, quoted, replacing
 
 OWN_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 """What libsndfile reads."""
+MP3_SLACK = 2 * 1152
+"""Samples that an mp3 may be shorter than its header states, as encoders pad differently."""
 SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
 """Sound and video that can be read."""
 WRITTEN = tuple(dict.fromkeys([*OWN_SUFFIXES, *media_writer.SUFFIXES]))
@@ -73,8 +75,8 @@ def blocks(path: str | Path, block_s: float = 30.0) -> Iterator[FloatArray]:
                 raise InputError(f"{quoted(path)} holds NaN or infinite samples; expected finite sound.")
             seen += len(block)
             yield np.ascontiguousarray(block.T)
-        # The length of an mp3 without a length header is an estimate.
-        if seen < wanted and file.format != "MP3":
+        # libsndfile ends at damage within an mp3 without a word.
+        if seen < wanted - (MP3_SLACK if file.format == "MP3" else 0):
             raise InputError(f"{quoted(path)} is truncated: {seen} of {wanted} samples. Copy or record it again.")
 
 
