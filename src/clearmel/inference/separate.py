@@ -25,6 +25,7 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.progress import Advance
 from clearmel.data.separation_folder import crop_embeddings
+from clearmel.inference.turns import Turns
 from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
 
@@ -110,7 +111,20 @@ class VoiceSeparator:
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
     def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
-        """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order."""
+        """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order.
+
+        Windows are ordered by their overlap. In recordings longer than a window the spectra of the tracks so far then
+        order the turns between pauses, see `Turns`.
+        """
+        pieces = self._joined(blocks)
+        first, second = next(pieces), next(pieces, None)
+        if second is None or self.faces is not None:
+            yield from itertools.chain([first], () if second is None else [second], pieces)
+        else:
+            yield from Turns(self.features, self.network.n_voices).apply(itertools.chain([first, second], pieces))
+
+    def _joined(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+        """The windows' voices, each in the order of the window before, cross-faded."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
         fade = np.sin(np.linspace(0, np.pi / 2, overlap, dtype=np.float32)) ** 2  # both sides are alike
