@@ -44,7 +44,9 @@ def shipped() -> Denoiser:
 
 
 def test_levels_of_training_need_no_gain() -> None:
-    assert TRAINING.level_range_db == working_level.ORDINARY_DB
+    lowest, highest = TRAINING.level_range_db
+    assert lowest <= working_level.ORDINARY_DB[0]
+    assert highest >= working_level.ORDINARY_DB[1]
     for wave in SPEECH:
         for level_db in (-44.5, -30, -16, -12.5):
             assert working_level.measure([at(wave, level_db)[None]], RATE).gain() == 1.0

@@ -52,7 +52,8 @@ def test_a_pipe_shows_none(verb: str, workplace: Path) -> None:
     ran = run_script(verb, NOISY, *(() if verb == "classify" else ("-o", "out" if verb == "separate" else "out.wav")))
     assert ran.status == 0
     assert "%" not in ran.err
-    assert len(ran.err.splitlines()) == (1 if verb in ("denoise", "separate") else 0)
+    lines = [line for line in ran.err.splitlines() if not line.startswith("warning: ")]
+    assert len(lines) == (1 if verb in ("denoise", "separate") else 0)
 
 
 def test_each_file_of_a_folder_has_its_closing_line(workplace: Path) -> None:
@@ -76,13 +77,15 @@ def test_callers_are_told_the_seconds_done_and_the_total(workplace: Path) -> Non
     for call in (
         lambda told: clearmel.denoise_file("long.wav", "out.wav", progress=told),
         lambda told: clearmel.cut(long, rate, progress=told),
-        lambda told: clearmel.separate(long[: 20 * rate], rate, passes=1, progress=told),
+        lambda told: clearmel.separate(
+            long[: 45 * rate], rate, passes=1, progress=told
+        ),  # a turn of 30 s, and the rest
     ):
         told = list[tuple[float, float]]()
         call(lambda done, total, told=told: told.append((done, total)))
         done, totals = zip(*told, strict=True)
         assert len(set(totals)) == 1
-        assert totals[0] == pytest.approx(20 if totals[0] < 30 else seconds)
+        assert totals[0] == pytest.approx(45 if totals[0] < 50 else seconds)
         assert list(done) == sorted(done)
         assert done[0] < totals[0]
         assert done[-1] == pytest.approx(totals[0], abs=0.05)

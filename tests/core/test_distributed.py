@@ -170,8 +170,8 @@ def test_a_folder_is_shared_and_the_results_are_those_of_one_process(workplace: 
         run_script("inference_cutting", *flags("one")),
     )
     assert both.status == alone.status == 1
-    assert told(both) == told(alone)
-    assert told(both)[0].startswith("failed: in/0b.wav")
+    assert sorted(told(both)) == sorted(told(alone))  # warnings come when a process reaches the file
+    assert sum(line.startswith("failed: in/0b.wav") for line in told(both)) == 1
     for ours, theirs in (
         (both.out, alone.out),
         *((Path(f"{n}").read_text() for n in (f"two{s}", f"one{s}")) for s in (".csv", ".json")),

@@ -191,7 +191,7 @@ def test_memory_does_not_grow_with_the_recording(rng) -> None:
 
 
 def test_the_closing_line_says_how_far_the_noise_fell(workplace: Path, rng) -> None:
-    sound_file.write("in.wav", rng.normal(0, 0.1, (2, 4 * 44100)).astype(np.float32), 44100, "FLOAT")
+    sound_file.write("in.wav", rng.normal(0, 0.1, (2, 4 * 16000)).astype(np.float32), 16000, "FLOAT")
     done = denoise.denoise_file(with_card(Quieter()), workplace / "in.wav", workplace / "out.wav")
     assert done.noise_down_db == pytest.approx(20, abs=0.6)
     assert done.summary().startswith("denoised 00:04, noise down 20 dB, ")

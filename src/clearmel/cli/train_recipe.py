@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clearmel.cli.parser import Parser
-from clearmel.core import distributed
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import existing, quoted, write_text
 
 TASKS = ("classification", "denoising", "cutting", "separation")
 KEYS = {"task", "model_filename", "common", "stages"}
@@ -25,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("flags", nargs="*", help="after --: flags for every training, in place of the recipe's")
     args = parser.parse_args(argv)
+
+    from clearmel.core import distributed
+    from clearmel.core.file_io import write_text
+
     recipe = read(args.recipe)
     if distributed.world() > 1 and len(recipe["stages"]) > 1:
         raise InputError(
@@ -62,6 +64,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, no TOML, or has other keys.
     """
+    from clearmel.core.file_io import existing, quoted
+
     try:
         recipe = tomllib.loads(existing(path, folder=False).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
