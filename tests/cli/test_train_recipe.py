@@ -22,6 +22,7 @@ no_plots = true
 attenuation = false
 
 [[stages]]
+model_filename = "first.pth"
 epochs = 2
 
 [[stages]]
@@ -40,9 +41,9 @@ def recipe(workplace: Path, tree: Path) -> Path:
 
 def test_each_training_begins_from_the_one_before(recipe: Path) -> None:
     assert train_recipe.main(["--recipe", str(recipe)]) == 0
-    cards = [weights_file.load(f"models/{name}.pth", "denoising").card for name in ("small_stage1", "small")]
+    cards = [weights_file.load(f"models/{name}.pth", "denoising").card for name in ("first", "small")]
     assert [card["training"]["epochs"] for card in cards] == [2, 1]
-    assert cards[1]["training"]["init_filename"] == "small_stage1.pth"
+    assert cards[1]["training"]["init_filename"] == "first.pth"
     log = json.loads(Path("models/small.recipe.json").read_text())
     assert [len(training["history"]) for training in log["trainings"]] == [2, 1]
     assert "--learning_rate 1e-05" in log["trainings"][1]["command"]
@@ -51,19 +52,19 @@ def test_each_training_begins_from_the_one_before(recipe: Path) -> None:
 
 def test_flags_after_two_dashes_override_the_recipe(recipe: Path) -> None:
     train_recipe.main(["--recipe", str(recipe), "--", "--epochs", "1", "--seed", "5"])
-    card = weights_file.load("models/small_stage1.pth", "denoising").card
+    card = weights_file.load("models/first.pth", "denoising").card
     assert (card["training"]["epochs"], card["training"]["seed"]) == (1, 5)
 
 
 def test_an_interrupted_recipe_goes_on_where_it_was(recipe: Path) -> None:
     train_recipe.main(["--recipe", str(recipe)])
     wanted = Path("models/small.pth").read_bytes()
-    first = Path("models/small_stage1.pth").stat().st_mtime_ns
+    first = Path("models/first.pth").stat().st_mtime_ns
     for path in Path("models").glob("small.*"):
         path.unlink()
     train_recipe.main(["--recipe", str(recipe), "--resume"])
     assert Path("models/small.pth").read_bytes() == wanted
-    assert Path("models/small_stage1.pth").stat().st_mtime_ns == first
+    assert Path("models/first.pth").stat().st_mtime_ns == first
 
 
 @pytest.mark.parametrize(

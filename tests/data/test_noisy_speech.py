@@ -186,3 +186,11 @@ def test_a_run_on_mixtures_goes_on_as_if_it_had_not_ended(workplace: Path) -> No
 )
 def test_wrong_flags_of_mixing_get_one_line(flags: tuple[object, ...], words: tuple[str, ...]) -> None:
     refused(run_script("train_denoising", *flags, "--no_plots"), *words)
+
+
+def test_a_card_tells_no_folder_of_this_computer() -> None:
+    folders = {name: "/home/me" for name in vars(MixOptions()) if name.endswith("_path")}
+    settings = DenoisingTask(Source(mixing=MixOptions(**folders, snr_min=-3.0))).settings()
+    assert {"rir_path", "clean_path"} <= set(folders)
+    assert "/home/me" not in settings.values()
+    assert settings["snr_min"] == -3.0

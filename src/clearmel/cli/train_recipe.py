@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     train = importlib.import_module(f"clearmel.cli.train_{recipe['task']}").main
     stem, done, before = Path(recipe["model_filename"]).stem, [], None
     for number, stage in enumerate(recipe["stages"], 1):
-        last = number == len(recipe["stages"])
-        name = recipe["model_filename"] if last else f"{stem}_stage{number}.pth"
+        usual = recipe["model_filename"] if number == len(recipe["stages"]) else f"{stem}_stage{number}.pth"
+        name = stage.get("model_filename", usual)
         flags = {"model_filename": name} | ({"init_filename": before} if before else {}) | recipe["common"] | stage
         words, out = [*arguments(flags), *args.flags], weights_file.models_path(name, saved=False)
         if distributed.is_rank_zero():

@@ -85,8 +85,11 @@ class Task(ABC):
         """Settings that define a run beside `FitOptions` and sizes: for the card, and compared by --resume."""
         if self.source.mixing is None:
             return {}
-        paths = ("clean_path", "noise_path", "val_clean_path", "val_noise_path", "val_speakers", "val_noises")
-        return {key: value for key, value in asdict(self.source.mixing).items() if key not in paths}
+        return {
+            key: value
+            for key, value in asdict(self.source.mixing).items()
+            if not key.endswith("_path") and key not in ("val_speakers", "val_noises")
+        }
 
     @abstractmethod
     def dataset(self, split: str) -> MelDataset:
