@@ -13,7 +13,7 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from clearmel.audio import bwf, sound_file
+from clearmel.audio import sound_file, wav_chunks
 from clearmel.core.errors import InputError
 from clearmel.segments import timelines
 from clearmel.segments.frame_rate import FrameRate
@@ -192,7 +192,7 @@ def test_the_time_stamp_of_a_broadcast_wave_is_read(workplace: Path) -> None:
     for rf64 in ("never", "always"):
         extra = ["-write_bext", "1", "-metadata", f"time_reference={wanted}", "-rf64", rf64, f"{rf64}.wav"]
         subprocess.run([*command, *extra], check=True)
-        assert bwf.time_reference(f"{rf64}.wav") == wanted
+        assert wav_chunks.time_reference(f"{rf64}.wav") == wanted
     sound_file.write("plain.wav", np.zeros(100, np.float32), 8000)
     sound_file.write("a.flac", np.zeros(100, np.float32), 8000)
-    assert bwf.time_reference("plain.wav") == bwf.time_reference("a.flac") == 0
+    assert wav_chunks.time_reference("plain.wav") == wav_chunks.time_reference("a.flac") == 0

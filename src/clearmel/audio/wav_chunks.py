@@ -17,6 +17,8 @@ LONGEST = 1 << 26
 RESERVE = struct.pack("<4sI28x", b"JUNK", 28)
 """Space for the 64-bit sizes of a file that may exceed 4 GiB."""
 FULL = 0xFFFFFFFF
+TIME_REFERENCE = 338
+"""Place in the bext chunk: after description, originator, its reference, date and time."""
 INFO = {
     "title": "INAM", "artist": "IART", "album": "IPRD", "date": "ICRD", "year": "ICRD", "genre": "IGNR",
     "comment": "ICMT", "copyright": "ICOP", "track": "IPRT", "tracknumber": "IPRT",
@@ -53,6 +55,12 @@ def read(path: str | Path) -> list[Chunk]:
                 found.append(Chunk(name, file.read(length)))
                 file.seek(length % 2, os.SEEK_CUR)
     return found
+
+
+def time_reference(path: str | Path) -> int:
+    """Samples from midnight to the first one, as a wav's bext chunk states; 0 for files without one."""
+    bodies = [chunk.body for chunk in read(path) if chunk.name == b"bext" and len(chunk.body) >= TIME_REFERENCE + 8]
+    return int.from_bytes(bodies[0][TIME_REFERENCE : TIME_REFERENCE + 8], "little") if bodies else 0
 
 
 def info(tags: Mapping[str, str]) -> list[Chunk]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clearmel.audio import bwf, sound_file, working_level
+from clearmel.audio import sound_file, wav_chunks, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.loudness import Matched
 from clearmel.audio.working_level import LevelMeter
@@ -143,7 +143,7 @@ class Editor:
         info = sound_file.inspect(path)
         probabilities = self.probabilities(path, advance)
         kept = binarize.parts_to_keep(probabilities, self.step_s, info.duration_s, options, -self.step_s / 2)
-        start = bwf.time_reference(path)
+        start = wav_chunks.time_reference(path)
         return Timeline(Path(path), info.duration_s, info.sample_rate, info.n_channels, kept, start=start)
 
     def marks(self, path: Path) -> list[float]:

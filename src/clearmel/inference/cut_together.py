@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clearmel.audio import bwf, sound_file
+from clearmel.audio import sound_file, wav_chunks
 from clearmel.core import progress
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import quoted
@@ -48,7 +48,7 @@ def timeline_of(
         raise InputError(f"{quoted(paths[0])} ... names one recording twice; give each once with --together.")
     probabilities = np.max([editor.probabilities(path, advance) for path in paths], axis=0)
     kept = binarize.parts_to_keep(probabilities, editor.step_s, first.duration_s, options, -editor.step_s / 2)
-    start = bwf.time_reference(paths[0])
+    start = wav_chunks.time_reference(paths[0])
     return Timeline(paths[0], first.duration_s, first.sample_rate, first.n_channels, kept, tuple(paths[1:]), start)
 
 
