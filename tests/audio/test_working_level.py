@@ -107,7 +107,7 @@ def test_quiet_and_huge_recordings_are_denoised_as_well_as_ordinary_ones(level_d
     assert found[0] > 10
 
 
-@pytest.mark.parametrize("level_db", [-65.0, 65.0])
+@pytest.mark.parametrize("level_db", [-65.0, 0.0, 20.0, 65.0])
 def test_a_stream_reaches_the_same_quality_within_seconds(level_db: float) -> None:
     found = []
     for level in (-25.0, level_db):

@@ -40,6 +40,8 @@ FIRST_S = 3.0
 """Sound after which a running level is trusted. Many recordings begin with the noise of a quiet room."""
 CHANGE_DB_PER_S = 20.0
 """A network takes a sudden change of the gain for a change of the noise."""
+FAR_DB, LATE_DB = 6.0, -3.0
+"""A frame so far beyond full scale is brought to `WORKING_DB` at the start; later ones come to `LATE_DB`."""
 RETURN_DB = 10.0
 """A recording is ordinary again when its level is so far above the lowest of `ORDINARY_DB`."""
 
@@ -197,7 +199,10 @@ class RunningGain:
         self.sound_s += self.frame_s
         frame_db = 10 * math.log10(power)
         if frame_db + self.gain_db > 0:
-            self.gain_db, self.rises = ORDINARY_DB[1] - frame_db, False
+            # Far beyond, it is of another range. A large step within a recording is taken for a change of the noise.
+            early_db = WORKING_DB if frame_db + self.gain_db > FAR_DB else ORDINARY_DB[1]
+            target_db = early_db if self.sound_s < FIRST_S else LATE_DB
+            self.gain_db, self.rises = target_db - frame_db, False
         if self.sound_s < FIRST_S:
             return
         level_db, step = self.level.active_db(), CHANGE_DB_PER_S * self.frame_s
