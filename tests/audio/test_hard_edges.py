@@ -284,6 +284,12 @@ def test_a_recording_that_cannot_be_decoded_is_named(
     pools = ("--clean_path", "in", "--noise_path", "in", "--val_fraction", 0)
     built = run_script("build_dataset", *pools, "--output_path", "set", "--workers", 1)
     assert (built.status, line in built.err, "saved set" in built.out) == (1, True, True)
+    shutil.copytree(ROOT / "data/speech", "talk")
+    shutil.copy(recording, "talk/fr/unread.aax")
+    options = ("--val_fraction", 0, "--epoch_items", 1, "--clip_s", 1, "--no_masks", "--output_path", "voices_set")
+    voices = run_script("build_separation_dataset", "--clean_path", "talk", *options)
+    assert (voices.status, "unread.aax (no decoder)" in voices.err) == (1, True)
+    assert len(list(Path("voices_set/train/mix").iterdir())) == 1
 
 
 def test_odd_names(denoiser: Network, recording: Path) -> None:

@@ -8,7 +8,7 @@ from clearmel.options import MultiSpeakerOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and builds; mixtures that are there stay."""
+    """Parses the flags and builds; mixtures that are there stay. 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     add_option_flags(parser, MultiSpeakerOptions, epoch_items=1000, clip_s=3.0)
     parser.add_argument("--faces_path", help="embeddings (.npy) of the speech's video, named as the recordings")
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = take(MultiSpeakerOptions, args)
 
     from clearmel.audio.features import MelFeatures
+    from clearmel.core import batch_files
     from clearmel.prepare import multi_speaker
 
     counts = multi_speaker.build(
@@ -30,4 +31,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         faces_path=args.faces_path,
     )
     print(f"{', '.join(f'{count} {split}' for split, count in counts.items())} mixtures in {args.output_path}")
-    return 0
+    places = (options.clean_path, options.noise_path, options.val_clean_path, options.val_noise_path)
+    return 1 if any(batch_files.undecoded(place) for place in places if place and Path(place).is_dir()) else 0
