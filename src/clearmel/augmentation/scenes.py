@@ -65,8 +65,9 @@ def talkers(voices: Sequence[FloatArray], sample_rate: int, rng: Rng) -> FloatAr
 def hall_response(sample_rate: int, rt60: float, distance: float, rng: Rng) -> FloatArray:
     """Impulse response of a room, whose direct sound is 1: a few early reflections, then decaying noise.
 
-    The level of the noise follows from the critical distance of a room whose volume gives `rt60`, its decay is faster
-    at high frequencies. Source: the statistical model of Moorer, "About this reverberation business", 1979.
+    The noise has the power of the direct sound at the critical distance of a room of 400 m3 times the square of `rt60`
+    in seconds, and more beyond; it decays faster at high frequencies. Source: the statistical model of Moorer, "About
+    this reverberation business", 1979.
 
     Args:
         sample_rate: in Hz.
