@@ -70,7 +70,7 @@ class Companions:
         start_s: time of its first sample of sound in the container; 0 for sound alone.
 
     Args:
-        origin: the source, and what is cut out of it.
+        origin: the source and the spans that are cut out.
         muxer: FFmpeg's name of the target's container.
         video: whether the target may hold a video.
 
@@ -121,7 +121,7 @@ class Companions:
                 continue
             try:
                 target = self._copied(container, stream)
-            except (ValueError, media_file.library(self._source).FFmpegError):
+            except (ValueError, media_file.pyav(self._source).FFmpegError):
                 left_out.append(f"{stream.type} ({stream.name})")
                 continue
             if target is not None:
@@ -193,7 +193,7 @@ class Companions:
 
 def is_cover(stream: Any) -> bool:
     """Whether a picture track is a still cover."""
-    return bool(stream.disposition & media_file.library("").stream.Disposition.attached_pic)
+    return bool(stream.disposition & media_file.pyav("").stream.Disposition.attached_pic)
 
 
 def copy_description(source: Any, target: Any) -> None:
@@ -230,7 +230,7 @@ def wav_chunks_of(origin: Origin, sample_rate: int) -> list[wav_chunks.Chunk]:
 
 def retag(path: Path, muxer: str, origin: Origin) -> None:
     """Copies a new flac or ogg with the tags, chapters and cover of its source."""
-    av = media_file.library(path)
+    av = media_file.pyav(path)
     companions = Companions(origin, muxer)
     try:
         with media_file.opened(path, known=True) as own:

@@ -119,7 +119,7 @@ class Limiter:
         self.wave = np.zeros((n_channels, 0), np.float32)
 
     def push(self, block: FloatArray, *, last: bool = False) -> FloatArray:
-        """Takes (C, N) and gives what is ready (C, K), K >= 0; with `last` all the rest."""
+        """Takes a block (C, N) and returns the samples (C, K) that are complete, K >= 0; with `last`, all."""
         self.wave = np.concatenate([self.wave, block], axis=1)
         rows = self.oversampler.resample_chunk(np.ascontiguousarray(block.T, np.float32), last=last)
         over = np.abs(rows.reshape(-1, len(block))).max(axis=1, initial=0.0)

@@ -76,7 +76,7 @@ def options() -> MediaOptions:
     return _options.get(MediaOptions())
 
 
-def library(path: str | Path) -> Any:
+def pyav(path: str | Path) -> Any:
     """The module `av`.
 
     Raises:
@@ -103,7 +103,7 @@ def opened(path: str | Path, raw: io.RawIOBase | None = None, *, known: bool = F
     Raises:
         UnreadableError: no demuxer reads it, or PyAV is not installed.
     """
-    av = library(path)
+    av = pyav(path)
     own = known or raw is not None or str(path).lower().endswith(SUFFIXES)
     limits = {"format_whitelist": BY_SUFFIX if own else SELF_DESCRIBED, "protocol_whitelist": "file"}
     with contextlib.ExitStack() as stack:
@@ -128,7 +128,7 @@ def sound_track(container: "InputContainer", path: str | Path) -> "av.AudioStrea
         raise InputError(f"{quoted(path)} has no sound track; expected a recording.")
     if wanted and wanted > len(tracks):
         raise InputError(f"{quoted(path)} has {len(tracks)} sound tracks; --audio_track {wanted} is not there.")
-    marked = [track for track in tracks if track.disposition & library(path).stream.Disposition.default]
+    marked = [track for track in tracks if track.disposition & pyav(path).stream.Disposition.default]
     found = tracks[wanted - 1] if wanted else (marked or tracks)[0]
     context = found.codec_context
     if context is None or not context.sample_rate or context.format is None:
@@ -153,7 +153,7 @@ def channel_mask(layout: str) -> int:
     """The speakers of a layout as in an extensible wav, one bit each; 0 for an empty or unusual one."""
     if not layout:
         return 0
-    names = [channel.name for channel in library(layout).AudioLayout(layout).channels]
+    names = [channel.name for channel in pyav(layout).AudioLayout(layout).channels]
     return sum(1 << SPEAKERS.index(name) for name in names) if set(names) <= set(SPEAKERS) else 0
 
 
@@ -163,7 +163,7 @@ def encoding(path: str | Path) -> Encoding | None:
     Raises:
         UnreadableError: PyAV is not installed.
     """
-    av = library(path)
+    av = pyav(path)
     try:
         with opened(path, known=True) as container:
             track = sound_track(container, path)
@@ -182,7 +182,7 @@ def encoding(path: str | Path) -> Encoding | None:
 def start_s(path: str | Path) -> Fraction:
     """Time in the container of the first sample of the sound track."""
     with opened(path, known=True) as container:
-        frame = next(_frames(library(path), container, sound_track(container, path), path), None)
+        frame = next(_frames(pyav(path), container, sound_track(container, path), path), None)
         if frame is None or frame.pts is None:
             return Fraction(0)
         return frame.pts * Fraction(frame.time_base or 1)
@@ -245,7 +245,7 @@ class MediaFile(StreamedFile):
 
     def _decoded(self, first: int) -> Iterator[tuple[int, FloatArray]]:
         """Pieces (N, C) with their positions, without gaps; from `first` or somewhat before it."""
-        av = library(self.path)
+        av = pyav(self.path)
         with self._container() as container:
             track = container.streams[self._track]
             step = Fraction(track.time_base or Fraction(1, 1000)) * self.samplerate  # samples of a time stamp

@@ -96,7 +96,7 @@ class MediaWriter:
         origin: Origin | None,
     ) -> None:
         like = origin.encoding if origin else None
-        self._av = media_file.library(target)
+        self._av = media_file.pyav(target)
         suffix = target.suffix.lower()
         kind = KINDS[suffix]
         codec = like.codec if like and like.codec in kind.codecs else kind.codecs[0]
@@ -178,11 +178,11 @@ class SoundEncoder:
         like: Encoding | None,
         muxer: str,
     ) -> None:
-        self._av, self.rate = media_file.library(codec), rate
+        self._av, self.rate = media_file.pyav(codec), rate
         encoder = self._av.Codec(ENCODERS.get(codec, codec), "w")
         self.stream: Any = container.add_stream(encoder.name, rate=rate)
         layout = like.layout if like and like.n_channels == n_channels and like.layout else LAYOUTS[n_channels - 1]
-        if codec in ("aac", "opus"):  # these have one 5.1, of which FFmpeg knows two kinds
+        if codec in ("aac", "opus"):  # FFmpeg knows two layouts with 6 channels; these codecs have one
             layout = layout.split("(")[0]
         self.stream.layout = layout
         formats = [form.name for form in encoder.audio_formats or ()]
@@ -254,7 +254,7 @@ def muxer_options(suffix: str, rate: int) -> dict[str, str]:
 
 
 def state_padding(path: Path, n_samples: int, rate: int) -> None:
-    """Corrects the padding in the header of an mp3, of which FFmpeg states 1105 samples at most.
+    """Corrects the padding in the header of an mp3; FFmpeg writes 1105 samples at most.
 
     Source: the LAME tag, revision 1: 12 bits each of delay and padding 21 bytes after the encoder's name, and a
     CRC-16 of the first 190 bytes of the frame.

@@ -19,8 +19,8 @@ SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 def open_audio(path: str | Path) -> sf.SoundFile | StreamedFile:
     """Opens a sound file, or the sound track of a video.
 
-    libsndfile comes first. FFmpeg's libraries read what it does not, and what it would read in part: it trusts the
-    length that an mp3 or ogg states for its beginning.
+    libsndfile comes first. FFmpeg's libraries read what libsndfile cannot, and what it would read only in part, because
+    it trusts the length that an mp3 or ogg states.
 
     Raises:
         InputError: it does not exist, is not a sound file, has no such track, or holds no sample.

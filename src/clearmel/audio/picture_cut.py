@@ -82,7 +82,7 @@ class PictureCut:
         if self._turned not in TURNS:
             return frame
         if self._turn is None:
-            graph = media_file.library(self._source).filter.Graph()
+            graph = media_file.pyav(self._source).filter.Graph()
             nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=TICK)]
             nodes += [graph.add("transpose", way) for way in TURNS[self._turned]]
             graph.link_nodes(*nodes, graph.add("buffersink")).configure()

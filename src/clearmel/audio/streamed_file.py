@@ -56,7 +56,7 @@ class StreamedFile(ABC):
 
     def close(self) -> None:
         """Closes the file."""
-        self._pieces = iter(())  # a generator without references ends, and closes what it holds
+        self._pieces = iter(())  # the generator is dropped, which closes its file
 
     def tell(self) -> int:
         """The position of the next sample."""
