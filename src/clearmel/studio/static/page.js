@@ -174,6 +174,13 @@ const page = {
   save() {
     return this.job(this.current);
   },
+  /** Gives all recordings the settings of the shown one, and saves them. */
+  async saveAll() {
+    await flush();
+    const { together, ...changes } = state.file.settings;
+    for (const { id } of this.files) if (id !== state.file.id) await attempt(shared.send("/api/settings", { name: id, changes }));
+    await this.job(this.current, this.files);
+  },
   pauseQueue() {
     attempt(shared.send("/api/pause", { paused: !shared.now.paused }));
   },
@@ -392,7 +399,7 @@ for (const [id, action] of Object.entries({
   pause: () => page.pauseQueue(),
   copy: () => page.copy(),
   "copy-output": () => page.copy(shared.now.output),
-  "save-all": () => page.job(page.current, page.files),
+  "save-all": () => page.saveAll(),
   "find-cuts": () => page.job("find_cuts"),
   help: () => element("keys-dialog").showModal(),
   "by-hand": async () => {
