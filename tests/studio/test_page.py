@@ -89,6 +89,7 @@ class Served:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+        self.session.end()
 
 
 @pytest.fixture

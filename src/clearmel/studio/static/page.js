@@ -74,6 +74,8 @@ const page = {
     attempt(results());
   },
   mode(mode, focus = false) {
+    const { position } = this,
+      edited = "cut" in player.gains;
     this.current = mode;
     for (const one of MODES) {
       element(`panel-${one}`).hidden = one !== mode;
@@ -85,6 +87,7 @@ const page = {
     document.body.dataset.mode = mode;
     this.ear = mode === "classify" || (mode === "cut" && !state.cuts) ? 0 : 1;
     follow();
+    if (state.file && edited !== ("cut" in player.gains)) this.seek(position); // the result has a time of its own
   },
   /** The choices of what plays, in this mode. */
   ears() {
@@ -222,14 +225,14 @@ const page = {
 };
 globalThis.studio = page; // for the console, and for tests
 
-async function flush() {
+async function flush(more) {
   clearTimeout(timer);
   if (!pending) return;
   const { id, changes } = pending;
   pending = null;
-  await attempt(shared.send("/api/settings", { name: id, changes }));
+  await attempt(shared.send("/api/settings", { name: id, changes }, more));
   if (["model", "strength", "max_suppression_db"].some((key) => key in changes)) player.refresh("after");
-  if (["cut_strength", "together"].some((key) => key in changes)) await attempt(results());
+  if (["cut_strength", "together", "by_hand"].some((key) => key in changes)) await attempt(results());
 }
 
 /** Fetches cuts and classes, as far as they are known. */
@@ -252,6 +255,9 @@ async function results() {
   follow();
 }
 
+/** What decides on the cuts of a recording. */
+const deciding = ({ settings }) => JSON.stringify([settings.cut_strength, settings.together, settings.by_hand]);
+
 /** Takes a new state of the server. */
 function arrived(now) {
   if (!now) return;
@@ -268,8 +274,8 @@ function arrived(now) {
     element("head").hidden = true;
   } else if (file) {
     if (pending?.id === file.id) Object.assign(file.settings, pending.changes);
-    const renewed = ["cuts_known", "label", "n_voices"].some((key) => file[key] !== old[key]);
-    const other = JSON.stringify([file.settings.cut_strength, file.settings.together]) !== JSON.stringify([old.settings.cut_strength, old.settings.together]);
+    const renewed = ["cuts_known", "label", "n_voices", "marked"].some((key) => file[key] !== old[key]);
+    const other = deciding(file) !== deciding(old);
     const heard = (one) => JSON.stringify([one.settings.model, one.settings.strength, one.settings.max_suppression_db]);
     if (heard(file) !== heard(old)) player.refresh("after"); // another tab has changed it
     state.file = file;
@@ -291,7 +297,7 @@ function lists() {
   element("output-path").textContent = now.output;
   element("save-all").disabled = now.files.length < 2;
   for (const one of document.querySelectorAll(".save, #find-cuts, #by-hand, #play")) one.disabled = !state.file;
-  element("command").firstElementChild.textContent = state.file?.commands[page.current] ?? "";
+  element("command").firstElementChild.textContent = state.file ? state.file.commands[page.current] || t("no_command") : "";
   element("command").hidden = !state.file;
 }
 
@@ -445,6 +451,11 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   element("drop").hidden = true;
   if (files(event)) page.add([...event.dataTransfer.files]);
+});
+addEventListener("pagehide", () => flush({ keepalive: true }));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return; // the labelling page may have saved marks
+  get("/api/state").then((now) => shared.take(now)).then(results).catch(() => {});
 });
 addEventListener("beforeunload", (event) => {
   if (uploads.length) event.preventDefault(); // only a copy on its way needs this tab

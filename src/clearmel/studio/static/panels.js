@@ -71,6 +71,8 @@ export class Panels {
     }
     element("strength-text").textContent = `${Math.round(100 * settings.strength)} %`;
     element("cut-strength-text").textContent = settings.cut_strength.toFixed(2);
+    element("marked").hidden = !file.marked;
+    element("cut-strength").disabled = file.marked && settings.by_hand;
     this.alike(file);
     this.lines(file);
   }

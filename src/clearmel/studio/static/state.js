@@ -31,8 +31,8 @@ export class Shared {
     }
   }
   /** Posts and takes the state that comes back. */
-  async send(path, body) {
-    const answer = await post(path, body);
+  async send(path, body, more) {
+    const answer = await post(path, body, more);
     if (answer.version) this.take(answer);
     return answer;
   }

@@ -72,6 +72,8 @@ const WORDS = {
   together: ["Cut alike with", "Вырезать так же в"],
   find_cuts: ["Find cuts", "Найти паузы"],
   by_hand: ["Correct by hand ↗", "Править вручную ↗"],
+  use_marks: ["cut as marked by hand", "вырезать по ручной разметке"],
+  no_command: ["Marked by hand: no command does the same", "Размечено вручную: такой команды нет"],
   save_cut: ["Save result", "Сохранить результат"],
   passes: ["Passes", "Проходы"],
   save_voices: ["Separate and save", "Разделить и сохранить"],
