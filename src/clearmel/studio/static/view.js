@@ -124,14 +124,17 @@ export class View extends Section {
       context.fillStyle = this.colours["cut-fill"];
       context.fillRect(x(a), 0, Math.max(1, x(b) - x(a)), height);
     }
+    if (!this.ready(found)) {
+      this.missing(box, track, this.colours.soft);
+      return;
+    }
     context.fillStyle = this.colours.line;
     context.fillRect(0, Math.round(height / 2), box.width, Math.max(1, ratio / 2));
-    if (found) drawBars(box, found.tiles, this.state.form, this.scale, this.colours, cuts);
-    else this.missing(box, track, this.colours.soft);
+    drawBars(box, found.tiles, this.state.form, this.scale, this.colours, cuts);
   }
   draw_mel(box, { track }) {
     const found = this.tiles.get(track);
-    if (found) drawMel(box, found.tiles, this.state.form);
+    if (this.ready(found)) drawMel(box, found.tiles, this.state.form);
     else this.missing(box, track, "#d9d9e0");
     if (track !== "before") return;
     for (const [a, b] of this.cuts) {
@@ -139,10 +142,16 @@ export class View extends Section {
       box.context.fillRect(box.x(a), 0, Math.max(1, box.x(b) - box.x(a)), box.height);
     }
   }
+  /** Whether the visible section of a track has been read. */
+  ready(found) {
+    return found && (found.tiles.share === 1 || found.tiles.share * this.duration > this.from);
+  }
   missing(box, track, colour) {
-    const { draft } = this.state.file;
+    const { draft } = this.state.file,
+      tiles = this.tiles.get(track)?.tiles;
     let text = t("no_voices");
     if (track === "after") text = !draft || draft.failure ? t("no_draft") : t("drawing", Math.floor(100 * draft.share));
+    if (tiles) text = tiles.failure || t("reading", Math.floor(100 * tiles.share));
     drawText(box, text, box.width / 2, box.height / 2, "center", colour);
   }
   draw_strip(box) {
