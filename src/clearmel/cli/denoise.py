@@ -97,7 +97,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.reporting import plots, tables
     from clearmel.runtime import load
 
-    network = load.by_name(args.model_filename, "denoising", args.device)
+    # A hop is too short for several threads: on busy cores they wait for each other.
+    network = load.by_name(args.model_filename, "denoising", args.device, n_threads=1 if piped else None)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     rows = list[dict[str, Any]]()
 
