@@ -112,6 +112,7 @@ FAMILIES: list[tuple[str, Network]] = [
     ("denoising", LSTMDenoiser(attenuation=True, num_layers=2)),
     ("denoising", LSTMDenoiser()),
     ("denoising", GainDenoiser(hidden_dim=7, fine_bins=40, fine_dim=8)),
+    ("denoising", GainDenoiser(fine_bins=21, fine_dim=8, near_dim=3)),
     ("denoising", GainDenoiser(fine_bins=16, fine_dim=8, near_dim=4, bound_db=30)),
     ("separation", BandSplitSeparator(hidden_dim=6, num_layers=1, phase=True)),
     ("separation", BandSplitSeparator(hidden_dim=6, num_layers=2, n_voices=3)),

@@ -16,6 +16,8 @@ MEAN, SPREAD, FINE_SPREAD = 0.25, 0.5, 0.15
 """See `clearmel.networks.gain_denoiser`."""
 REACH, PLANES, SLOPE = 2, 4, 0.1
 """See `clearmel.networks.bin_refiner`."""
+BINS = 8
+"""Bins that one row of a matrix product convolves."""
 
 
 def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
@@ -95,35 +97,67 @@ def _gain_denoiser(
 
 
 def _bin_refiner(graph: Graph, weights: Weights, inputs: list[str], state: dict[str, str]) -> tuple[str, list[str]]:
-    """The corrections (T, 1, K), and the state after them.
-
-    Channels lie last throughout, as the LSTM wants them; the convolutions are products with shifted copies.
-    """
+    """The corrections (T, 1, K), and the state after them. Channels lie last up to the LSTM, as it wants them."""
     level, lowered, shape, logit = inputs
-    n_bins = len(weights["place.weight"])
+    n_bins, channels = len(weights["place.weight"]), len(weights["around.bias"])
     planes = [shape, logit, *(linear(graph, weights.at("place"), bands) for bands in (level, lowered))]
     now = graph.op("Concat", *(reshaped(graph, plane, -1, n_bins, 1) for plane in planes), axis=2)  # (T, K, PLANES)
     seen = graph.op("Concat", reshaped(graph, state["near_seen"], REACH, n_bins, PLANES), now, axis=0)
-    around = weights["around.weight"]  # (C, PLANES, REACH + 1, 2 REACH + 1)
-    rows = _beside(graph, seen, REACH, n_bins)  # (T + REACH, K, (2 REACH + 1) PLANES)
-    matrix = around.transpose(3, 1, 2, 0).reshape(-1, (REACH + 1) * len(around))
-    parts = graph.op("MatMul", rows, graph.numbers(matrix))  # what each frame adds to itself and to later ones
-    local = graph.numbers(weights["around.bias"])
-    for past in range(REACH + 1):
-        frames = sliced(graph, parts, 0, past, past - REACH if past < REACH else None)
-        local = graph.op("Add", local, sliced(graph, frames, 2, past * len(around), (past + 1) * len(around)))
-    local = graph.op("LeakyRelu", local, alpha=SLOPE)  # (T, K, C)
-    turned, ends = recurrent(graph, weights.at("along"), "LSTM", local, [state["near_hidden"], state["near_cell"]])
-    beside = weights["beside.weight"]  # (C, C, 1, 3)
-    both = _beside(graph, graph.op("Add", local, turned), 1, n_bins)  # (T, K, 3 C)
-    matrix = beside[:, :, 0].transpose(2, 1, 0).reshape(-1, len(beside))
-    wide = graph.op("Add", graph.op("MatMul", both, graph.numbers(matrix)), graph.numbers(weights["beside.bias"]))
-    correction = linear(graph, weights.at("out"), graph.op("LeakyRelu", wide, alpha=SLOPE))
+    local = graph.op("LeakyRelu", _around(graph, weights.at("around"), seen, n_bins), alpha=SLOPE)  # (T, K, C)
+    # Two bins in a row of the LSTM, which do not act on each other: it is slow for many narrow rows.
+    pair = 2 if n_bins % 2 == 0 else 1
+    rows = (n_bins // pair, pair * channels)
+    before = [reshaped(graph, state[name], 1, *rows) for name in ("near_hidden", "near_cell")]
+    turned, ends = recurrent(
+        graph, _side_by_side(weights.at("along"), pair), "LSTM", reshaped(graph, local, -1, *rows), before
+    )
+    both = graph.op("Add", local, reshaped(graph, turned, -1, n_bins, channels))
+    wide = graph.op(
+        "Conv", graph.op("Transpose", both, perm=[0, 2, 1]), graph.numbers(weights["beside.weight"][:, :, 0]),
+        graph.numbers(weights["beside.bias"]), kernel_shape=[3], pads=[1, 1],
+    )  # fmt: skip
+    correction = graph.op(
+        "Conv", graph.op("LeakyRelu", wide, alpha=SLOPE), graph.numbers(weights["out.weight"][:, :, None]),
+        graph.numbers(weights["out.bias"]), kernel_shape=[1],
+    )  # fmt: skip
     last = reshaped(graph, sliced(graph, seen, 0, -REACH), 1, REACH, n_bins, PLANES)
-    return reshaped(graph, correction, -1, 1, n_bins), [last, *ends]
+    return correction, [last, *(reshaped(graph, end, 1, n_bins, channels) for end in ends)]
 
 
-def _beside(graph: Graph, x: str, reach: int, n_bins: int) -> str:
-    """(T, K, C) with the channels of the bins up to `reach` beside each, (T, K, (2 reach + 1) C); zeros beyond."""
-    padded = graph.op("Pad", x, graph.numbers(np.array([0, reach, 0] * 2)))
-    return graph.op("Concat", *(sliced(graph, padded, 1, k, k + n_bins) for k in range(2 * reach + 1)), axis=2)
+def _around(graph: Graph, weights: Weights, seen: str, n_bins: int) -> str:
+    """The convolution of (T + REACH, K, PLANES) over past frames and the bins beside each, (T, K, C).
+
+    A product with a matrix for `BINS` bins at once; a convolution of ONNX would turn its output around.
+    """
+    kernel, width = weights["weight"], BINS + 2 * REACH  # (C, PLANES, REACH + 1, 2 REACH + 1)
+    matrix = np.zeros((REACH + 1, width, PLANES, BINS, len(kernel)), np.float32)
+    for place in range(BINS):
+        matrix[:, place : place + 2 * REACH + 1, :, place] = kernel.transpose(2, 3, 1, 0)
+    rest = -n_bins % BINS
+    whole = n_bins + rest
+    padded = graph.op("Pad", seen, graph.numbers([0, REACH, 0, 0, REACH + rest, 0]))
+    own, beyond = (
+        reshaped(graph, sliced(graph, padded, 1, first, first + whole), -1, whole // BINS, BINS * PLANES)
+        for first in (0, 2 * REACH)
+    )
+    rows = graph.op("Concat", own, sliced(graph, beyond, 2, (BINS - 2 * REACH) * PLANES), axis=2)
+    frames = [sliced(graph, rows, 0, past, past - REACH if past < REACH else None) for past in range(REACH + 1)]
+    product = graph.op(
+        "MatMul", graph.op("Concat", *frames, axis=2), graph.numbers(matrix.reshape(-1, BINS * len(kernel)))
+    )
+    biased = graph.op("Add", product, graph.numbers(np.tile(weights["bias"], BINS)))
+    found = reshaped(graph, biased, -1, whole, len(kernel))
+    return sliced(graph, found, 1, 0, n_bins) if rest else found
+
+
+def _side_by_side(weights: Weights, count: int) -> Weights:
+    """An LSTM for `count` independent inputs beside each other."""
+    found = {}
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        gates = np.split(weights[name], 4)
+        if name.startswith("weight"):
+            gates = [np.kron(np.eye(count, dtype=np.float32), gate) for gate in gates]
+        else:
+            gates = [np.tile(gate, count) for gate in gates]
+        found[name] = np.concatenate(gates)
+    return Weights(found)
