@@ -45,6 +45,11 @@ def denoise(network: Any, source: str, target: str, options: DenoiseOptions, raw
         BrokenPipeError: the reader of stdout has exited.
         KeyboardInterrupt: Ctrl-C; an output file is complete.
     """
+    if sys.platform == "win32":  # else a byte of 10 becomes two
+        import msvcrt
+
+        for handle in (STDIN, STDOUT):
+            msvcrt.setmode(handle, os.O_BINARY)
     sound, blocks = _opened(source, raw)
     if target == PIPE:
         _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")

@@ -41,6 +41,12 @@ N_CACHED = 4
 BLOCK_S = 20.0
 LOUDEST_DB = 30.0
 """Mel level of the value 255; each step below is half a dB."""
+MAGMA = (
+    (0, 0, 4), (9, 7, 32), (26, 16, 66), (49, 17, 101), (74, 16, 121), (98, 25, 128), (121, 34, 130), (145, 43,
+    129), (170, 51, 125), (194, 59, 117), (217, 70, 107), (236, 88, 96), (247, 114, 92), (252, 142, 100), (254, 170,
+    116), (254, 198, 138), (253, 226, 163), (252, 253, 191),
+)  # fmt: skip
+"""Colours from quiet to loud, evenly spaced: red, green, blue. Source: magma by Smith and van der Walt (CC0)."""
 
 
 class Tiles:
@@ -214,14 +220,14 @@ def _png(shade: npt.NDArray[np.uint8]) -> bytes:
 
     Source: Portable Network Graphics, W3C Recommendation, third edition, sections 5 and 11.
     """
-    from matplotlib import colormaps
-
-    colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    colours = np.stack(
+        [np.interp(np.arange(256), np.linspace(0, 255, len(MAGMA)), side) for side in zip(*MAGMA, strict=True)], axis=1
+    )
     rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # column 0: filter type none
     header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
     chunks = (
         (b"IHDR", header),
-        (b"PLTE", colours.tobytes()),
+        (b"PLTE", colours.astype(np.uint8).tobytes()),
         (b"IDAT", zlib.compress(rows.tobytes(), 3)),
         (b"IEND", b""),
     )

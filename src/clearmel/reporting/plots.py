@@ -3,6 +3,7 @@
 matplotlib is imported only when a picture is made.
 """
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from clearmel.audio import sound_file
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.mel_scale import hz_to_mel
+from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, replacing
 from clearmel.reporting import drawing
 from clearmel.segments.timelines import Timeline
@@ -34,6 +36,8 @@ class Board:
 
     def __init__(self, folder: str | None, *, enabled: bool, features: MelFeatures | None = None) -> None:
         self.off = not enabled
+        if enabled and importlib.util.find_spec("matplotlib") is None:  # before an hour of work
+            raise InputError("pictures need matplotlib. Install: pip install 'clearmel[plot]', or give --no_plots.")
         self.folder: Path | None = Path(folder) if folder else None
         if self.folder is None and not _has_screen():
             self.folder = Path("plots")
