@@ -20,6 +20,7 @@ from clearmel.audio.complex_masks import (
     ideal_ratio,
 )
 from clearmel.audio.features import MelFeatures
+from clearmel.augmentation.policy import AugmentationPolicy
 from clearmel.checkpoints import weights_file
 from clearmel.data.multi_speaker import MultiSpeakerMixtures, role
 from clearmel.data.separation_folder import SeparationFolder
@@ -217,11 +218,35 @@ def test_validation_is_the_same_in_every_epoch_and_training_is_not() -> None:
 
 def test_noise_lies_under_three_voices_at_the_drawn_snr() -> None:
     noise = {"noise_path": str(ROOT / "data/noise"), "noise_share": 1.0, "snr_min": 9.0, "snr_max": 9.0}
-    data = mixtures(n_voices=3, val_fraction=0.0, **noise)
+    data = mixtures(n_voices=3, val_fraction=0.0, augment=0.0, **noise)
     waves = data[0].waves
     voices = sum(waves[role(number)] for number in (1, 2, 3)).numpy()
     noise = waves["mixture"].numpy() - voices
     assert levels.active_level_db(voices) - levels.active_level_db(noise) == pytest.approx(9, abs=0.05)
+
+
+def test_in_a_room_the_target_is_the_early_part_of_each_voice() -> None:
+    data = mixtures(augment=0.0, reverb=1.0)
+    for index in range(4):
+        drawn = data.drawn(index)
+        late = drawn.mixture - np.sum(drawn.voices, axis=0)
+        assert -40 < levels.active_level_db(late) - levels.active_level_db(drawn.mixture) < -1
+
+
+def test_a_recording_chain_limits_the_band_of_voices_and_adds_hiss_to_the_mixture() -> None:
+    noise = {"noise_path": str(ROOT / "data/noise"), "noise_share": 0.0, "augment": 1.0}
+    data = mixtures(**noise)
+    data.policy = AugmentationPolicy(
+        lowpass_probability=1.0, lowpass_range_hz=(3000.0, 3000.0), hiss_probability=1.0, hiss_range_db=(20.0, 20.0)
+    )
+    for index in range(3):
+        drawn = data.drawn(index)
+        for voice in drawn.voices:
+            power = np.square(np.abs(np.fft.rfft(voice)))
+            assert power[4000 * len(voice) // RATE :].sum() < 1e-4 * power.sum()
+        hiss = drawn.mixture - np.sum(drawn.voices, axis=0)
+        below = levels.active_level_db(np.sum(drawn.voices, axis=0)) - levels.active_level_db(hiss)
+        assert below == pytest.approx(20, abs=0.1)
 
 
 def test_a_built_dataset_holds_each_mixtures_own_voices_and_masks(workplace: Path) -> None:

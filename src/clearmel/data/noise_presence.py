@@ -10,7 +10,8 @@ from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import NOISE_PRESENCE
 from clearmel.augmentation.recording_chain import draw_codec
 from clearmel.data.batching import Item
-from clearmel.data.noisy_speech import SYNTHETIC, NoisySpeech
+from clearmel.data.noise_sources import SYNTHETIC
+from clearmel.data.noisy_speech import NoisySpeech
 
 
 class NoisePresence(NoisySpeech):
@@ -37,7 +38,7 @@ class NoisePresence(NoisySpeech):
         augment = rng.random() < self.options.augment
         self._draw_speech(rng, augment)
         recipe = self._draw_recipe(rng, augment)
-        kinds = [self._noise_type(name) for name in recipe.noises]
+        kinds = [self.noise.kind(name) for name in recipe.noises]
         return {"noise": " + ".join(sorted(set(kinds))), "snr_db": recipe.snr_db}
 
     def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
@@ -53,8 +54,3 @@ class NoisePresence(NoisySpeech):
                 chain = replace(chain, highpass_hz=highpass_hz, lowpass_hz=lowpass_hz)
         snr_db = rng.uniform(self.options.snr_min, self.options.snr_max)
         return replace(recipe, noises=recipe.noises or (SYNTHETIC,), snr_db=snr_db, chain=chain, clip_db=None)
-
-    def _noise_type(self, name: str) -> str:
-        if not name.startswith("noise/"):
-            return name
-        return self.noise.names[int(name.split("/")[1])].split("/")[0]

@@ -94,9 +94,16 @@ class MultiSpeakerOptions(PoolOptions):
     snr_min: float = flag(5.0, "lowest SNR of the voices over the noise in dB", low=-100, high=100)
     snr_max: float = flag(25.0, "highest SNR in dB", low=-100, high=100)
     augment: float = flag(
-        0.5, "share of the voices with another speed, and of those with other resonances", low=0, high=1
+        0.5,
+        "share of the voices with another speed, of those with other resonances, and of the noisy mixtures with other "
+        "noises and a recording chain",
+        low=0,
+        high=1,
     )
     reverb: float = flag(
-        0.0, "share of the mixtures in a room; each voice is then wanted as it sounds there", low=0, high=1
+        0.0, "share of the mixtures in a room; the early part of each voice is the target", low=0, high=1
+    )
+    rir_path: str | None = flag(
+        None, "folder of measured room impulse responses, for half of the reverberation (default: simulated rooms only)"
     )
     speaker_balance: float = flag(0.35, "0 draws speakers by the length of their speech, 1 all alike", low=0, high=1)
