@@ -351,6 +351,18 @@ def test_a_voice_stays_in_its_track_for_ten_minutes(workplace: Path, rng: np.ran
         minutes = zip(np.split(track, 10), np.split(wanted.astype(np.float32), 10), strict=True)
         for ours, theirs in minutes:
             assert float(signal.si_sdr(torch.from_numpy(ours)[None], torch.from_numpy(theirs)[None])) > 15
+    rows = [line.split() for line in Path("out/voices.rttm").read_text().splitlines()]
+    assert {len(row) for row in rows} == {10}
+    for name, silent in (("voice_1", lambda k: k % 3 == 1), ("voice_2", lambda k: k % 4 == 2)):
+        spans = [(float(row[3]), float(row[3]) + float(row[4])) for row in rows if row[7] == name]
+        wanted = [k for k in range(24) if not silent(k)]
+        starts = [25 * k for k in wanted if k - 1 not in wanted]
+        ends = [25 * (k + 1) for k in wanted if k + 1 not in wanted]
+        assert spans == [pytest.approx(pair, abs=0.1) for pair in zip(starts, ends, strict=True)]
+    labels = [line.split("\t") for line in Path("out/voices.txt").read_text().splitlines()]
+    assert [(float(a), label) for a, _, label in labels] == [
+        (pytest.approx(float(row[3]), abs=1e-3), row[7].replace("_", " ")) for row in rows
+    ]
 
 
 def test_a_folder_goes_on_after_a_bad_file(trained: VoiceSeparator, rng: np.random.Generator) -> None:

@@ -22,12 +22,14 @@ from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
 from clearmel.data.separation_folder import crop_embeddings
 from clearmel.inference.turns import Turns
+from clearmel.inference.voice_activity import VoiceActivity
 from clearmel.networks import Separator
 from clearmel.networks.looking_to_listen import FACE_DIM
+from clearmel.segments import speakers
 
 WINDOW_S, HOP_S = 16.0, 8.0
 """Length of a window and distance from window to window: half of every window is processed twice."""
@@ -167,6 +169,8 @@ def separate_file(
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
+    Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
+
     Args:
         voices: a trained separator.
         source: a sound file.
@@ -185,12 +189,14 @@ def separate_file(
             for path in targets
         ]
         written, loudest = 0, 0.0
+        activity = VoiceActivity(info.sample_rate, len(targets))
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
         for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels):
             piece = piece[..., : info.n_samples - written]
             loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
             for write, track in zip(writers, piece, strict=True):
                 write(track)
+            activity.push(piece)
             written += piece.shape[2]
             if progress is not None:
                 progress(piece.shape[2] / info.sample_rate)
@@ -199,6 +205,9 @@ def separate_file(
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
+    spans = activity.spans()
+    write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
+    write_text(folder / "voices.txt", speakers.as_audacity(spans))
     return targets
 
 
