@@ -225,6 +225,26 @@ def test_noise_lies_under_three_voices_at_the_drawn_snr() -> None:
     assert levels.active_level_db(voices) - levels.active_level_db(noise) == pytest.approx(9, abs=0.05)
 
 
+def test_an_estimate_of_a_silent_voice_is_rated_by_its_level_below_the_mixture(rng: np.random.Generator) -> None:
+    voice = torch.from_numpy(band(100, 1000, 1, rng))
+    silent, faint = torch.zeros_like(voice), torch.from_numpy(band(2000, 4000, 1, rng))
+    faint *= 0.1 * voice.norm() / faint.norm()
+    voices, estimates = torch.stack([voice, silent])[None], torch.stack([faint, voice + faint])[None]
+    ratios, order = best_order(estimates, voices, voice[None])
+    assert order.tolist() == [[1, 0]]
+    torch.testing.assert_close(ratios, torch.tensor([[20.0, 20.0]]), atol=0.1, rtol=0)
+
+
+def test_some_training_mixtures_have_one_voice_and_validation_has_none() -> None:
+    counts = {
+        split: [sum(voice.any() for voice in mixtures(split, one_voice=0.5).drawn(index).voices) for index in range(6)]
+        for split in ("train", "val")
+    }
+    assert set(counts["val"]) == {2}
+    assert set(counts["train"]) == {1, 2}
+    assert mixtures("train", one_voice=0.5)[0].waves.keys() == {"mixture", "voice_1", "voice_2"}
+
+
 def test_in_a_room_the_target_is_the_early_part_of_each_voice() -> None:
     data = mixtures(augment=0.0, reverb=1.0)
     for index in range(4):

@@ -37,6 +37,7 @@ def role(number: int) -> str:
 class Mixture(NamedTuple):
     """A mixture (N,), its voices (N,) at their levels in it, their speakers, and the first recording of each voice.
 
+    Voices that do not speak are zeros at the end, without a speaker and a name.
     In a room, a voice is its direct sound and the reflections of the next 50 ms.
     """
 
@@ -114,7 +115,8 @@ class MultiSpeakerMixtures(MelDataset):
         places = self._places(rng) if rng.random() < options.reverb else None
         voices, wet, speakers, names = list[FloatArray](), list[FloatArray](), list[str](), list[str]()
         base_db = LEVEL_DB + (rng.uniform(*policy.mixture_level_range_db) if training else 0.0)
-        for number in range(options.n_voices):
+        alone = training and options.one_voice > 0 and rng.random() < options.one_voice
+        for number in range(1 if alone else options.n_voices):
             wave, first = self._draw_voice(rng, speakers)
             if number:
                 wave = self._shorten(wave, rng)
@@ -129,6 +131,7 @@ class MultiSpeakerMixtures(MelDataset):
             voices.append(np.asarray(sides[-1] * gain, np.float32))
             speakers.append(self.speech.speaker(first))
             names.append(self.speech.recordings.names[first])
+        voices += [np.zeros(self.n_samples, np.float32)] * (options.n_voices - len(voices))
         heard = np.asarray(np.sum(wet, axis=0), np.float32)
         mixture = heard + filter_bands(self._draw_noise(rng, heard, augment), self.rate, chain)
         if chain.floor_db is not None:

@@ -88,6 +88,9 @@ class MultiSpeakerOptions(PoolOptions):
     clip_s: float = flag(4.0, "length of a mixture in seconds", low=0.5, high=60)
     epoch_items: int = flag(0, "mixtures in an epoch (0: as many as the speech holds pieces of --clip_s)", low=0)
     val_items: int = flag(100, "mixtures to validate on", low=0)
+    one_voice: float = flag(
+        0.0, "share of the training mixtures with a single voice; all other tracks shall be silent", low=0, high=1
+    )
     level_db: float = flag(5.0, "levels of the voices differ by at most this much, either way", low=0, high=40)
     overlap: float = flag(0.5, "least share of a mixture in which a second voice speaks, too", low=0, high=1)
     noise_share: float = flag(0.5, "share of the mixtures with noise, where --noise_path is given", low=0, high=1)
