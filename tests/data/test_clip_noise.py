@@ -11,7 +11,7 @@ from clearmel.audio import sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import weights_file
 from clearmel.data import cut_clips
-from clearmel.data.clip_noise import with_pause
+from clearmel.data.clip_noise import LEVELS_DB, with_levels, with_pause
 from clearmel.data.cut_clips import CutClips
 from clearmel.options import FEATURE_PRESETS, AugmentOptions, ClipNoiseOptions
 from tests.conftest import refused, run_script
@@ -35,7 +35,9 @@ def talk(workplace: Path, rng: np.random.Generator) -> Path:
 
 def test_the_noise_has_its_snr_and_the_labels_stay(talk: Path) -> None:
     clips = cut_clips.find("talk")
-    options = ClipNoiseOptions(noise_path="noise", val_noise_path="other", snr_min=10, snr_max=10, reverb=0)
+    options = ClipNoiseOptions(
+        noise_path="noise", val_noise_path="other", snr_min=10, snr_max=10, reverb=0, levels_share=0
+    )
     clean, noisy = (CutClips(clips, FEATURES, 4, 5.0, noise=chosen) for chosen in (None, options))
     for index in range(4):
         torch.testing.assert_close(clean[index].mels["keep"], noisy[index].mels["keep"])
@@ -77,10 +79,28 @@ def test_an_inserted_pause_is_silent_and_labelled_as_cut(rng: np.random.Generato
     assert same.all()
 
 
+def test_phrases_get_levels_of_their_own(rng: np.random.Generator) -> None:
+    wave, keep = np.ones(100 * STEP, np.float32), np.ones((101, 2), np.float32)
+    keep[30:40, 0] = keep[60:62, 0] = 0
+    gains_db = 20 * np.log10(
+        with_levels(wave, keep, STEP, rng).reshape(100, STEP)[[0, 29, 40, 59, 62, 99]].mean(axis=1)
+    )
+    assert gains_db[0::2] == pytest.approx(gains_db[1::2], abs=1e-4)  # the beginning and the end of each phrase
+    assert len(set(gains_db.round(3))) == 3
+    assert (gains_db >= LEVELS_DB[0]).all()
+    assert (gains_db <= LEVELS_DB[1]).all()
+
+
+def test_a_share_of_the_clips_is_denoised(talk: Path) -> None:
+    options = ClipNoiseOptions(noise_path="noise", noise_share=1.0, denoised_share=1.0)
+    data = CutClips(cut_clips.find("talk"), FEATURES, 4, 2.0, AugmentOptions(), 0, None, options, np.zeros_like)
+    assert data[0].mels["mel"].unique().tolist() == pytest.approx([1 + np.log(1e-12) / 10])  # what "denoise" leaves
+
+
 def test_training_in_noise_says_so_in_the_card_and_names_what_it_cannot_decode(talk: Path) -> None:
     Path("talk/b.aax").write_bytes(b"x")
     small = ("--hidden_dim", 8, "--num_layers", 1, "--epochs", 1, "--no_plots", "--val_fraction", 0.5)
-    noise = ("--noise_path", "noise", "--val_noise_path", "other", "--reverb", 0)
+    noise = ("--noise_path", "noise", "--val_noise_path", "other", "--reverb", 0, "--denoised_share", 0.5)
     ran = run_script("train_cutting", "--dataset_path", "talk", *noise, *small)
     assert (ran.status, "skipped 1: b.aax (no decoder)" in ran.err) == (1, True), ran
     training = weights_file.load("models/cutter.pth", "cutting").card["training"]

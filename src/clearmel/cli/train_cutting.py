@@ -1,5 +1,6 @@
 """Trains a network that cuts pauses, breaths and knocks out of speech, and saves its weights to models/."""
 
+import functools
 from collections.abc import Sequence
 
 from clearmel.cli import data_flags
@@ -26,21 +27,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     augment, options, noise = take(AugmentOptions, args), take(FitOptions, args), take(ClipNoiseOptions, args)
 
     from clearmel.audio.features import MelFeatures
+    from clearmel.checkpoints import weights_file
+    from clearmel.inference import denoise
     from clearmel.reporting import plots
     from clearmel.tasks import CuttingTask
     from clearmel.training import run
 
     skipped = data_flags.skipped([args.dataset_path, noise.noise_path, noise.val_noise_path, noise.rir_path])
 
+    mel, denoised = MelFeatures(**features.numbers()), None
+    if noise.noise_path and noise.denoised_share:
+        network = weights_file.load_denoiser("denoiser.pth")
+        denoised = functools.partial(denoise.denoise_wave, network, sample_rate=mel.sample_rate)
     task = CuttingTask(
         data_flags.source(args, "train", options.seed),
         sizes=chosen.sizes(),
-        features=MelFeatures(**features.numbers()),
+        features=mel,
         network_name=chosen.network,
         augment=augment,
         clip_s=args.clip_s,
         labels_path=args.labels_path,
         noise=noise,
+        denoise=denoised,
     )
     run.train(task, options, args.model_filename, plots.Board(args.plot_dir, enabled=not args.no_plots))
     return skipped

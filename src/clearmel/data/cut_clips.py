@@ -21,7 +21,7 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing, list_files, quoted
 from clearmel.core.npy import open_array
 from clearmel.data.batching import Item
-from clearmel.data.clip_noise import ClipNoise, with_pause
+from clearmel.data.clip_noise import ClipNoise, Denoise
 from clearmel.data.mel_datasets import MelDataset
 from clearmel.data.waveform_cache import WaveformCache
 from clearmel.options import AugmentOptions, ClipNoiseOptions
@@ -125,6 +125,7 @@ class CutClips(MelDataset):
         seed: seed of all random draws.
         cache: see `WaveformCache`.
         noise: noise and rooms; None: without.
+        denoise: see `ClipNoise`.
 
     Raises:
         InputError: a recording cannot be read.
@@ -140,6 +141,7 @@ class CutClips(MelDataset):
         seed: int = 0,
         cache: Path | None = None,
         noise: ClipNoiseOptions | None = None,
+        denoise: Denoise | None = None,
     ) -> None:
         self.clips, self.features, self.stride, self.options, self.seed = clips, features, stride, options, seed
         names = [str(clip.name) for clip in clips.clips]
@@ -150,12 +152,10 @@ class CutClips(MelDataset):
         counts = [max(1, round(size / self.n_samples)) if self.n_samples else 1 for size in sizes.tolist()]
         self.places = np.repeat(np.arange(len(names)), counts)  # a long recording gives many segments
         self.lengths = [features.n_frames(min(int(sizes[i]), self.n_samples or int(sizes[i]))) for i in self.places]
-        self.noise_options, split = noise or ClipNoiseOptions(), "train" if options else "val"
-        wanted = self.noise_options.noise_path if options else self.noise_options.val_noise_path
         self.noise = None
-        if wanted:
-            paths = tuple(clip.name.as_posix() for clip in clips.clips)
-            self.noise = ClipNoise(split, clips.root, paths, self.noise_options, features, clip_s, seed, cache)
+        if noise is not None and (noise.noise_path if options else noise.val_noise_path):
+            split, paths = "train" if options else "val", tuple(clip.name.as_posix() for clip in clips.clips)
+            self.noise = ClipNoise(split, clips.root, paths, noise, features, clip_s, seed, cache, denoise)
 
     def __getitem__(self, index: int) -> Item:
         clip = self.clips.clips[self.places[index]]
@@ -169,11 +169,9 @@ class CutClips(MelDataset):
             wave = wave * np.float32(10 ** (self.options.gain_db * rng.uniform(-1, 1) / 20))
         keep = self.targets(clip, 1 + (self.features.n_frames(len(wave)) - 1) // self.stride, start)
         if self.noise is not None and self.options is None and index % 2:
-            wave = self.noise.noisy(wave, np.random.default_rng([self.seed, index]))
-        elif self.noise is not None and self.options is not None and rng.random() < self.noise_options.noise_share:
-            if rng.random() < self.noise_options.pause_share:
-                wave, keep = with_pause(wave, keep, self.step, self.features.sample_rate, rng)
-            wave = self.noise.noisy(wave, rng)
+            wave, keep = self.noise.noisy(wave, keep, self.step, np.random.default_rng([self.seed, index]))
+        elif self.noise is not None and self.options is not None and rng.random() < self.noise.shares.noise_share:
+            wave, keep = self.noise.noisy(wave, keep, self.step, rng)
         mel = self.features.mel(torch.from_numpy(np.ascontiguousarray(wave)))
         return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float("nan"))
 

@@ -91,6 +91,8 @@ class ClipNoiseOptions(Options):
     pause_share: float = flag(
         0.4, "share of those with a pause of up to 3 s inserted where they are cut", low=0, high=1
     )
+    levels_share: float = flag(0.5, "share of those whose phrases get levels up to 20 dB apart", low=0, high=1)
+    denoised_share: float = flag(0.0, "share of those that denoiser.pth denoises, as `cut` does", low=0, high=1)
     snr_min: float = flag(3.0, "lowest SNR in dB, between active levels", low=-100, high=100)
     snr_max: float = flag(40.0, "highest SNR in dB", low=-100, high=100)
     reverb: float = flag(0.25, "share of the clips with noise whose speech is put in a room", low=0, high=1)

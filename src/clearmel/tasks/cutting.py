@@ -18,6 +18,7 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import quoted
 from clearmel.data import cut_clips
 from clearmel.data.batching import Batch
+from clearmel.data.clip_noise import Denoise
 from clearmel.data.cut_clips import Clips, CutClips
 from clearmel.metrics import cutting
 from clearmel.metrics.cutting import FrameDecisions
@@ -42,6 +43,7 @@ class CuttingTask(Task):
         threshold: probability from which a decision is keep; None: the threshold with a keep recall of `KEEP_RECALL`
             on the reported set.
         noise: noise and rooms of the clips.
+        denoise: see `ClipNoise`.
     """
 
     name, monitor, higher_is_better = "cutting", "score", True
@@ -59,11 +61,12 @@ class CuttingTask(Task):
         collar_s: float = 0.08,
         threshold: float | None = None,
         noise: ClipNoiseOptions | None = None,
+        denoise: Denoise | None = None,
     ) -> None:
         super().__init__(source, features, sizes)
         self.kind, self.augment, self.clip_s = CUTTERS[network_name], augment or AugmentOptions(), clip_s
         self.labels_path, self.collar_s, self.threshold = labels_path, collar_s, threshold
-        self.noise = noise or ClipNoiseOptions()
+        self.noise, self.denoise = noise or ClipNoiseOptions(), denoise
         known = list(inspect.signature(self.kind).parameters)
         if unknown := [name for name in self.sizes if name not in known]:
             raise InputError(f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(known[1:])}.")
@@ -87,6 +90,7 @@ class CuttingTask(Task):
             self.source.seed,
             self.source.cache(),
             self.noise if split in ("train", "val") else None,
+            self.denoise,
         )
 
     def network(self) -> Network:
