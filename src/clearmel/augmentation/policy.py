@@ -1,4 +1,4 @@
-"""How often and how strongly training data is augmented: named probabilities and ranges, and the four policies in use.
+"""How often and how strongly training data is augmented: named probabilities and ranges, and the five policies in use.
 
 The options of a command (SNR range, share of augmented items, share with reverberation) come on top of a policy.
 """
@@ -261,6 +261,22 @@ NOISE_PRESENCE = replace(
     telephone_lowpass_range_hz=(2800, 4200),
 )
 """For items that train and test a classifier of noise behind speech."""
+
+CUTTING = replace(
+    TRAINING,
+    no_noise_probability=0.05,
+    coloured_noise_probability=0.15,
+    synthetic_noise_probability=0.12,
+    babble_probability=0.05,
+    several_noises_probability=0.2,
+    crowd_probability=0.06,
+    talkers_probability=0.0,
+    music_probability=0.12,
+    snr_beta=None,
+    silence_probability=0.0,
+)
+"""For labelled clips, which train a cutter: without talkers, whose words would count as pauses, and without silence,
+which would hide words that are to be kept."""
 
 MULTI_SPEAKER = AugmentationPolicy(
     coloured_noise_probability=0.06,

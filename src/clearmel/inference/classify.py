@@ -93,14 +93,11 @@ class WindowClassifier:
             mel = read_mel(path, self.features.n_mels)
             gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
             mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
-            windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
+            found = self._predict(_mel_windows(mel, self.features, *self._lengths(window_s, hop_s)))
         else:
             gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
             blocks = sound_file.mono(path, self.features.sample_rate)
-            if progress is not None:
-                blocks = _counted(blocks, self.features.sample_rate, progress)
-            windows = self._sound_windows(blocks, window_s, hop_s, gain)
-        found = self._predict(windows)
+            found = self.predict_blocks(blocks, window_s, hop_s, gain, progress)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
         return found
@@ -111,6 +108,7 @@ class WindowClassifier:
         window_s: float | None = None,
         hop_s: float | None = None,
         gain: float = 1.0,
+        progress: Advance | None = None,
     ) -> WindowPredictions | None:
         """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent.
 
@@ -119,19 +117,18 @@ class WindowClassifier:
             window_s: as in `predict`.
             hop_s: as in `predict`.
             gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+            progress: called with the seconds of each block.
         """
-        return self._predict(self._sound_windows(blocks, window_s, hop_s, gain))
+        if progress is not None:
+            blocks = _counted(blocks, self.features.sample_rate, progress)
+        if gain != 1:
+            blocks = (block * np.float32(gain) for block in blocks)
+        lengths = self._lengths(window_s, hop_s)
+        return self._predict(_sound_windows(blocks, self.features, *lengths, self.window_s > 0))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
-
-    def _sound_windows(
-        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None, gain: float
-    ) -> Iterator["Window"]:
-        if gain != 1:
-            blocks = (block * np.float32(gain) for block in blocks)
-        return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
 
     @torch.inference_mode()
     def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:

@@ -112,20 +112,24 @@ class VoiceSeparator:
         tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
-    def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def tracks(self, blocks: Iterator[FloatArray], progress: Advance | None = None) -> Iterator[FloatArray]:
         """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order.
 
         Windows are ordered by their overlap. In recordings longer than a window the spectra of the tracks so far then
         order the turns between pauses, see `Turns`.
+
+        Args:
+            blocks: the recording.
+            progress: called with the seconds of each window, before its turn is complete.
         """
-        pieces = self._joined(blocks)
+        pieces = self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
         if second is None or self.faces is not None:
             yield from itertools.chain([first], () if second is None else [second], pieces)
         else:
             yield from Turns(self.features, self.network.n_voices).apply(itertools.chain([first, second], pieces))
 
-    def _joined(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def _joined(self, blocks: Iterator[FloatArray], progress: Advance | None) -> Iterator[FloatArray]:
         """The windows' voices, each in the order of the window before, cross-faded."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
@@ -146,10 +150,11 @@ class VoiceSeparator:
                 ramp = fade if shared == overlap else np.linspace(0, 1, shared, dtype=np.float32)
                 voices[..., :shared] = voices[..., :shared] * ramp + tail[..., :shared] * (1 - ramp)
             profile, n_done = profile + self._profile(voices), n_done + voices.shape[2]
-            if last:
-                yield voices
-            else:
-                yield voices[..., :hop]
+            ready = voices if last else voices[..., :hop]
+            if progress is not None:
+                progress(ready.shape[2] / self.rate)
+            yield ready
+            if not last:
                 tail = voices[..., hop:].copy()
 
     def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
@@ -191,15 +196,13 @@ def separate_file(
         written, loudest = 0, 0.0
         activity = VoiceActivity(info.sample_rate, len(targets))
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
-        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels):
+        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels, progress):
             piece = piece[..., : info.n_samples - written]
             loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
             for write, track in zip(writers, piece, strict=True):
                 write(track)
             activity.push(piece)
             written += piece.shape[2]
-            if progress is not None:
-                progress(piece.shape[2] / info.sample_rate)
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
@@ -212,7 +215,11 @@ def separate_file(
 
 
 def tracks_at_rate(
-    voices: VoiceSeparator, blocks: Iterator[FloatArray], sample_rate: int, n_channels: int
+    voices: VoiceSeparator,
+    blocks: Iterator[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    progress: Advance | None = None,
 ) -> Iterator[FloatArray]:
     """The tracks in blocks (S, C, N) at the recording's own rate.
 
@@ -221,8 +228,9 @@ def tracks_at_rate(
         blocks: the recording in blocks (C, N) at the network's rate.
         sample_rate: of the recording in Hz.
         n_channels: C.
+        progress: see `VoiceSeparator.tracks`.
     """
-    pieces = voices.tracks(blocks)
+    pieces = voices.tracks(blocks, progress)
     if sample_rate == voices.rate:
         yield from pieces
         return

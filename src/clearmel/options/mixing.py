@@ -79,6 +79,34 @@ class MixOptions(PoolOptions):
 
 
 @dataclass(frozen=True)
+class ClipNoiseOptions(Options):
+    """Noise and rooms for labelled clips, which keep their labels."""
+
+    noise_path: str = flag("", "folder of noises to add to the clips in training (default: no noise)")
+    val_noise_path: str = flag("", "folder of other noises, added to every second clip in validation (default: none)")
+    rir_path: str | None = flag(
+        None, "folder of measured room impulse responses, for half of the reverberation (default: simulated rooms only)"
+    )
+    noise_share: float = flag(0.7, "share of the training clips with noise", low=0, high=1)
+    pause_share: float = flag(
+        0.4, "share of those with a pause of up to 3 s inserted where they are cut", low=0, high=1
+    )
+    levels_share: float = flag(0.5, "share of those whose phrases get levels up to 20 dB apart", low=0, high=1)
+    denoised_share: float = flag(0.0, "share of those that denoiser.pth denoises, as `cut` does", low=0, high=1)
+    snr_min: float = flag(3.0, "lowest SNR in dB, between active levels", low=-100, high=100)
+    snr_max: float = flag(40.0, "highest SNR in dB", low=-100, high=100)
+    reverb: float = flag(0.25, "share of the clips with noise whose speech is put in a room", low=0, high=1)
+
+    def contradictions(self) -> list[tuple[bool, str]]:
+        """An SNR range that ends before it begins, and validation in noise after training without."""
+        low, high = self.snr_min, self.snr_max
+        return [
+            (low > high, f"--snr_min {low}, --snr_max {high}; expected min <= max"),
+            (bool(self.val_noise_path) and not self.noise_path, "--val_noise_path needs --noise_path to train on"),
+        ]
+
+
+@dataclass(frozen=True)
 class MultiSpeakerOptions(PoolOptions):
     """How to mix voices on the fly in training."""
 
