@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 LAYERS = (
     "core", "options", "audio", "segments", "augmentation", "networks", "metrics", "reporting", "checkpoints", "data",
-    "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "labeler", "api", "cli",
+    "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "web", "labeler", "api", "studio", "cli",
 )  # fmt: skip
 """From the bottom up: a package imports only packages before it."""
 PACKAGE = ROOT / "src/clearmel"

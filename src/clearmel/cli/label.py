@@ -20,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from clearmel.audio import media_file
     from clearmel.core.file_io import ensure_writable
-    from clearmel.labeler import serve
+    from clearmel.labeler.routes import create_app
     from clearmel.segments.folder import Folder
     from clearmel.segments.label_file import LabelFile
+    from clearmel.web import serve
 
     predict = None
     if args.model_filename:
@@ -32,5 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with media_file.using(take(MediaOptions, args), all_threads=True):  # the server answers in threads of its own
         folder = Folder(args.path)
         ensure_writable(args.labels_path)  # before an hour of work
-        serve.serve(folder, LabelFile(args.labels_path, folder.names), args.port, predict, browser=not args.no_browser)
+        store = LabelFile(args.labels_path, folder.names)
+        line = f"labelling {len(folder.names)} recordings at {{address}}  (Ctrl-C ends)"
+        serve.serve(lambda: create_app(folder, store, predict), args.port, line, browser=not args.no_browser)
     return 1 if folder.n_undecoded else 0

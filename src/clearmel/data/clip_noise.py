@@ -94,7 +94,7 @@ class ClipNoise(NoisySpeech):
         if not np.isfinite(levels.active_level_db(wave, self.rate)):
             return wave, keep
         recipe = self._draw_recipe(rng, augment)
-        wave = mix.mix(wave, recipe, lambda name: self._load_noise(name, rng, augment), self.rate)[0]
+        wave = mix.mix(wave, recipe, lambda name: self.noise.wave(name, rng, augment), self.rate)[0]
         if self.denoise is not None and rng.random() < self.shares.denoised_share:
             wave = self.denoise(wave)
         return wave, keep
