@@ -63,7 +63,7 @@ def assert_chains(found: list[Recipe], by: AugmentationPolicy) -> None:
 
 
 def test_there_is_a_policy_for_each_use() -> None:
-    assert POLICIES.keys() == {"TRAINING", "DATASET", "NOISE_PRESENCE", "MULTI_SPEAKER"}
+    assert POLICIES.keys() == {"TRAINING", "DATASET", "NOISE_PRESENCE", "MULTI_SPEAKER", "CUTTING"}
 
 
 @pytest.mark.parametrize("name", POLICIES)
