@@ -16,7 +16,6 @@ from clearmel.core.progress import Progress, advance
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
 from clearmel.inference.separate import VoiceSeparator, tracks_at_rate
-from clearmel.networks import Cutter, Separator
 from clearmel.options import CutOptions
 from clearmel.segments.binarize import parts_to_keep
 
@@ -95,9 +94,7 @@ def cut(
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}; expected 0 to 1.")
-    network = load(model, "cutting", device)
-    assert isinstance(network, Cutter)
-    editor = Editor(network)
+    editor = Editor(load(model, "cutting", device))
     channels = channels_first(wave, sample_rate)
     sound, duration_s = downmix(channels)[None], channels.shape[1] / sample_rate
 
@@ -139,9 +136,7 @@ def separate(
     """
     if not 1 <= passes <= 16:
         raise ValueError(f"passes is {passes}; expected 1 to 16.")
-    network = load(model, "separation", device)
-    assert isinstance(network, Separator)
-    voices = VoiceSeparator(network, passes=passes)
+    voices = VoiceSeparator(load(model, "separation", device), passes=passes)
     sound = channels_first(wave, sample_rate)
     blocks = resample_blocks(iter([sound]), sample_rate, voices.rate, len(sound))
     done = advance(progress, sound.shape[1] / sample_rate)

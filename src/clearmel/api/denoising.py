@@ -11,7 +11,6 @@ from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
 from clearmel.inference.denoise_stream import DenoiseStream
-from clearmel.networks import Denoiser as DenoiserNetwork
 from clearmel.options import DenoiseOptions, MediaOptions, lufs
 
 
@@ -66,9 +65,7 @@ class Denoiser:
         max_suppression_db: float | None = None,
         device: str = "auto",
     ) -> None:
-        network = load(model, "denoising", device)
-        assert isinstance(network, DenoiserNetwork)
-        self.network = network
+        self.network = load(model, "denoising", device)
         self.options = DenoiseOptions(strength=strength, max_suppression_db=max_suppression_db)
 
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:

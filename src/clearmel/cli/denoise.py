@@ -94,12 +94,13 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from clearmel.audio import media_file, sound_file
-    from clearmel.checkpoints import weights_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots, tables
+    from clearmel.runtime import load
 
-    network = weights_file.load_denoiser(args.model_filename, args.device)
+    # A hop is too short for several threads: on busy cores they wait for each other.
+    network = load.by_name(args.model_filename, "denoising", args.device, n_threads=1 if piped else None)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     rows = list[dict[str, Any]]()
 
@@ -144,12 +145,12 @@ def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> dict[str,
     options = take(DenoiseOptions, args)
 
     from clearmel.audio.features import MelFeatures
-    from clearmel.checkpoints import weights_file
     from clearmel.core import file_io, npy
     from clearmel.inference import denoise
     from clearmel.reporting import plots
+    from clearmel.runtime import load
 
-    network = weights_file.load_denoiser(args.model_filename, args.device)
+    network = load.by_name(args.model_filename, "denoising", args.device)
     features = MelFeatures(**network.card["features"])
     noisy = npy.read_mel(job.source, features.n_mels)
     file_io.refuse_overwriting(job.source, job.target)

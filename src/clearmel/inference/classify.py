@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.silence import trim_digital_silence
-from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
 from clearmel.core.progress import Advance
-from clearmel.data.batching import Item, collate
-from clearmel.metrics import classification
-from clearmel.networks import Network
+from clearmel.metrics import calibrated
+from clearmel.runtime import load
+from clearmel.runtime.model import as_model
 
 BATCH = 16
 """Windows in one forward pass."""
@@ -51,13 +48,13 @@ class WindowClassifier:
     """Classifies recordings with trained weights.
 
     Args:
-        network: a classifier with its card.
+        network: a classifier with its card, as a model or a network of torch.
         threshold: below this probability the label is `NONE`.
     """
 
-    def __init__(self, network: Network, threshold: float = 0.0) -> None:
+    def __init__(self, network: Any, threshold: float = 0.0) -> None:
         training, scores = (network.card.get(key, {}) for key in ("training", "scores"))
-        self.network, self.threshold = network, threshold
+        self.network, self.threshold = as_model(network), threshold
         self.labels: list[str] = list(network.card["labels"])
         self.features = MelFeatures(**network.card["features"])
         self.temperature = float(training.get("temperature") or scores.get("temperature") or 1.0)
@@ -65,9 +62,8 @@ class WindowClassifier:
 
     @classmethod
     def load(cls, model_filename: str, threshold: float = 0.0, device: str = "cpu") -> "WindowClassifier":
-        """Loads `models/<model_filename>`; see `weights_file.load`."""
-        path = weights_file.models_path(model_filename, saved=True)
-        return cls(weights_file.load(path, "classification", device), threshold)
+        """Loads `models/<model_filename>`; see `clearmel.runtime.load.by_name`."""
+        return cls(load.by_name(model_filename, "classification", device), threshold)
 
     def predict(
         self,
@@ -91,8 +87,7 @@ class WindowClassifier:
         """
         if path.suffix.lower() == ".npy":
             mel = read_mel(path, self.features.n_mels)
-            gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
-            mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
+            mel = working_level.scaled_mel(mel, working_level.measured_mel(mel, self.features))
             found = self._predict(_mel_windows(mel, self.features, *self._lengths(window_s, hop_s)))
         else:
             gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
@@ -130,19 +125,17 @@ class WindowClassifier:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
-    @torch.inference_mode()
     def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
-        spans, seconds, found = list[tuple[float, float]](), list[float](), list[Tensor]()
+        spans, seconds, found = list[tuple[float, float]](), list[float](), list[FloatArray]()
         while chunk := list(itertools.islice(windows, BATCH)):
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
-            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk]).to(self.network.device)
-            found.append(classification.probabilities(self.network(batch.mels["mel"], batch.lengths), self.temperature))
+            for _, alike in itertools.groupby(chunk, key=lambda window: len(window.mel)):
+                logits = self.network.logits(np.stack([window.mel for window in alike]))
+                found.append(calibrated.probabilities(logits, self.temperature))
         if not found:
             return None
-        return WindowPredictions(
-            np.array(spans, np.float32), torch.cat(found).cpu().numpy(), np.array(seconds, np.float32)
-        )
+        return WindowPredictions(np.array(spans, np.float32), np.concatenate(found), np.array(seconds, np.float32))
 
     def row(self, probabilities: FloatArray) -> dict[str, Any]:
         """The most probable label, its probability, and "p_<label>" of every class, from probabilities (C,)."""
@@ -168,7 +161,7 @@ class Window(NamedTuple):
     """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
 
     span: tuple[float, float]
-    mel: Tensor
+    mel: FloatArray
     sound_s: float
 
 
@@ -181,7 +174,7 @@ def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) 
 def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:
     per_s = features.sample_rate / features.hop_length
     for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
-        seen = features.relative(torch.from_numpy(piece))
+        seen = features.relative(piece)
         yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
 
 
@@ -193,7 +186,7 @@ def _sound_windows(
         sound = trim_digital_silence(wave) if cut else wave
         if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
             continue
-        seen = features.mel(torch.from_numpy(np.ascontiguousarray(sound)))
+        seen = features.mel(sound)
         yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
 
 

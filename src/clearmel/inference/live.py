@@ -9,17 +9,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.pipes import WAVES, Pcm, read_header
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing
 from clearmel.inference.denoise_stream import DenoiseStream
-from clearmel.networks import Denoiser
 from clearmel.options import DenoiseOptions, RawOptions
 
 PIPE = "-"
@@ -29,13 +28,13 @@ CHUNK_BYTES = 1 << 16
 FILE_BLOCK_S = 1.0
 
 
-def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
+def denoise(network: Any, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
     """Denoises from `source` to `target`; at least one is `PIPE`.
 
     The output equals that of a file denoised without priming. On Ctrl-C, everything denoised so far is saved.
 
     Args:
-        network: a denoiser.
+        network: a denoiser, as a model or a network of torch.
         source: a sound file, or `PIPE`.
         target: a sound file, or `PIPE`.
         options: strength and attenuation limit.
@@ -51,23 +50,18 @@ def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions
         _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")
         if raw.raw_format and source != PIPE:
             sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a hop is too short for several threads: on busy cores they are 100 times as slow
-    try:
-        stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
-        wait = delay(stream)
-        print(
-            f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
-            f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
-            file=sys.stderr,
-        )
-        cleaned = _cleaned(stream, blocks(stream.hop))
-        if target == PIPE:
-            _to_pipe(cleaned, sound)
-        else:
-            _to_file(cleaned, Path(target), sound)
-    finally:
-        torch.set_num_threads(n_threads)
+    stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
+    wait = delay(stream)
+    print(
+        f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
+        f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
+        file=sys.stderr,
+    )
+    cleaned = _cleaned(stream, blocks(stream.hop))
+    if target == PIPE:
+        _to_pipe(cleaned, sound)
+    else:
+        _to_file(cleaned, Path(target), sound)
 
 
 def delay(stream: DenoiseStream) -> int:

@@ -10,25 +10,24 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soxr
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.channels import downmix
+from clearmel.audio.face_embeddings import FACE_DIM, crop_embeddings
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
-from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
-from clearmel.data.separation_folder import crop_embeddings
 from clearmel.inference.turns import Turns
 from clearmel.inference.voice_activity import VoiceActivity
-from clearmel.networks import Separator
-from clearmel.networks.looking_to_listen import FACE_DIM
+from clearmel.runtime import load
+from clearmel.runtime.model import as_model
 from clearmel.segments import speakers
 
 WINDOW_S, HOP_S = 16.0, 8.0
@@ -42,13 +41,14 @@ class VoiceSeparator:
     """Separates recordings with a trained network.
 
     Args:
-        network: a separator with its card.
+        network: a separator with its card, as a model or a network of torch.
         faces: embeddings (S, P, 512) of the speakers' faces, 25 per second, from the start of the recording; required
             by networks with faces, refused by others.
         passes: passes over each piece, whose frames are offset by equal parts of a hop; the tracks are their mean.
     """
 
-    def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
+    def __init__(self, network: Any, faces: FloatArray | None = None, passes: int = 1) -> None:
+        network = as_model(network)
         if network.faces != (faces is not None):
             raise InputError(
                 "these weights need the speakers' faces; give --faces_path."
@@ -67,9 +67,7 @@ class VoiceSeparator:
         cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1, device: str = "cpu"
     ) -> "VoiceSeparator":
         """Loads `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation", device)
-        assert isinstance(network, Separator)
-        return cls(network, faces, passes)
+        return cls(load.by_name(model_filename, "separation", device), faces, passes)
 
     def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
         """Voices (S, C, N) of a piece (C, N) at the network's rate, the mean of all passes.
@@ -89,7 +87,6 @@ class VoiceSeparator:
             total += take
         return np.asarray(total / np.float32(self.passes), np.float32)
 
-    @torch.inference_mode()
     def _pass(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
         """Voices (S, C, N) of a piece (C, N) for each phase, the offset in samples of the piece from a frame.
 
@@ -103,13 +100,9 @@ class VoiceSeparator:
         row = np.zeros((len(wave), end), np.float32)
         for begin in begins:
             row[:, begin : begin + wave.shape[1]] = wave
-        sound, faces, device = torch.from_numpy(row), None, self.network.device
-        if self.faces is not None:
-            faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None].to(device)
-        masks = self.network(self.features.stft(torch.from_numpy(downmix(row)))[None].to(device), faces)[
-            0
-        ].cpu()  # (S, T, F)
-        tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
+        faces = None if self.faces is None else crop_embeddings(self.faces, start_s, end / self.rate)
+        masks = self.network.masks(self.features.stft(downmix(row)), faces)  # (S, T, F)
+        tracks = self.features.istft(self.features.stft(row)[None] * masks[:, None], end)
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
     def tracks(self, blocks: Iterator[FloatArray], progress: Advance | None = None) -> Iterator[FloatArray]:
@@ -159,8 +152,7 @@ class VoiceSeparator:
 
     def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
         """Power (S, M) of voices (S, C, N) in the mel bands, scaled so that its sum is the energy of the voice."""
-        sound = torch.from_numpy(np.ascontiguousarray(voices))
-        power = (power_of(self.features.stft(sound)) @ self.features.filters().T).sum(dim=(1, 2)).double().numpy()
+        power = (power_of(self.features.stft(voices)) @ self.features.filters().T).sum(axis=(1, 2)).astype(np.float64)
         energy = np.square(voices, dtype=np.float64).sum(axis=(1, 2))
         return np.asarray(power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) * energy[:, None])
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
@@ -55,7 +54,7 @@ class Board:
         figure, axes = plt.subplots(
             len(mels), 1, figsize=(9, 2.4 * len(mels)), sharex=True, squeeze=False, layout="constrained"
         )
-        limits = hz_to_mel(torch.tensor([self.features.fmin, self.features.fmax], dtype=torch.float64)).tolist()
+        limits = hz_to_mel(np.array([self.features.fmin, self.features.fmax])).tolist()
         for axis, (title, level) in zip(axes[:, 0], levels.items(), strict=True):
             seconds = len(level) * self.features.hop_length / self.features.sample_rate
             image = axis.imshow(
@@ -69,7 +68,7 @@ class Board:
                 interpolation="nearest",
             )
             shown = [hz for hz in (125, 500, 1000, 2000, 4000, 8000, 16000) if hz <= self.features.fmax]
-            axis.set_yticks(hz_to_mel(torch.tensor(shown, dtype=torch.float64)).tolist(), [str(hz) for hz in shown])
+            axis.set_yticks(hz_to_mel(np.array(shown, np.float64)).tolist(), [str(hz) for hz in shown])
             axis.set(title=title, ylabel="frequency (Hz)")
         axes[-1, 0].set_xlabel("time (s)")
         figure.colorbar(image, ax=axes[:, 0].tolist(), label="power (dB)")
@@ -82,7 +81,7 @@ class Board:
         mels = {}
         for title, path in paths.items():
             wave, _ = sound_file.read(path, self.features.sample_rate)
-            mels[title] = self.features.mel(torch.from_numpy(wave[: 30 * self.features.sample_rate])).numpy()
+            mels[title] = self.features.mel(wave[: 30 * self.features.sample_rate])
         self.spectrograms(mels, name)
 
     def sound(self, wave: FloatArray, sample_rate: int, kind: str, name: str) -> None:

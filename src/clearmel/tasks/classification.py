@@ -18,7 +18,7 @@ from clearmel.data.labels import SIDES, Listing, of_folder, of_sides, part
 from clearmel.data.mel_datasets import LabelledMels, MelDataset
 from clearmel.data.noise_presence import NoisePresence
 from clearmel.data.shard_datasets import ShardedSides
-from clearmel.metrics import classification
+from clearmel.metrics import calibrated, classification
 from clearmel.networks import CLASSIFIERS, Network
 from clearmel.options import AugmentOptions
 from clearmel.options.source import Source
@@ -130,7 +130,7 @@ class ClassificationTask(Task):
         """Name, label (its number), predicted label and its probability, the logits, and the loss."""
         mel, lengths = self._mels(batch)
         logits = network(mel, lengths).float()
-        sure, called = classification.probabilities(logits).max(dim=1)
+        sure, called = calibrated.probabilities(logits).max(dim=1)
         losses = classification.cross_entropy(logits, batch.labels.long())
         rows = zip(batch.names, batch.labels.tolist(), called.tolist(), sure.tolist(), losses.tolist(), strict=True)
         named = ["logit"] if logits.shape[1] == 1 else [f"logit_{label}" for label in self.labels]

@@ -128,4 +128,5 @@ class SeparationTask(Task):
             spectrum = self.features.stft(mixture)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
                 masks = network(spectrum, faces)
-            return self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
+            voices: Tensor = self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
+            return voices

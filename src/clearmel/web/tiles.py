@@ -129,7 +129,7 @@ class Tiles:
             self.failure = f"the tiles cannot be stored: {error.strerror}. Free space in the temporary folder."
 
     def _read(self) -> None:
-        from clearmel.audio.features import MelFeatures  # importing torch takes a second
+        from clearmel.audio.features import MelFeatures
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
@@ -152,15 +152,13 @@ class Tiles:
 
     def _columns(self, buffer: FloatArray, features: "MelFeatures", context: int) -> FloatArray:
         """Fills the columns whose windows lie in the buffer; returns the samples that the next ones need."""
-        import torch
-
         hop = BINS * self._step
         count = (len(buffer) - features.n_fft // 2) // hop - context + 1
         count = min(count, len(self._levels[0]) - self._done)
         if count < 1:
             return buffer
-        mel = features.mel(torch.from_numpy(buffer[: (2 * context + count) * hop]))[context : context + count]
-        level = (2 * ((mel.numpy() - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
+        mel = features.mel(buffer[: (2 * context + count) * hop])[context : context + count]
+        level = (2 * ((mel - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
         start = context * hop - hop // 2
         bins = buffer[start : start + count * hop].reshape(count * BINS, self._step)
         pairs = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).clip(-1, 1) * 32767
