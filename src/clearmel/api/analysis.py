@@ -36,7 +36,7 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
         device: where the network computes, see `clearmel.load`.
 
     Returns:
-        "label", its "probability", and "p_<label>" of every class, each 0 to 1.
+        "label", its "probability", and "p_<label>" of every class, each 0 to 1; "snr_db" if the weights estimate it.
 
     Raises:
         ValueError: as `clearmel.denoise`, or the recording is silent.
@@ -49,7 +49,7 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
     windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain) if sound.any() else None
     if windows is None:
         raise ValueError("wave is silent; expected sound.")
-    return classifier.row(windows.mean())
+    return classifier.whole(windows)
 
 
 def cut(
