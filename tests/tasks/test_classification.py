@@ -16,7 +16,7 @@ from clearmel.checkpoints import weights_file
 from clearmel.data.labelled_audio import LabelledAudio
 from clearmel.data.labels import of_folder
 from clearmel.inference import changes
-from clearmel.inference.classify import NONE, WindowClassifier, WindowPredictions
+from clearmel.inference.classify import UNKNOWN, WindowClassifier, WindowPredictions
 from clearmel.metrics import classification
 from clearmel.options import AugmentOptions
 from tests.conftest import refused, run_script
@@ -25,6 +25,7 @@ from tests.data.test_labels import TONES, tone, tones  # noqa: F401  a fixture
 TRAIN = (
     "--dataset_path", "tones", "--network", "lstm", "--hidden_dim", 24, "--features", "speech40", "--n_mels", 24,
     "--clip_s", 0.6, "--epochs", 14, "--batch_size", 6, "--learning_rate", 0.02, "--no_plots",
+    "--threshold", 0.34,
 )  # fmt: skip
 
 
@@ -102,9 +103,12 @@ def test_a_change_lies_where_the_windows_meet_and_one_uncertain_window_is_none(t
     assert [(part.start_s, part.end_s, part.row["label"]) for part in found] == [(0, 5.5, "low"), (5.5, 9, "high")]
 
 
-def test_what_is_less_sure_than_the_threshold_is_none(trained: WindowClassifier) -> None:
+def test_what_is_less_sure_than_the_threshold_is_unknown(trained: WindowClassifier) -> None:
+    doubtful = np.array([0.335, 0.335, 0.33], np.float32)
+    assert trained.row(doubtful)["label"] == UNKNOWN  # the threshold of the card
+    assert WindowClassifier(trained.network, threshold=0.0).row(doubtful)["label"] == "high"
     classifier = WindowClassifier(trained.network, threshold=0.9)
-    assert classifier.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == NONE
+    assert classifier.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == UNKNOWN
     assert classifier.row(np.array([0.02, 0.03, 0.95], np.float32))["label"] == "middle"
 
 

@@ -42,7 +42,9 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_result_flags(parser)
     parser.add_argument("--top_k", type=positive, default=1, help="print so many of the most probable classes")
-    parser.add_argument("--threshold", type=fraction, default=0.0, help='a less probable class becomes "none"')
+    parser.add_argument(
+        "--threshold", type=fraction, help='a less probable class becomes "unknown" (default: the weights\' own, or 0)'
+    )
     parser.add_argument("--window_s", type=seconds, help="length of a window, 0: all at once (default: as trained)")
     parser.add_argument("--hop_s", type=seconds, help="from window to window (default: half a window)")
     parser.add_argument("--timeline_path", help="write every window's probabilities to this .csv or .json")

@@ -59,7 +59,8 @@ class WindowPredictions(NamedTuple):
         return np.asarray(self.seconds / self.seconds.sum(), dtype=np.float32)
 
 
-NONE = "none"
+UNKNOWN = "unknown"
+"""The label of a recording whose best class is not probable enough."""
 
 
 class WindowClassifier:
@@ -67,12 +68,13 @@ class WindowClassifier:
 
     Args:
         network: a classifier with its card.
-        threshold: below this probability the label is `NONE`.
+        threshold: below this probability the label is `UNKNOWN`; None: that of the card, or 0.
     """
 
-    def __init__(self, network: Network, threshold: float = 0.0) -> None:
+    def __init__(self, network: Network, threshold: float | None = None) -> None:
         training, scores = (network.card.get(key, {}) for key in ("training", "scores"))
-        self.network, self.threshold = network, threshold
+        own = float(training.get("threshold") or 0.0)
+        self.network, self.threshold = network, own if threshold is None else threshold
         self.labels: list[str] = list(network.card["labels"])
         self.features = MelFeatures(**network.card["features"])
         self.temperature = float(training.get("temperature") or scores.get("temperature") or 1.0)
@@ -80,7 +82,7 @@ class WindowClassifier:
         self.estimates_snr = snr.is_estimated(network.card)
 
     @classmethod
-    def load(cls, model_filename: str, threshold: float = 0.0, device: str = "cpu") -> "WindowClassifier":
+    def load(cls, model_filename: str, threshold: float | None = None, device: str = "cpu") -> "WindowClassifier":
         """Loads `models/<model_filename>`; see `weights_file.load`."""
         path = weights_file.models_path(model_filename, saved=True)
         return cls(weights_file.load(path, "classification", device), threshold)
@@ -180,7 +182,9 @@ class WindowClassifier:
         sure = round(float(probabilities[best]), 6)
         each = {f"p_{label}": round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
         estimate = {} if snr_db is None else {"snr_db": round(snr_db, 1)}
-        return {"label": self.labels[best] if sure >= self.threshold else NONE, "probability": sure} | estimate | each
+        return (
+            {"label": self.labels[best] if sure >= self.threshold else UNKNOWN, "probability": sure} | estimate | each
+        )
 
     def timeline(self, windows: WindowPredictions) -> list[dict[str, Any]]:
         """One row per window: "start_s", "end_s", and the fields of `row`."""

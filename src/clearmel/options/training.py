@@ -95,6 +95,10 @@ class AugmentOptions(Options):
     )
     temperature: float = flag(0.0, "of the probabilities; 0: fitted on the validation set", low=0, high=100)
 
+    threshold: float = flag(
+        0.0, "stored with the weights: classify calls a recording of a lower probability unknown", low=0, high=1
+    )
+
     def contradictions(self) -> list[tuple[bool, str]]:
         """An SNR of two recordings at once."""
         both = bool(self.snr_weight and (self.mixup or self.blend))
