@@ -160,7 +160,7 @@ def test_a_policy_of_zeros_changes_nothing() -> None:
         np.testing.assert_array_equal(data.noise.wave(recipe.noises[0], rng, True), wave)
         rng = np.random.default_rng([2, index])
         rng.random()  # the draw that decides on the speed
-        same = data._draw_speech(np.random.default_rng([2, index]), True)
+        same, _ = data._draw_speech(np.random.default_rng([2, index]), True)
         np.testing.assert_array_equal(same, data.speech.piece(rng)[0])
     assert all(len(r.noises) == 1 and r.chain == Chain() and r.noise_tilt_db is None for r in planned(NO_CHANGE, 50))
     assert recording_chain.draw_chain(np.random.default_rng(0), True, 0.0, NO_CHANGE) == Chain()

@@ -46,7 +46,7 @@ def classify(
         progress: called with the seconds of sound that are done, and the total.
 
     Returns:
-        "label", its "probability", and "p_<label>" of every class, each 0 to 1.
+        "label", its "probability", and "p_<label>" of every class, each 0 to 1; "snr_db" if the weights estimate it.
 
     Raises:
         ValueError: as `clearmel.denoise`, or the recording is silent.
@@ -63,7 +63,7 @@ def classify(
         windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain, progress=done)
     if windows is None:
         raise ValueError("wave is silent; expected sound.")
-    return classifier.row(windows.mean())
+    return classifier.whole(windows)
 
 
 def cut(

@@ -82,6 +82,17 @@ def mix(
     Raises:
         InputError: speech or noise is silent.
     """
+    noisy, clean = finished(filtered(speech, recipe, load, sample_rate), recipe, sample_rate)
+    return noisy, clean
+
+
+def filtered(
+    speech: FloatArray, recipe: Recipe, load: Callable[[str], FloatArray], sample_rate: int = 16000
+) -> FloatArray:
+    """The pair (2, N), noisy and clean, before codec, clipping and silence; see `mix`.
+
+    Up to here the recording chain is linear: the difference between the two sides is the noise.
+    """
     rng, chain = np.random.default_rng(recipe.seed), recipe.chain
     clean = target = speech
     if chain.room is not None:
@@ -104,15 +115,20 @@ def mix(
         pair *= np.float32(10 ** ((chain.level_db - levels[0]) / 20))
     pair = np.stack([filter_bands(side, sample_rate, chain) for side in pair])
     pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
-    if chain.codec is not None:
-        pair = np.stack([apply_codec(side, sample_rate, chain.codec) for side in pair])
-        pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    return pair
+
+
+def finished(sides: FloatArray, recipe: Recipe, sample_rate: int = 16000) -> FloatArray:
+    """Sides (S, N) after codec, clipping of the first one, and silence; see `mix`."""
+    if recipe.chain.codec is not None:
+        sides = np.stack([apply_codec(side, sample_rate, recipe.chain.codec) for side in sides])
+        sides *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(sides).max()))))
     if recipe.clip_db is not None:
-        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(pair[0]).max()
-        pair[0] = pair[0].clip(-limit, limit)
+        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(sides[0]).max()
+        sides[0] = sides[0].clip(-limit, limit)
     if recipe.silence is not None:
-        pair[:, int(recipe.silence[0] * len(clean)) : int(recipe.silence[1] * len(clean))] = 0
-    return pair[0], pair[1]
+        sides[:, int(recipe.silence[0] * sides.shape[1]) : int(recipe.silence[1] * sides.shape[1])] = 0
+    return sides
 
 
 def summed_noise(

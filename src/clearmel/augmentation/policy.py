@@ -57,6 +57,8 @@ class AugmentationPolicy:
         hiss_probability, hiss_range_db: both sides get the same hiss, this far below the speech.
         floor_option_range_db: the same for mixtures that get their hiss through the option `--floor`.
         clipping_probability, clipping_range_db: the noisy side is clipped this far below its peak.
+        faint_noise_probability, faint_noise_range_db: a recording that counts as clean has a noise nevertheless, this
+            far below the speech.
         telephone_codec_probability: after all other draws, a codec replaces the one in the chain.
         telephone_band_probability: otherwise the band of a telephone replaces the band limits in the chain.
         telephone_highpass_range_hz, telephone_lowpass_range_hz: limits of that band.
@@ -111,6 +113,8 @@ class AugmentationPolicy:
     floor_option_range_db: Range = (60.0, 60.0)
     clipping_probability: float = 0.0
     clipping_range_db: Range = (0.0, 0.0)
+    faint_noise_probability: float = 0.0
+    faint_noise_range_db: Range = (60.0, 60.0)
     telephone_codec_probability: float = 0.0
     telephone_band_probability: float = 0.0
     telephone_highpass_range_hz: Range = (150.0, 150.0)
@@ -254,7 +258,9 @@ DATASET = AugmentationPolicy(
 NOISE_PRESENCE = replace(
     TRAINING,
     talkers_probability=0.0,
-    silence_probability=0.0,
+    faint_noise_probability=0.3,
+    faint_noise_range_db=(26, 50),
+    silence_probability=0.04,
     telephone_codec_probability=0.2,
     telephone_band_probability=0.2,
     telephone_highpass_range_hz=(150, 400),

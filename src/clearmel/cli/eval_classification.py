@@ -14,7 +14,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     data_flags.add_data_flags(parser, "./data/val", training=False)
     parser.add_argument("--val_fold", type=positive, help="evaluate on this fold of labelled files only")
     data_flags.add_mixing_flags(
-        parser, ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "speaker_balance"),
+        parser,
+        ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "echo", "speaker_balance"),
         snr_min=-5.0, snr_max=15.0, val_items=600, augment=0.0, reverb=0.0,
     )  # fmt: skip
     parser.add_argument("--seed", type=non_negative, default=0, help="of the mixtures")

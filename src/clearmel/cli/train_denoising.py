@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the flags and trains; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data", training=True)
-    data_flags.add_mixing_flags(parser)
+    data_flags.add_mixing_flags(parser, ("echo",))
     add_model_flag(parser, "denoiser.pth")
     add_option_flags(parser, FitOptions, epochs=10)
     add_option_flags(parser.add_argument_group("errors, where waves are mixed"), LossOptions)

@@ -44,11 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         words, out = [*arguments(flags), *args.flags], weights_file.models_path(name, saved=False)
         if distributed.is_rank_zero():
             print(f"training {number} of {len(recipe['stages'])}: {' '.join(words)}", flush=True)
-        if args.resume and out.with_suffix(".resume.pth").exists():  # of a finished training, nothing is left to do
+        folds = bool(flags.get("cross_validate"))
+        begun = [out.with_suffix(".resume.pth"), *(out.parent.glob(f"{out.stem}_fold*.resume.pth") if folds else ())]
+        if args.resume and any(path.exists() for path in begun):  # of a finished training, nothing is left to do
             words.append("--resume")
         status = max(status, train(words))  # 1: recordings without a decoder were left out
         if distributed.is_rank_zero():
-            history = json.loads(out.with_suffix(".history.json").read_text(encoding="utf-8"))
+            figures = out.with_suffix(".folds.json" if folds else ".history.json")
+            history = json.loads(figures.read_text(encoding="utf-8"))
             done.append({"command": f"clearmel train {recipe['task']} {' '.join(words)}", "history": history})
             log = weights_file.models_path(f"{stem}.recipe.json", saved=False)
             write_text(log, json.dumps({"recipe": str(args.recipe), "trainings": done}, indent=1))

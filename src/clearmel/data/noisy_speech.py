@@ -76,22 +76,26 @@ class NoisySpeech(MelDataset):
     def _generator(self, index: int) -> np.random.Generator:
         """The random generator of an item."""
         training = self.split == "train"
-        return np.random.default_rng([self.seed, 0 if training else 1, self.epoch if training else 0, index])
+        age = self.epoch // self.options.echo if training else 0
+        return np.random.default_rng([self.seed, 0 if training else 1, age, index])
 
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
-        speech = self._draw_speech(rng, augment)
+        speech, _ = self._draw_speech(rng, augment)
         recipe = self._draw_recipe(rng, augment)
         return mix.mix(speech, recipe, lambda name: self.noise.wave(name, rng, augment), self.rate)
 
-    def _draw_speech(self, rng: np.random.Generator, augment: bool) -> FloatArray:
+    def _draw_speech(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, int]:
+        """The speech of a mixture, and the index of its recording."""
         policy, speed = self.policy, 1.0
         if augment and rng.random() < policy.speech_speed_probability:
             speed = rng.uniform(*policy.speech_speed_range)
-        speech, _ = self.speech.piece(rng, speed)
+        speech, source = self.speech.piece(rng, speed)
         share = self.options.other_voices if self.split == "train" else 0
         if share and rng.random() < share:
             speech = shift_formants(speech, rng.uniform(*policy.formant_ratio_range), self.rate)
-        return whispered(speech, rng, self.rate) if augment and rng.random() < policy.whisper_probability else speech
+        if augment and rng.random() < policy.whisper_probability:
+            speech = whispered(speech, rng, self.rate)
+        return speech, source
 
     def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
         options, policy = self.options, self.policy

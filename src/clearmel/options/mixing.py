@@ -60,6 +60,9 @@ class MixOptions(PoolOptions):
     clip_s: float = flag(4.0, "length of a mixture in seconds", low=0.5, high=60)
     epoch_items: int = flag(0, "mixtures in an epoch (0: as many as the speech holds pieces of --clip_s)", low=0)
     val_items: int = flag(200, "mixtures to validate on", low=0)
+    echo: int = flag(
+        1, "epochs that use the same mixtures, whose mels stay in memory where --workers is 0: saves time", low=1
+    )
     snr_min: float = flag(-8.0, "lowest SNR in dB, between active levels", low=-100, high=100)
     snr_max: float = flag(30.0, "highest SNR in dB", low=-100, high=100)
     augment: float = flag(
