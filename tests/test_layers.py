@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 LAYERS = (
     "core", "options", "audio", "segments", "augmentation", "networks", "metrics", "reporting", "checkpoints",
-    "graphs", "runtime", "data", "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "labeler",
-    "api", "cli",
+    "graphs", "runtime", "data", "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "web",
+    "labeler", "api", "studio", "cli",
 )  # fmt: skip
 """From the bottom up: a package imports only packages before it."""
 PACKAGE = ROOT / "src/clearmel"

@@ -86,6 +86,8 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         raise InputError("--json prints on stdout, where the sound goes; name an output file, or leave --json out.")
     if args.loudness is not None and (piped or any(Path(job.source).suffix.lower() == ".npy" for job in found)):
         raise InputError("--loudness needs sound in whole files; give no - and no .npy as a path with it.")
+    if args.audio_track and any(job.source == PIPE for job in found):
+        raise InputError("--audio_track chooses a sound track of a file; a pipe has one. Leave --audio_track out.")
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 

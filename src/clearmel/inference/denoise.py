@@ -153,6 +153,13 @@ def denoise_blocks(
     yield stream.finish()
 
 
+def denoise_wave(network: Any, wave: FloatArray, sample_rate: int) -> FloatArray:
+    """A denoised wave (N,)."""
+    gain = working_level.measure([wave[None]], sample_rate).gain()
+    pieces = denoise_blocks(network, [wave[None]], sample_rate, 1, gain=gain)
+    return np.ascontiguousarray(np.concatenate(list(pieces), axis=1)[0, : len(wave)])
+
+
 def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatArray | None, Iterator[FloatArray]]:
     """The opening samples (C, N), repeated if the recording is shorter, and all of its blocks."""
     kept, length = list[FloatArray](), 0

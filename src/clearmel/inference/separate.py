@@ -22,11 +22,13 @@ from clearmel.audio.face_embeddings import FACE_DIM, crop_embeddings
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
 from clearmel.inference.turns import Turns
+from clearmel.inference.voice_activity import VoiceActivity
 from clearmel.runtime import load
 from clearmel.runtime.model import as_model
+from clearmel.segments import speakers
 
 WINDOW_S, HOP_S = 16.0, 8.0
 """Length of a window and distance from window to window: half of every window is processed twice."""
@@ -103,20 +105,24 @@ class VoiceSeparator:
         tracks = self.features.istft(self.features.stft(row)[None] * masks[:, None], end)
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
-    def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def tracks(self, blocks: Iterator[FloatArray], progress: Advance | None = None) -> Iterator[FloatArray]:
         """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order.
 
         Windows are ordered by their overlap. In recordings longer than a window the spectra of the tracks so far then
         order the turns between pauses, see `Turns`.
+
+        Args:
+            blocks: the recording.
+            progress: called with the seconds of each window, before its turn is complete.
         """
-        pieces = self._joined(blocks)
+        pieces = self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
         if second is None or self.faces is not None:
             yield from itertools.chain([first], () if second is None else [second], pieces)
         else:
             yield from Turns(self.features, self.network.n_voices).apply(itertools.chain([first, second], pieces))
 
-    def _joined(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def _joined(self, blocks: Iterator[FloatArray], progress: Advance | None) -> Iterator[FloatArray]:
         """The windows' voices, each in the order of the window before, cross-faded."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
@@ -137,10 +143,11 @@ class VoiceSeparator:
                 ramp = fade if shared == overlap else np.linspace(0, 1, shared, dtype=np.float32)
                 voices[..., :shared] = voices[..., :shared] * ramp + tail[..., :shared] * (1 - ramp)
             profile, n_done = profile + self._profile(voices), n_done + voices.shape[2]
-            if last:
-                yield voices
-            else:
-                yield voices[..., :hop]
+            ready = voices if last else voices[..., :hop]
+            if progress is not None:
+                progress(ready.shape[2] / self.rate)
+            yield ready
+            if not last:
                 tail = voices[..., hop:].copy()
 
     def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
@@ -158,6 +165,8 @@ def separate_file(
     progress: Advance | None = None,
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
+
+    Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
 
     Args:
         voices: a trained separator.
@@ -177,25 +186,32 @@ def separate_file(
             for path in targets
         ]
         written, loudest = 0, 0.0
+        activity = VoiceActivity(info.sample_rate, len(targets))
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
-        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels):
+        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels, progress):
             piece = piece[..., : info.n_samples - written]
             loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
             for write, track in zip(writers, piece, strict=True):
                 write(track)
+            activity.push(piece)
             written += piece.shape[2]
-            if progress is not None:
-                progress(piece.shape[2] / info.sample_rate)
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
+    spans = activity.spans()
+    write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
+    write_text(folder / "voices.txt", speakers.as_audacity(spans))
     return targets
 
 
 def tracks_at_rate(
-    voices: VoiceSeparator, blocks: Iterator[FloatArray], sample_rate: int, n_channels: int
+    voices: VoiceSeparator,
+    blocks: Iterator[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    progress: Advance | None = None,
 ) -> Iterator[FloatArray]:
     """The tracks in blocks (S, C, N) at the recording's own rate.
 
@@ -204,8 +220,9 @@ def tracks_at_rate(
         blocks: the recording in blocks (C, N) at the network's rate.
         sample_rate: of the recording in Hz.
         n_channels: C.
+        progress: see `VoiceSeparator.tracks`.
     """
-    pieces = voices.tracks(blocks)
+    pieces = voices.tracks(blocks, progress)
     if sample_rate == voices.rate:
         yield from pieces
         return
