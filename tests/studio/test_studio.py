@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import shlex
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -318,13 +320,28 @@ def test_a_waiting_tab_is_told_of_a_change_in_another(studio: Studio, noisy: Pat
     assert row(after, name)["settings"]["strength"] == 0.3
 
 
-def test_the_labelling_page_opens_beside_it(studio: Studio, noisy: Path) -> None:
-    import urllib.request
-
-    status, answer = studio.post("/api/label", {"name": studio.open(noisy)})
+def test_marks_of_the_labelling_page_decide_on_the_cuts(studio: Studio, noisy: Path) -> None:
+    name, wave = studio.open(noisy), sf.read(noisy)[0]
+    status, answer = studio.post("/api/label", {"name": name})
     assert status == 200
     with urllib.request.urlopen(answer["address"]) as page:
-        assert b"Clearmel <span>labels" in page.read()
+        text = page.read().decode()
+    assert "Clearmel <span>labels" in text
+    assert not row(studio.get("/api/state")[1], name)["marked"]
+    token = re.search(r'clearmel-token" content="([^"]+)"', text)[1]
+    with urllib.request.urlopen(f"{answer['address']}api/file?name=take%201.wav") as file:
+        version = json.load(file)["version"]
+    body = json.dumps({"name": noisy.name, "remove": [[0.25, 0.75]], "version": version}).encode()
+    headers = {"Content-Type": "application/json", "X-Clearmel-Token": token}
+    with urllib.request.urlopen(urllib.request.Request(f"{answer['address']}api/labels", body, headers)) as saved:
+        assert saved.status == 200
+    assert studio.get("/api/cuts", name=name)[1]["remove"] == [[0.25, 0.75]]
+    file = row(studio.get("/api/state")[1], name)
+    assert (file["marked"], file["settings"]["by_hand"], file["commands"]["cut"]) == (True, True, "")
+    job = studio.run("cut", name)
+    assert sf.info(job["outputs"][0]).frames == len(wave) - RATE // 2
+    studio.post("/api/settings", {"name": name, "changes": {"by_hand": False}})
+    assert studio.get("/api/cuts", name=name)[1]["remove"] is None
 
 
 def test_a_new_name_never_exists(workplace: Path) -> None:

@@ -33,5 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in given:
         library.open(str(path))
     line = f"studio at {{address}}, results in {library.output}  (Ctrl-C ends)"
-    serve.serve(lambda: create_app(Session(library, args.device)), args.port, line, browser=not args.no_browser)
+    session = Session(library, args.device)
+    try:
+        serve.serve(lambda: create_app(session), args.port, line, browser=not args.no_browser)
+    finally:
+        session.end()
     return 0

@@ -51,7 +51,9 @@ class Drafts:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
         self._drafts, self._wanted = dict[str, Draft](), list[Recording]()
         self._condition, self._count = threading.Condition(), 0
-        threading.Thread(target=self._run, daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def get(self, name: str) -> Draft | None:
         """The draft of a recording in its latest settings."""
@@ -79,11 +81,21 @@ class Drafts:
         if old is not None and old.path is not None:
             old.path.unlink(missing_ok=True)
 
+    def close(self, timeout_s: float) -> None:
+        """Drops all drafts and waits for the thread: it must not be in a network when the process ends."""
+        with self._condition:
+            self._closed = True
+            self._drafts.clear()
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._wanted:
+                while not (self._wanted or self._closed):
                     self._condition.wait()
+                if self._closed:
+                    return
                 recording = self._wanted.pop()
                 draft, self._count = self._drafts.get(recording.id), self._count + 1
             if draft is None:

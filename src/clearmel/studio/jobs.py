@@ -59,7 +59,9 @@ class Queue:
     def __init__(self, changed: Callable[[], object]) -> None:
         self._changed, self._jobs, self._numbers = changed, list[Job](), itertools.count(1)
         self._condition, self.paused = threading.Condition(), False
-        threading.Thread(target=self._run, daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def add(self, task: str, names: list[str], work: Work) -> Job:
         """Adds a job at the end."""
@@ -100,11 +102,24 @@ class Queue:
             self._condition.notify_all()
         self._changed()
 
+    def close(self, timeout_s: float) -> None:
+        """Cancels all jobs and waits for the thread: it must not be in a network when the process ends."""
+        with self._condition:
+            self._closed = True
+            for job in self._jobs:
+                job.cancelled = True
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+
     def _run(self) -> None:
         while True:
             with self._condition:
+                if self._closed:
+                    return
                 while self.paused or not (job := next((j for j in self._jobs if j.state == "waiting"), None)):
                     self._condition.wait()
+                    if self._closed:
+                        return
                 job.state = "running"
             self._changed()
             try:

@@ -91,9 +91,10 @@ class Tiles:
         """Waits until the complete recording has been read."""
         self._thread.join()
 
-    def stop(self) -> None:
-        """Stops reading."""
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """Stops reading, and waits for the thread so long."""
         self._stop.set()
+        self._thread.join(timeout_s)
 
     def mel(self, level: int, index: int) -> bytes | None:
         """PNG of tile `index`, one pixel per 2**level columns, lowest band at the bottom; None if not available yet."""
@@ -187,13 +188,24 @@ class Tiles:
 
 
 class TileCache:
-    """The tiles of the recordings used last, in a temporary folder that is removed with the cache."""
+    """The tiles of the recordings used last, in a temporary folder that is removed with the cache.
 
-    def __init__(self) -> None:
+    Args:
+        n_cached: number of recordings.
+    """
+
+    def __init__(self, n_cached: int = N_CACHED) -> None:
+        self._n_cached = n_cached
         self._folder = temp_files.temporary_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
         self._cached: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def stop(self, timeout_s: float) -> None:
+        """Stops reading all recordings, and waits for each so long."""
+        with self._lock:
+            for tiles, _ in self._cached.values():
+                tiles.stop(timeout_s)
 
     def get(self, path: Path) -> Tiles:
         """The tiles of a recording in its present version on disk.
@@ -207,7 +219,7 @@ class TileCache:
             if key not in self._cached:
                 place = Path(tempfile.mkdtemp(dir=self._folder))
                 self._cached[key] = Tiles(path, place), place
-                while len(self._cached) > N_CACHED:
+                while len(self._cached) > self._n_cached:
                     old, place = self._cached.popitem(last=False)[1]
                     old.stop()
                     shutil.rmtree(place, ignore_errors=True)  # mapped files stay readable until they are closed

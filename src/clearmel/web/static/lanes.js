@@ -6,6 +6,33 @@ const STEPS = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
 ];
 
+const NARROWEST_S = 0.2;
+
+/** The visible section of a recording. Who extends it gives `duration` and `draw()`. */
+export class Section {
+  constructor() {
+    this.from = 0;
+    this.span = 1;
+  }
+  get to() {
+    return this.from + this.span;
+  }
+  show(from, span = this.span) {
+    this.span = Math.min(this.duration, Math.max(Math.min(NARROWEST_S, this.duration), span));
+    this.from = Math.min(this.duration - this.span, Math.max(0, from));
+    this.draw();
+  }
+  zoom(factor, around) {
+    const share = (around - this.from) / this.span,
+      span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
+    this.show(around - share * span, span);
+  }
+  /** Scrolls to make a time visible; during playback page by page. */
+  follow(time, playing) {
+    if (time < this.from || time > this.to) this.show(time - this.span * (playing ? 0.05 : 0.5));
+  }
+}
+
 /** The colours of the style sheet by name. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
