@@ -1,6 +1,7 @@
 """Recipes: several trainings by one command."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from clearmel.checkpoints import weights_file
 from clearmel.cli import train_recipe
 from tests.conftest import ROOT, refused, run_process, run_script
+from tests.data.test_labels import tones  # noqa: F401  a fixture
 
 RECIPE = """
 task = "denoising"
@@ -93,4 +95,18 @@ def test_a_missing_recipe_is_named(workplace: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_that_ship_are_complete(path: Path) -> None:
     recipe = train_recipe.read(path)
-    assert recipe["stages"]
+    known = run_script(f"train_{recipe['task']}", "--help").out
+    for stage in recipe["stages"]:
+        for name in recipe["common"] | stage:
+            assert re.search(rf"--{name}\b", known), name
+
+
+def test_a_recipe_may_train_once_for_each_fold(tones: Path) -> None:  # noqa: F811
+    Path("folds.toml").write_text(
+        "task = 'classification'\nmodel_filename = 'small.pth'\n[[stages]]\ndataset_path = 'tones'\nepochs = 1\n"
+        "cross_validate = true\nhidden_dim = 4\nfeatures = 'speech40'\n"
+    )
+    ran = run_script("train_recipe", "--recipe", "folds.toml")
+    assert ran.status == 0, ran
+    [training] = json.loads(Path("models/small.recipe.json").read_text())["trainings"]
+    assert training["history"]["all"]["n"] == 24

@@ -10,11 +10,14 @@ from scipy.stats import gamma
 
 from clearmel.audio import levels, sound_file
 from clearmel.audio.features import MelFeatures
+from clearmel.augmentation import mix
+from clearmel.augmentation.recording_chain import Chain
 from clearmel.data.noise_presence import NoisePresence
 from clearmel.data.splits import Pool
 from clearmel.evaluation import noise_presence
+from clearmel.metrics import snr
 from clearmel.options import MixOptions
-from tests.conftest import ROOT, run_script
+from tests.conftest import ROOT, refused, run_script
 
 SPEECH, NOISE = ROOT / "data/speech", ROOT / "data/noise"
 POOL = Pool(
@@ -31,20 +34,68 @@ def presence(split: str, seed: int = 3, **changes: float) -> NoisePresence:
     return NoisePresence(split, POOL, options, MelFeatures(), seed)
 
 
-def test_half_is_clean_and_the_rest_has_the_snr_that_is_told() -> None:
+def test_the_snr_counts_the_noise_and_the_floor_of_the_speech_and_decides_the_label() -> None:
     data = presence("val", augment=0.0)
     for index in range(24):
         item, told = data[index], data.described(index)
-        assert item.label == index % 2
         rng = data._generator(index)
         noisy, clean = data._mixture(rng, rng.random() < 0)
-        if index % 2:
-            np.testing.assert_array_equal(item.waves["mel"], clean)
-            assert told["noise"] == ""
-        else:
-            np.testing.assert_array_equal(item.waves["mel"], noisy)
-            snr = levels.active_level_db(clean) - levels.active_level_db(noisy - clean)
-            assert snr == pytest.approx(told["snr_db"], abs=0.1)
+        rng = data._generator(index)
+        rng.random()
+        recording = data.speech.recordings[data._draw_speech(rng, False)[1]]
+        frames = np.square(recording[: len(recording) // 320 * 320].reshape(-1, 320).astype(float)).mean(axis=1)
+        loud = frames[frames >= np.percentile(frames, 95) / 1000].mean()
+        difference_db = levels.active_level_db(noisy - clean) - levels.active_level_db(clean)
+        noise = 0.0 if index % 2 else 10 ** (difference_db / 10)
+        assert item.snr_db == pytest.approx(-10 * np.log10(noise + np.percentile(frames, 10) / loud), abs=0.1)
+        assert item.label == (item.snr_db >= 27.5)
+        wave, wanted = item.waves["mel"].numpy(), clean if index % 2 else noisy
+        np.testing.assert_allclose(wave / np.abs(wave).max(), wanted / np.abs(wanted).max(), atol=1e-5)
+        assert bool(told["noise"]) == (index % 2 == 0)
+
+
+def test_some_clean_items_have_faint_noise_and_the_chain_decides_what_of_the_noise_counts() -> None:
+    data = presence("val", augment=1.0, val_items=200, reverb=0.0)
+    faint = [data.described(index)["noise"] != "" for index in range(1, 200, 2)]
+    assert np.mean(faint) == pytest.approx(0.3, abs=0.15)
+    tone = 0.1 * np.sin(2 * np.pi * 6000 * np.arange(32000) / 16000).astype(np.float32)
+    speech = data.speech.piece(np.random.default_rng(0))[0]
+    for lowpass_hz, low, high in ((None, -0.5, 0.5), (3000.0, 40.0, 90.0)):
+        recipe = mix.Recipe(("tone",), 0.0, 0, chain=Chain(lowpass_hz=lowpass_hz))
+        noisy, clean = mix.filtered(speech, recipe, lambda name: tone)
+        assert low < data._noise_snr_db(noisy, clean) < high
+
+
+def test_an_echo_repeats_the_mixtures_of_its_epochs() -> None:
+    plain, echoed = presence("train"), presence("train", echo=2)
+    mels = []
+    for epoch in range(4):
+        echoed.epoch, plain.epoch = epoch, epoch // 2
+        item = echoed[4]
+        torch.testing.assert_close(item.mels["mel"], MelFeatures().mel(plain[4].waves["mel"]))
+        assert (item.label, item.snr_db) == (plain[4].label, plain[4].snr_db)
+        mels.append(item.mels["mel"])
+    assert mels[0] is mels[1]
+    assert not torch.equal(mels[1], mels[2])
+
+
+def test_sums_of_noises_and_the_range_between_noisy_and_clean() -> None:
+    assert snr.total_db(10.0, 10.0) == pytest.approx(6.99, abs=0.01)
+    assert snr.total_db(20.0, 10.0, np.inf) == pytest.approx(9.586, abs=0.001)
+    assert snr.total_db(np.inf, np.inf) == np.inf
+    levels_db = torch.tensor([-5.0, 24.9, 25.0, 30.0, 30.1, torch.inf, torch.nan])
+    assert snr.decided(levels_db).tolist() == [True, True, False, False, True, True, True]
+
+
+def test_the_logit_stands_for_the_snr_and_what_exceeds_35_db_is_no_error() -> None:
+    logits = torch.tensor([[-8.75], [0.0], [3.75], [20.0], [-40.0]])
+    assert snr.estimate_db(logits).tolist() == [10.0, 27.5, 35.0, 35.0, -10.0]
+    wanted = torch.tensor([10.0, 37.5, 60.0, 35.0, -52.5])
+    errors = snr.error(logits, wanted)
+    assert errors[[0, 2, 3, 4]].tolist() == pytest.approx([0, 0, 0, 0], abs=1e-5)
+    assert errors[1] == pytest.approx(0.75 - 0.1)  # of 7.5 dB, in units of 10 dB; smooth below 2 dB
+    members = snr.error(logits[:, None].expand(-1, 3, -1), wanted)
+    torch.testing.assert_close(members, errors)
 
 
 def test_validation_is_the_same_in_every_run_and_epoch_and_training_is_not() -> None:
@@ -93,11 +144,13 @@ def test_tables_hold_each_item_in_its_range_and_kind() -> None:
         for k in range(10)
     ]  # fmt: skip
     rows[5]["logit"] = 0.5  # a miss
-    tables = noise_presence.tables(rows)
+    rows.append(rows[0] | {"snr_db": 26.0, "logit": 3.0})
+    tables = noise_presence.tables([row | {"estimated_snr_db": 9.0} for row in rows])
     assert [(row["items"], row["n"], row["predicted_noisy"]) for row in tables["by_snr"]] == [
         ("-5 to 0 dB", 1, 1.0), ("0 to 5 dB", 1, 1.0), ("5 to 10 dB", 2, 1.0), ("10 to 15 dB", 2, 0.5),
-        ("clean", 4, 0.0),
+        ("25 to 30 dB", 1, 0.0), ("clean", 4, 0.0),
     ]  # fmt: skip
+    assert [row["snr_error_db"] for row in tables["by_snr"][:5]] == [12, 7, 2, 3, 17]
     assert {row["items"]: row["n"] for row in tables["by_noise"]} == {"rain": 3, "market": 3}
     ours, rule = tables["by_rule"][:2]
     assert ours["accuracy"] == pytest.approx(0.9)
@@ -110,6 +163,7 @@ def test_presence_is_learned_from_folders_and_evaluated_beside_the_rules(workpla
     ran = run_script(
         "train_classification", *common, "--epochs", 4, "--epoch_items", 64, "--val_items", 16, "--hidden_dim", 16,
         "--learning_rate", 0.01, "--no_plots", "--model_filename", "p.pth", "--snr_max", 0,
+        "--snr_weight", 1,
     )  # fmt: skip
     assert ran.status == 0, ran
     ran = run_script(
@@ -117,8 +171,18 @@ def test_presence_is_learned_from_folders_and_evaluated_beside_the_rules(workpla
         "--csv_path", "rows.csv",
     )  # fmt: skip
     report = json.loads(ran.out)
-    assert report["n"] == 40
+    assert report["n"] + report["undecided"] == 40
+    assert 0 < report["snr_error_db"] < 40
     assert report["auc"] > 0.7
     assert [row["rule"] for row in report["by_rule"]] == ["these weights", *noise_presence.RULES]
     assert sum(row["n"] for row in report["by_snr"]) == 40
     assert len(Path("rows.csv").read_text().splitlines()) == 41
+    noisy = ROOT / "data/noisy.wav"
+    row = json.loads(run_script("classify", noisy, "--model_filename", "p.pth", "--json").out)[0]
+    assert row["label"] == "noisy"
+    assert f"noisy, about {row['snr_db']:.0f} dB" in run_script("classify", noisy, "--model_filename", "p.pth").out
+
+
+def test_the_snr_needs_speech_and_noise_to_mix(tree: Path) -> None:
+    refused(run_script("train_classification", "--dataset_path", tree, "--snr_weight", 1), "--snr_weight needs speech")
+    refused(run_script("train_classification", "--snr_weight", 1, "--mixup", 0.2), "two recordings at once have no SNR")

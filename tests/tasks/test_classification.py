@@ -1,6 +1,7 @@
 """Classes of one's own: training, folds, probabilities, windows."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from clearmel.augmentation import spec_augment
 from clearmel.checkpoints import weights_file
 from clearmel.data.labelled_audio import LabelledAudio
 from clearmel.data.labels import of_folder
-from clearmel.inference.classify import NONE, WindowClassifier
+from clearmel.inference import changes
+from clearmel.inference.classify import UNKNOWN, WindowClassifier, WindowPredictions
 from clearmel.metrics import classification
 from clearmel.options import AugmentOptions
 from tests.conftest import refused, run_script
@@ -23,6 +25,7 @@ from tests.data.test_labels import TONES, tone, tones  # noqa: F401  a fixture
 TRAIN = (
     "--dataset_path", "tones", "--network", "lstm", "--hidden_dim", 24, "--features", "speech40", "--n_mels", 24,
     "--clip_s", 0.6, "--epochs", 14, "--batch_size", 6, "--learning_rate", 0.02, "--no_plots",
+    "--threshold", 0.34,
 )  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def test_windows_are_classified_by_their_own_sound(trained: WindowClassifier, wo
     sound_file.write("both.wav", np.concatenate(parts).astype(np.float32), 16000)
     ran = run_script(
         "inference_classification", "--input_path", "both.wav", "--model_filename", "tones.pth", "--timeline_path",
-        "line.json", "--plot_dir", "p", "--top_k", 3, "--hop_s", 0.3,
+        "line.json", "--plot_dir", "p", "--top_k", 3, "--hop_s", 0.3, "--labels_dir", "tracks",
     )  # fmt: skip
     assert ran.status == 0, ran
     rows = json.loads(Path("line.json").read_text())
@@ -84,11 +87,28 @@ def test_windows_are_classified_by_their_own_sound(trained: WindowClassifier, wo
     assert not [row for row in rows if row["start_s"] >= 2.0 and row["end_s"] <= 4.0]  # silence says nothing
     assert all(label in ran.out for label in TONES)
     assert Path("p/both.wav_timeline.png").exists()
+    assert re.search(r"^  00:00 to 00:02  low .*\n  00:04 to 00:06  high ", ran.out, re.MULTILINE)
+    track = [line.split("\t") for line in Path("tracks/both.wav.txt").read_text().splitlines()]
+    assert [label for *_, label in track] == ["low", "high"]
+    times = [float(edge) for start, end, _ in track for edge in (start, end)]
+    np.testing.assert_allclose(times, [0, 2, 4, 6], atol=0.61)  # within a window
 
 
-def test_what_is_less_sure_than_the_threshold_is_none(trained: WindowClassifier) -> None:
+def test_a_change_lies_where_the_windows_meet_and_one_uncertain_window_is_none(trained: WindowClassifier) -> None:
+    spans = np.array([[k, k + 2] for k in range(8)], np.float32)
+    low = np.array([0, 0.9, 0.1], np.float32)
+    probabilities = np.array([low, low, 1 - low, low, low, *[[1, 0, 0]] * 3], np.float32)
+    probabilities[2] = [0.55, 0.45, 0]
+    found = changes.stretches(trained, WindowPredictions(spans, probabilities, np.full(8, 2, np.float32)))
+    assert [(part.start_s, part.end_s, part.row["label"]) for part in found] == [(0, 5.5, "low"), (5.5, 9, "high")]
+
+
+def test_what_is_less_sure_than_the_threshold_is_unknown(trained: WindowClassifier) -> None:
+    doubtful = np.array([0.335, 0.335, 0.33], np.float32)
+    assert trained.row(doubtful)["label"] == UNKNOWN  # the threshold of the card
+    assert WindowClassifier(trained.network, threshold=0.0).row(doubtful)["label"] == "high"
     classifier = WindowClassifier(trained.network, threshold=0.9)
-    assert classifier.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == NONE
+    assert classifier.row(np.array([0.3, 0.3, 0.4], np.float32))["label"] == UNKNOWN
     assert classifier.row(np.array([0.02, 0.03, 0.95], np.float32))["label"] == "middle"
 
 

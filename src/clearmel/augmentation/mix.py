@@ -82,26 +82,24 @@ def mix(
     Raises:
         InputError: speech or noise is silent.
     """
+    noisy, clean = finished(filtered(speech, recipe, load, sample_rate), recipe, sample_rate)
+    return noisy, clean
+
+
+def filtered(
+    speech: FloatArray, recipe: Recipe, load: Callable[[str], FloatArray], sample_rate: int = 16000
+) -> FloatArray:
+    """The pair (2, N), noisy and clean, before codec, clipping and silence; see `mix`.
+
+    Up to here the recording chain is linear: the difference between the two sides is the noise.
+    """
     rng, chain = np.random.default_rng(recipe.seed), recipe.chain
     clean = target = speech
     if chain.room is not None:
         clean = target = reverberated(speech, sample_rate, chain.room, recipe.seed)
         if chain.early:
             target = reverberated(speech, sample_rate, chain.room, recipe.seed, early=True)
-    noise = np.zeros_like(clean)
-    for name in recipe.noises:
-        part = coloured_noise(len(clean), rng) if name == "coloured" else audible_segment(load(name), len(clean), rng)
-        level = active_level_db(part, sample_rate)
-        if np.isfinite(level):  # with several noises, each level is drawn from a range of 6 dB
-            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
-    if recipe.noise_tilt_db is not None:
-        noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
-    if recipe.noise_span is not None:
-        start, end, fade = recipe.noise_span
-        position = np.arange(len(noise)) / len(noise)
-        ramp = np.clip((position - start) / max(fade, 1e-6), 0, 1) * np.clip((end - position) / max(fade, 1e-6), 0, 1)
-        within = noise * ramp.astype(np.float32)
-        noise = within if np.isfinite(active_level_db(within, sample_rate)) else noise
+    noise = summed_noise(recipe, len(clean), load, sample_rate, rng)
     levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
     if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
         silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
@@ -117,15 +115,49 @@ def mix(
         pair *= np.float32(10 ** ((chain.level_db - levels[0]) / 20))
     pair = np.stack([filter_bands(side, sample_rate, chain) for side in pair])
     pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
-    if chain.codec is not None:
-        pair = np.stack([apply_codec(side, sample_rate, chain.codec) for side in pair])
-        pair *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(pair).max()))))
+    return pair
+
+
+def finished(sides: FloatArray, recipe: Recipe, sample_rate: int = 16000) -> FloatArray:
+    """Sides (S, N) after codec, clipping of the first one, and silence; see `mix`."""
+    if recipe.chain.codec is not None:
+        sides = np.stack([apply_codec(side, sample_rate, recipe.chain.codec) for side in sides])
+        sides *= np.float32(min(1.0, 0.99 / max(1e-9, float(np.abs(sides).max()))))
     if recipe.clip_db is not None:
-        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(pair[0]).max()
-        pair[0] = pair[0].clip(-limit, limit)
+        limit = np.float32(10 ** (-recipe.clip_db / 20)) * np.abs(sides[0]).max()
+        sides[0] = sides[0].clip(-limit, limit)
     if recipe.silence is not None:
-        pair[:, int(recipe.silence[0] * len(clean)) : int(recipe.silence[1] * len(clean))] = 0
-    return pair[0], pair[1]
+        sides[:, int(recipe.silence[0] * sides.shape[1]) : int(recipe.silence[1] * sides.shape[1])] = 0
+    return sides
+
+
+def summed_noise(
+    recipe: Recipe, n_samples: int, load: Callable[[str], FloatArray], sample_rate: int, rng: Rng
+) -> FloatArray:
+    """The sum (n_samples,) of a recipe's noises at random levels, with its tilt and span; zeros without noises.
+
+    Args:
+        recipe: parameters of the mixture; its SNR is not applied.
+        n_samples: length.
+        load: returns the wave of a name in `recipe.noises`.
+        sample_rate: of all waves in Hz.
+        rng: random generator of segments and levels.
+    """
+    noise = np.zeros(n_samples, np.float32)
+    for name in recipe.noises:
+        part = coloured_noise(n_samples, rng) if name == "coloured" else audible_segment(load(name), n_samples, rng)
+        level = active_level_db(part, sample_rate)
+        if np.isfinite(level):  # with several noises, each level is drawn from a range of 6 dB
+            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
+    if recipe.noise_tilt_db is not None:
+        noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
+    if recipe.noise_span is not None:
+        start, end, fade = recipe.noise_span
+        position = np.arange(len(noise)) / len(noise)
+        ramp = np.clip((position - start) / max(fade, 1e-6), 0, 1) * np.clip((end - position) / max(fade, 1e-6), 0, 1)
+        within = noise * ramp.astype(np.float32)
+        noise = within if np.isfinite(active_level_db(within, sample_rate)) else noise
+    return noise
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:

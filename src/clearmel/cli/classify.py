@@ -42,10 +42,15 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_device_flag(parser)
     add_result_flags(parser)
     parser.add_argument("--top_k", type=positive, default=1, help="print so many of the most probable classes")
-    parser.add_argument("--threshold", type=fraction, default=0.0, help='a less probable class becomes "none"')
+    parser.add_argument(
+        "--threshold", type=fraction, help='a less probable class becomes "unknown" (default: the weights\' own, or 0)'
+    )
     parser.add_argument("--window_s", type=seconds, help="length of a window, 0: all at once (default: as trained)")
     parser.add_argument("--hop_s", type=seconds, help="from window to window (default: half a window)")
     parser.add_argument("--timeline_path", help="write every window's probabilities to this .csv or .json")
+    parser.add_argument(
+        "--labels_dir", help="write a label track for Audacity, <recording>.txt, of each recording there"
+    )
     add_option_flags(parser, MediaOptions, leave_out=("bitrate", "no_tags"))
     add_drawing_flags(parser, "draw a time line of each recording there")
     return parser.parse_args(argv)
@@ -55,8 +60,9 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     from clearmel.audio import media_file, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.data.labels import SUFFIXES
-    from clearmel.inference import classify
+    from clearmel.inference import changes, classify
     from clearmel.reporting import plots, tables
+    from clearmel.segments import timelines
 
     classifier = classify.WindowClassifier.load(args.model_filename, args.threshold, args.device)
     if args.timeline_path:
@@ -64,6 +70,7 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     found = {Path(path) for path in paths}  # files of folders have a bar of their own
     rows, timeline = list[dict[str, Any]](), list[dict[str, Any]]()
+    lines = list[list[str]]()
 
     def work(path: Path) -> classify.WindowPredictions:
         sound = path.suffix.lower() != ".npy"
@@ -75,7 +82,12 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
         return windows
 
     def done(path: Path, windows: classify.WindowPredictions) -> None:
-        rows.append({"path": str(path)} | classifier.row(windows.mean()))
+        rows.append({"path": str(path)} | classifier.whole(windows))
+        parts = changes.stretches(classifier, windows)
+        lines.append([str(part) for part in parts] if len(parts) > 1 else [])
+        if args.labels_dir:
+            track = timelines.label_track((part.start_s, part.end_s, part.row["label"]) for part in parts)
+            file_io.write_text(Path(args.labels_dir, f"{path.name}.txt"), track)
         timeline.extend({"path": str(path)} | row for row in classifier.timeline(windows))
 
     def classified(job: Job) -> int:
@@ -87,6 +99,7 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
         tables.write_rows(args.timeline_path, timeline)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     if not args.json:
-        for row in rows:
-            print(f"{row['label']:6}{row['probability']:8.1%}  {row['path']}{classifier.others(row, args.top_k)}")
+        for row, changed in zip(rows, lines, strict=True):
+            print(f"{classify.described(row)}  {row['path']}{classifier.others(row, args.top_k)}")
+            print("".join(f"  {line}\n" for line in changed), end="")
     return status

@@ -9,12 +9,13 @@ from clearmel.options.evaluation import EvalOptions, OutputOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags, evaluates and prints."""
+    """Parses the flags, evaluates and prints; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data/val", training=False)
     parser.add_argument("--val_fold", type=positive, help="evaluate on this fold of labelled files only")
     data_flags.add_mixing_flags(
-        parser, ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "speaker_balance"),
+        parser,
+        ("val_noise_path", "val_speakers", "val_noises", "val_fraction", "epoch_items", "echo", "speaker_balance"),
         snr_min=-5.0, snr_max=15.0, val_items=600, augment=0.0, reverb=0.0,
     )  # fmt: skip
     parser.add_argument("--seed", type=non_negative, default=0, help="of the mixtures")
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from clearmel.evaluation import classification
     from clearmel.reporting import plots, tables
+
+    skipped = data_flags.skipped(data_flags.places(args))
 
     source = data_flags.source(args, ".", args.seed)
     found = classification.evaluate_classifier(
@@ -42,4 +45,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.plot_dir:
         board = plots.Board(args.plot_dir, enabled=not args.no_plots)
         board.confusion(found.counts, found.labels, f"{Path(args.model_filename).stem}_confusion")
-    return 0
+    return skipped

@@ -54,13 +54,12 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
-    from clearmel.audio import media_file, sound_file
+    from clearmel.audio import face_embeddings, media_file, sound_file
     from clearmel.core import batch_files, file_io, progress
-    from clearmel.data import separation_folder
     from clearmel.inference import separate
     from clearmel.reporting import plots, tables
 
-    faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
+    faces = face_embeddings.read_embeddings(Path(args.faces_path)) if args.faces_path else None
     voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
 

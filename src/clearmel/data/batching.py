@@ -1,5 +1,6 @@
 """Batches of items: padding, masks, buckets of similar length, and the share of each process."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,12 +14,16 @@ Ints = npt.NDArray[np.integer[Any]]
 
 
 class Item(NamedTuple):
-    """A name, mels (T, M) by role or waves (N,) by role, and a label (index of the class; nan if there is none)."""
+    """A name, mels (T, M) by role or waves (N,) by role, and a label (index of the class; nan if there is none).
+
+    snr_db: of speech with noise, in dB; nan if it is not known.
+    """
 
     name: str
     mels: dict[str, Tensor]
     label: float
     waves: dict[str, Tensor] = {}  # noqa: RUF012  a field of a tuple, never changed
+    snr_db: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,14 @@ class Batch:
         waves: (B, N) by role, of equal length; mels are then computed from them where needed.
         lengths: (B,) frames without padding.
         labels: (B,) indices of the classes.
+        snr_db: (B,) SNRs in dB, nan if they are not known.
     """
 
     names: list[str]
     mels: dict[str, Tensor]
     lengths: Tensor
     labels: Tensor
+    snr_db: Tensor
     waves: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -48,7 +55,7 @@ class Batch:
             {role: values.to(device, non_blocking=True) for role, values in kind.items()}
             for kind in (self.mels, self.waves)
         )
-        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device), waves)
+        return Batch(self.names, mels, self.lengths.to(device), self.labels.to(device), self.snr_db.to(device), waves)
 
     def mask(self) -> Tensor:
         """(B, T), True on frames that are not padding."""
@@ -57,16 +64,18 @@ class Batch:
 
 def collate(items: Sequence[Item]) -> Batch:
     """Stacks items to a batch; mels are padded with zeros at their ends."""
+    names = [item.name for item in items]
+    labels, snr_db = torch.tensor([item.label for item in items]), torch.tensor([item.snr_db for item in items])
     if items[0].waves:
         stacked = {role: torch.stack([item.waves[role] for item in items]) for role in items[0].waves}
         nothing = torch.zeros(len(items), dtype=torch.long)
-        return Batch([item.name for item in items], {}, nothing, torch.tensor([item.label for item in items]), stacked)
+        return Batch(names, {}, nothing, labels, snr_db, stacked)
     lengths = torch.tensor([len(next(iter(item.mels.values()))) for item in items])
     mels = {
         role: torch.nn.utils.rnn.pad_sequence([item.mels[role] for item in items], batch_first=True)
         for role in items[0].mels
     }
-    return Batch([item.name for item in items], mels, lengths, torch.tensor([item.label for item in items]))
+    return Batch(names, mels, lengths, labels, snr_db)
 
 
 class BucketSampler:

@@ -46,7 +46,7 @@ def evaluate_classifier(
     task = ClassificationTask(source, MelFeatures(**network.card["features"]), labels=network.card["labels"])
     data, records, figures = evaluate_task(task, network, options)
     distributed.leave_to_rank_zero()
-    found: dict[str, list[dict[str, Any]]] = {"by_class": task.by_class(records)}
+    found: dict[str, list[dict[str, Any]]] = {"by_class": task.by_class(task.decided(records))}
     if isinstance(data, NoisePresence):
         bar = tqdm(range(len(data)), unit="item", desc="simple rules", leave=False, disable=None)
         for index in bar:
@@ -54,4 +54,4 @@ def evaluate_classifier(
             records[index] |= data.described(index) | noise_presence.simple_rules(wave, data.rate)
         found |= noise_presence.tables(records)
     tables.write(figures | found, records, output.csv_path, as_json=output.json)
-    return EvaluatedClassifier(figures, found, task.counts(records).numpy(), list(task.labels))
+    return EvaluatedClassifier(figures, found, task.counts(task.decided(records)).numpy(), list(task.labels))

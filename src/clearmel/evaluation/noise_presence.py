@@ -9,7 +9,7 @@ import torch
 
 from clearmel.audio import levels
 from clearmel.core.file_io import FloatArray
-from clearmel.metrics import classification
+from clearmel.metrics import classification, snr
 
 BIN_DB = 5
 """Width of a range of SNRs in dB."""
@@ -63,17 +63,19 @@ def _wada_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float | str]]]:
-    """Figures of the records of a `NoisePresence` set, which hold "logit", "label", "snr_db", "noise" and the rules.
+    """Figures of the records of a `NoisePresence` set, which hold "logit", "snr_db", "noise" and the rules.
+
+    Items are noisy, clean or neither by their SNR, see `clearmel.metrics.snr`.
 
     Returns:
-        "by_snr" and "by_noise": the noisy items of a range or kind compared with all clean items: their number, the
-        fraction predicted as noisy, AUC and equal error rate. "by_rule": AUC, equal error rate and accuracy of each
-        rule at its best threshold on these items, and of the weights at their own threshold.
+        "by_snr" and "by_noise": the items of a range or the noisy ones of a kind compared with all clean items: their
+        number, the fraction predicted as noisy, AUC and equal error rate; by SNR also the mean error of the estimated
+        SNR if there are estimates. "by_rule": AUC, equal error rate and accuracy of each rule at its best threshold on
+        the noisy and clean items, and of the weights at their own threshold.
     """
-    label = torch.tensor([float(record["label"]) for record in records])
     logit = torch.tensor([float(record["logit"]) for record in records])
-    snr = torch.tensor([float(record["snr_db"]) for record in records])
-    clean = label == 1
+    snr_db = torch.tensor([float(record["snr_db"]) for record in records])
+    noisy, clean = snr_db < snr.NOISY_BELOW_DB, ~(snr_db <= snr.CLEAN_ABOVE_DB)
 
     def against_clean(name: str, chosen: torch.Tensor) -> dict[str, float | str]:
         some = clean | chosen
@@ -85,21 +87,27 @@ def tables(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float 
             "eer": classification.equal_error_rate(logit[some], clean[some]),
         }
 
-    starts = sorted({int(np.floor(value / BIN_DB)) * BIN_DB for value in snr[~clean].tolist()})
-    by_snr = [
-        against_clean(f"{start} to {start + BIN_DB} dB", ~clean & (snr >= start) & (snr < start + BIN_DB))
-        for start in starts
-    ]
+    by_snr = list[dict[str, float | str]]()
+    for start in sorted({int(np.floor(value / BIN_DB)) * BIN_DB for value in snr_db[~clean].tolist()}):
+        chosen = ~clean & (snr_db >= start) & (snr_db < start + BIN_DB)
+        row = against_clean(f"{start} to {start + BIN_DB} dB", chosen)
+        if "estimated_snr_db" in records[0]:
+            estimate = torch.tensor([float(record["estimated_snr_db"]) for record in records])
+            row["snr_error_db"] = float((estimate - snr_db)[chosen].abs().mean())
+        by_snr.append(row)
     kinds = [str(record["noise"]) for record in records]
     by_noise = [
-        against_clean(kind, torch.tensor([kind == other for other in kinds])) for kind in sorted(set(kinds) - {""})
+        against_clean(kind, noisy & torch.tensor([kind == other for other in kinds]))
+        for kind in sorted({kind for kind, own in zip(kinds, noisy.tolist(), strict=True) if own})
     ]
     clean_row: dict[str, float | str] = {
         "items": "clean", "n": int(clean.sum()), "predicted_noisy": float((logit[clean] < 0).float().mean())
     }  # fmt: skip
-    by_rule: list[dict[str, float | str]] = [_figures("these weights", logit, clean, threshold=0.0)]
+    sure = noisy | clean
+    by_rule: list[dict[str, float | str]] = [_figures("these weights", logit[sure], clean[sure], threshold=0.0)]
     for rule in RULES:
-        by_rule.append(_figures(rule, torch.tensor([float(record[rule]) for record in records]), clean))
+        scores = torch.tensor([float(record[rule]) for record in records])
+        by_rule.append(_figures(rule, scores[sure], clean[sure]))
     return {"by_snr": [*by_snr, clean_row], "by_noise": by_noise, "by_rule": by_rule}
 
 

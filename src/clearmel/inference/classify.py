@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.silence import trim_digital_silence
-from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
 from clearmel.core.progress import Advance
-from clearmel.data.batching import Item, collate
-from clearmel.metrics import classification
-from clearmel.networks import Network
+from clearmel.metrics import calibrated, snr
+from clearmel.runtime import load
+from clearmel.runtime.model import as_model
 
 BATCH = 16
 """Windows in one forward pass."""
@@ -31,43 +28,60 @@ class WindowPredictions(NamedTuple):
     """Windows of a recording.
 
     spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) seconds of sound in each window, which
-    weight its probabilities.
+    weight its probabilities. snr_db: (W,), None if the network does not estimate the SNR.
     """
 
     spans: FloatArray
     probabilities: FloatArray
     seconds: FloatArray
+    snr_db: FloatArray | None = None
 
     def mean(self) -> FloatArray:
         """Probabilities (C,) of the whole recording."""
-        weights = self.seconds / self.seconds.sum()
-        return np.asarray(weights @ self.probabilities, dtype=np.float32)
+        return np.asarray(self._weights() @ self.probabilities, dtype=np.float32)
+
+    def mean_snr_db(self) -> float | None:
+        """SNR of the whole recording in dB, if the network estimates it."""
+        return None if self.snr_db is None else float(self._weights() @ self.snr_db)
+
+    def between(self, first: int, last: int) -> "WindowPredictions":
+        """The windows from `first` to `last`, exclusive."""
+        snr_db = None if self.snr_db is None else self.snr_db[first:last]
+        spans, probabilities, seconds = (
+            values[first:last] for values in (self.spans, self.probabilities, self.seconds)
+        )
+        return WindowPredictions(spans, probabilities, seconds, snr_db)
+
+    def _weights(self) -> FloatArray:
+        return np.asarray(self.seconds / self.seconds.sum(), dtype=np.float32)
 
 
-NONE = "none"
+UNKNOWN = "unknown"
+"""The label of a recording whose best class is not probable enough."""
 
 
 class WindowClassifier:
     """Classifies recordings with trained weights.
 
     Args:
-        network: a classifier with its card.
-        threshold: below this probability the label is `NONE`.
+        network: a classifier with its card, as a model or a network of torch.
+        threshold: below this probability the label is `UNKNOWN`; None: that of the card, or 0.
     """
 
-    def __init__(self, network: Network, threshold: float = 0.0) -> None:
+    def __init__(self, network: Any, threshold: float | None = None) -> None:
         training, scores = (network.card.get(key, {}) for key in ("training", "scores"))
-        self.network, self.threshold = network, threshold
+        own = float(training.get("threshold") or 0.0)
+        self.network, self.threshold = as_model(network), own if threshold is None else threshold
         self.labels: list[str] = list(network.card["labels"])
         self.features = MelFeatures(**network.card["features"])
         self.temperature = float(training.get("temperature") or scores.get("temperature") or 1.0)
         self.window_s = float(training.get("clip_s") or 0.0)  # 0: it was trained on whole recordings
+        self.estimates_snr = snr.is_estimated(network.card)
 
     @classmethod
-    def load(cls, model_filename: str, threshold: float = 0.0, device: str = "cpu") -> "WindowClassifier":
-        """Loads `models/<model_filename>`; see `weights_file.load`."""
-        path = weights_file.models_path(model_filename, saved=True)
-        return cls(weights_file.load(path, "classification", device), threshold)
+    def load(cls, model_filename: str, threshold: float | None = None, device: str = "cpu") -> "WindowClassifier":
+        """Loads `models/<model_filename>`; see `clearmel.runtime.load.by_name`."""
+        return cls(load.by_name(model_filename, "classification", device), threshold)
 
     def predict(
         self,
@@ -91,16 +105,12 @@ class WindowClassifier:
         """
         if path.suffix.lower() == ".npy":
             mel = read_mel(path, self.features.n_mels)
-            gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
-            mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
-            windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
+            mel = working_level.scaled_mel(mel, working_level.measured_mel(mel, self.features))
+            found = self._predict(_mel_windows(mel, self.features, *self._lengths(window_s, hop_s)))
         else:
             gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
             blocks = sound_file.mono(path, self.features.sample_rate)
-            if progress is not None:
-                blocks = _counted(blocks, self.features.sample_rate, progress)
-            windows = self._sound_windows(blocks, window_s, hop_s, gain)
-        found = self._predict(windows)
+            found = self.predict_blocks(blocks, window_s, hop_s, gain, progress)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
         return found
@@ -111,6 +121,7 @@ class WindowClassifier:
         window_s: float | None = None,
         hop_s: float | None = None,
         gain: float = 1.0,
+        progress: Advance | None = None,
     ) -> WindowPredictions | None:
         """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent.
 
@@ -119,46 +130,61 @@ class WindowClassifier:
             window_s: as in `predict`.
             hop_s: as in `predict`.
             gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+            progress: called with the seconds of each block.
         """
-        return self._predict(self._sound_windows(blocks, window_s, hop_s, gain))
+        if progress is not None:
+            blocks = _counted(blocks, self.features.sample_rate, progress)
+        if gain != 1:
+            blocks = (block * np.float32(gain) for block in blocks)
+        lengths = self._lengths(window_s, hop_s)
+        return self._predict(_sound_windows(blocks, self.features, *lengths, self.window_s > 0))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
-    def _sound_windows(
-        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None, gain: float
-    ) -> Iterator["Window"]:
-        if gain != 1:
-            blocks = (block * np.float32(gain) for block in blocks)
-        return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
-
-    @torch.inference_mode()
     def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
-        spans, seconds, found = list[tuple[float, float]](), list[float](), list[Tensor]()
+        spans, seconds, found = list[tuple[float, float]](), list[float](), list[FloatArray]()
         while chunk := list(itertools.islice(windows, BATCH)):
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
-            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk]).to(self.network.device)
-            found.append(classification.probabilities(self.network(batch.mels["mel"], batch.lengths), self.temperature))
+            for _, alike in itertools.groupby(chunk, key=lambda window: len(window.mel)):
+                found.append(self.network.logits(np.stack([window.mel for window in alike])))
         if not found:
             return None
+        logits = np.concatenate(found)
         return WindowPredictions(
-            np.array(spans, np.float32), torch.cat(found).cpu().numpy(), np.array(seconds, np.float32)
+            np.array(spans, np.float32),
+            calibrated.probabilities(logits, self.temperature),
+            np.array(seconds, np.float32),
+            snr.estimate_db(logits) if self.estimates_snr else None,
         )
 
-    def row(self, probabilities: FloatArray) -> dict[str, Any]:
-        """The most probable label, its probability, and "p_<label>" of every class, from probabilities (C,)."""
+    def whole(self, windows: WindowPredictions) -> dict[str, Any]:
+        """The `row` of a whole recording."""
+        return self.row(windows.mean(), windows.mean_snr_db())
+
+    def row(self, probabilities: FloatArray, snr_db: float | None = None) -> dict[str, Any]:
+        """The most probable label, its probability, and "p_<label>" of every class, from probabilities (C,).
+
+        Also "snr_db", if it is given.
+        """
         best = int(probabilities.argmax())
         sure = round(float(probabilities[best]), 6)
         each = {f"p_{label}": round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
-        return {"label": self.labels[best] if sure >= self.threshold else NONE, "probability": sure} | each
+        estimate = {} if snr_db is None else {"snr_db": round(snr_db, 1)}
+        return (
+            {"label": self.labels[best] if sure >= self.threshold else UNKNOWN, "probability": sure} | estimate | each
+        )
 
     def timeline(self, windows: WindowPredictions) -> list[dict[str, Any]]:
         """One row per window: "start_s", "end_s", and the fields of `row`."""
+        each = [None] * len(windows.spans) if windows.snr_db is None else windows.snr_db.tolist()
         return [
-            {"start_s": round(start, 3), "end_s": round(end, 3)} | self.row(probabilities)
-            for (start, end), probabilities in zip(windows.spans.tolist(), windows.probabilities, strict=True)
+            {"start_s": round(start, 3), "end_s": round(end, 3)} | self.row(probabilities, snr_db)
+            for (start, end), probabilities, snr_db in zip(
+                windows.spans.tolist(), windows.probabilities, each, strict=True
+            )
         ]
 
     def others(self, row: dict[str, Any], top_k: int) -> str:
@@ -167,11 +193,20 @@ class WindowClassifier:
         return "".join(f"  {label} {row[f'p_{label}']:.1%}" for label in ranked[1:top_k])
 
 
+def described(row: dict[str, Any]) -> str:
+    """A row's label, SNR and probability as text, such as "noisy, about 12 dB   98.1%"."""
+    label = row["label"]
+    if "snr_db" in row:
+        most = snr.RANGE_DB[1]
+        label += f", {most:.0f} dB or more" if row["snr_db"] > most - 1 else f", about {row['snr_db']:.0f} dB"
+    return f"{label:6}{row['probability']:8.1%}"
+
+
 class Window(NamedTuple):
     """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
 
     span: tuple[float, float]
-    mel: Tensor
+    mel: FloatArray
     sound_s: float
 
 
@@ -184,7 +219,7 @@ def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) 
 def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:
     per_s = features.sample_rate / features.hop_length
     for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
-        seen = features.relative(torch.from_numpy(piece))
+        seen = features.relative(piece)
         yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
 
 
@@ -196,7 +231,7 @@ def _sound_windows(
         sound = trim_digital_silence(wave) if cut else wave
         if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
             continue
-        seen = features.mel(torch.from_numpy(np.ascontiguousarray(sound)))
+        seen = features.mel(sound)
         yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
 
 

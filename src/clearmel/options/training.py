@@ -87,4 +87,19 @@ class AugmentOptions(Options):
         0.0, "two recordings are mixed by a share drawn from a beta distribution of this parameter", low=0, high=10
     )
     label_smoothing: float = flag(0.0, "share of the target that is spread over all classes", low=0, below=1)
+    snr_weight: float = flag(
+        0.0,
+        "weight of the error of the SNR in units of 10 dB, where speech and noise are mixed on the fly; above 0, the "
+        "logit estimates the SNR",
+        low=0,
+    )
     temperature: float = flag(0.0, "of the probabilities; 0: fitted on the validation set", low=0, high=100)
+
+    threshold: float = flag(
+        0.0, "stored with the weights: classify calls a recording of a lower probability unknown", low=0, high=1
+    )
+
+    def contradictions(self) -> list[tuple[bool, str]]:
+        """An SNR of two recordings at once."""
+        both = bool(self.snr_weight and (self.mixup or self.blend))
+        return [(both, "--snr_weight goes without --mixup and --blend: two recordings at once have no SNR")]

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from clearmel.core.errors import InputError
@@ -22,6 +22,7 @@ __all__ = [
     "as_json",
     "as_otio",
     "check",
+    "label_track",
     "write",
 ]
 
@@ -46,7 +47,12 @@ def as_csv(timeline: Timeline, fps: FrameRate) -> str:
 
 def as_audacity(timeline: Timeline, fps: FrameRate) -> str:
     """Audacity label track: start, end and label, separated by tabs."""
-    return "".join(f"{a:.6f}\t{b:.6f}\t{label}\n" for a, b, label in timeline.segments())
+    return label_track(timeline.segments())
+
+
+def label_track(segments: Iterable[tuple[float, float, str]]) -> str:
+    """Segments (start, end, label) as a label track of Audacity."""
+    return "".join(f"{a:.6f}\t{b:.6f}\t{label}\n" for a, b, label in segments)
 
 
 FORMATS: dict[str, Callable[[Timeline, FrameRate], str]] = {

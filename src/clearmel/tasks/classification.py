@@ -1,6 +1,7 @@
 """Classification of recordings: noisy or clean, or the classes of a dataset."""
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from clearmel.data.labels import SIDES, Listing, of_folder, of_sides, part
 from clearmel.data.mel_datasets import LabelledMels, MelDataset
 from clearmel.data.noise_presence import NoisePresence
 from clearmel.data.shard_datasets import ShardedSides
-from clearmel.metrics import classification
+from clearmel.metrics import calibrated, classification, snr
 from clearmel.networks import CLASSIFIERS, Network
 from clearmel.options import AugmentOptions
 from clearmel.options.source import Source
@@ -62,6 +63,8 @@ class ClassificationTask(Task):
                 f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(list(known)[2:])}."
             )
         self.labels = list(labels) if labels is not None else self._own_labels()
+        if self.augment.snr_weight and (self.labels != SIDES or self.source.mixing is None):
+            raise InputError("--snr_weight needs speech and noise to mix; give --clean_path and --noise_path.")
 
     def has(self, split: str) -> bool:
         """See `Task.has`."""
@@ -101,11 +104,14 @@ class ClassificationTask(Task):
         return changes | own | folds | super().settings()
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        """Mean cross-entropy; in training, of recordings changed by `augment`."""
+        """Mean cross-entropy; in training, of recordings changed by `augment`.
+
+        Items whose SNR decides on no label have none; the error of the SNR is added if it has a weight.
+        """
         mel, lengths = self._mels(batch)
         target, change = batch.labels.long(), self.augment
         if not network.training:
-            return classification.cross_entropy(network(mel, lengths).float(), target).mean()
+            change = AugmentOptions(snr_weight=change.snr_weight)
         if change.filter_db:
             mel = spec_augment.random_filter(mel, change.filter_db)
         mixture: tuple[Tensor, Tensor] | None = None
@@ -124,21 +130,38 @@ class ClassificationTask(Task):
             loss = own * loss + (1 - own) * classification.cross_entropy(
                 logits, target[partner], change.label_smoothing
             )
+        counted: Tensor = snr.decided(batch.snr_db)
+        loss = loss * counted * len(counted) / counted.sum().clamp(min=1)
+        if change.snr_weight:
+            error: Tensor = snr.error(logits, batch.snr_db)
+            loss = loss + change.snr_weight * error
         return loss.mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, label (its number), predicted label and its probability, the logits, and the loss."""
+        """Name, label (its number), predicted label and its probability, the logits, the loss, and the SNR if known."""
         mel, lengths = self._mels(batch)
         logits = network(mel, lengths).float()
-        sure, called = classification.probabilities(logits).max(dim=1)
+        sure, called = calibrated.probabilities(logits).max(dim=1)
         losses = classification.cross_entropy(logits, batch.labels.long())
         rows = zip(batch.names, batch.labels.tolist(), called.tolist(), sure.tolist(), losses.tolist(), strict=True)
         named = ["logit"] if logits.shape[1] == 1 else [f"logit_{label}" for label in self.labels]
-        return [
+        found: list[Record] = [
             {"name": name, "label": label, "called": self.labels[guess], "probability": probability, "loss": loss}
             | dict(zip(named, values, strict=True))
             for (name, label, guess, probability, loss), values in zip(rows, logits.tolist(), strict=True)
         ]
+        if self.source.mixing is not None:
+            known = {"snr_db": batch.snr_db.tolist()}
+            if self.augment.snr_weight or snr.is_estimated(network.card):
+                known["estimated_snr_db"] = snr.estimate_db(logits).tolist()
+            for number, record in enumerate(found):
+                record |= {key: values[number] for key, values in known.items()}
+        return found
+
+    def decided(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records of the items with one right answer, see `clearmel.metrics.snr`; all if there is none."""
+        known = torch.tensor([float(record.get("snr_db", math.nan)) for record in records])
+        return [record for record, sure in zip(records, snr.decided(known).tolist(), strict=True) if sure] or records
 
     def counts(self, records: Sequence[Record]) -> Tensor:
         """Confusion counts (C, C), see `classification.confusion`."""
@@ -160,8 +183,11 @@ class ClassificationTask(Task):
     def report(self, records: Sequence[Record]) -> dict[str, float]:
         """Accuracy, macro-F1, loss, and the temperature that calibrates the probabilities.
 
-        For noisy and clean also precision and recall of "clean", the confusion counts, AUC and equal error rate.
+        For noisy and clean also precision and recall of "clean", the confusion counts, AUC and equal error rate; for
+        mixtures only over items whose SNR allows one answer, with the number of the others, and the mean error of the
+        SNR if the network estimates it.
         """
+        everything, records = records, self.decided(records)
         counts = self.counts(records)
         figures = classification.class_figures(counts)
         target = torch.tensor([int(float(record["label"])) for record in records])
@@ -175,6 +201,15 @@ class ClassificationTask(Task):
         }
         if self.labels != SIDES:
             return common
+        if "snr_db" in everything[0]:
+            common["undecided"] = len(everything) - len(records)
+        errors = [
+            abs(float(record["estimated_snr_db"]) - float(record["snr_db"]))
+            for record in everything
+            if "estimated_snr_db" in record and float(record["snr_db"]) <= snr.CLEAN_ABOVE_DB
+        ]
+        if errors:
+            common["snr_error_db"] = sum(errors) / len(errors)
         pair = {key: float(figures[key][1]) for key in ("precision", "recall")}
         cells = dict(
             zip(("true_noisy", "false_clean", "false_noisy", "true_clean"), counts.flatten().tolist(), strict=True)

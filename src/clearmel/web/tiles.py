@@ -41,6 +41,12 @@ N_CACHED = 4
 BLOCK_S = 20.0
 LOUDEST_DB = 30.0
 """Mel level of the value 255; each step below is half a dB."""
+MAGMA = (
+    (0, 0, 4), (9, 7, 32), (26, 16, 66), (49, 17, 101), (74, 16, 121), (98, 25, 128), (121, 34, 130), (145, 43,
+    129), (170, 51, 125), (194, 59, 117), (217, 70, 107), (236, 88, 96), (247, 114, 92), (252, 142, 100), (254, 170,
+    116), (254, 198, 138), (253, 226, 163), (252, 253, 191),
+)  # fmt: skip
+"""Colours from quiet to loud, evenly spaced: red, green, blue. Source: magma by Smith and van der Walt (CC0)."""
 
 
 class Tiles:
@@ -130,7 +136,7 @@ class Tiles:
             self.failure = f"the tiles cannot be stored: {error.strerror}. Free space in the temporary folder."
 
     def _read(self) -> None:
-        from clearmel.audio.features import MelFeatures  # importing torch takes a second
+        from clearmel.audio.features import MelFeatures
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
@@ -153,15 +159,13 @@ class Tiles:
 
     def _columns(self, buffer: FloatArray, features: "MelFeatures", context: int) -> FloatArray:
         """Fills the columns whose windows lie in the buffer; returns the samples that the next ones need."""
-        import torch
-
         hop = BINS * self._step
         count = (len(buffer) - features.n_fft // 2) // hop - context + 1
         count = min(count, len(self._levels[0]) - self._done)
         if count < 1:
             return buffer
-        mel = features.mel(torch.from_numpy(buffer[: (2 * context + count) * hop]))[context : context + count]
-        level = (2 * ((mel.numpy() - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
+        mel = features.mel(buffer[: (2 * context + count) * hop])[context : context + count]
+        level = (2 * ((mel - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
         start = context * hop - hop // 2
         bins = buffer[start : start + count * hop].reshape(count * BINS, self._step)
         pairs = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).clip(-1, 1) * 32767
@@ -228,14 +232,14 @@ def _png(shade: npt.NDArray[np.uint8]) -> bytes:
 
     Source: Portable Network Graphics, W3C Recommendation, third edition, sections 5 and 11.
     """
-    from matplotlib import colormaps
-
-    colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    colours = np.stack(
+        [np.interp(np.arange(256), np.linspace(0, 255, len(MAGMA)), side) for side in zip(*MAGMA, strict=True)], axis=1
+    )
     rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # column 0: filter type none
     header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
     chunks = (
         (b"IHDR", header),
-        (b"PLTE", colours.tobytes()),
+        (b"PLTE", colours.astype(np.uint8).tobytes()),
         (b"IDAT", zlib.compress(rows.tobytes(), 3)),
         (b"IEND", b""),
     )

@@ -1,0 +1,59 @@
+"""Where the class of a recording changes: stretches of one class from the predictions of its windows."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clearmel.core.progress import clock
+from clearmel.inference.classify import WindowClassifier, WindowPredictions, described
+
+SMOOTHING = (0.25, 0.5, 0.25)
+"""Weights of the window before, the window itself and the next one, so that a single uncertain window is no change."""
+
+
+class Stretch(NamedTuple):
+    """A part of a recording with one class: start and end in seconds, and its row, see `WindowClassifier.row`."""
+
+    start_s: float
+    end_s: float
+    row: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{clock(self.start_s)} to {clock(self.end_s)}  {described(self.row)}"
+
+
+def stretches(classifier: WindowClassifier, windows: WindowPredictions) -> list[Stretch]:
+    """The stretches of a recording in order; silence lies between them.
+
+    Overlapping windows meet in the middle of their overlap. A stretch has the mean probabilities of its windows.
+    """
+    found = list[Stretch]()
+    for first, last in _joined(windows):
+        part = windows.between(first, last)
+        starts, ends = part.spans.T.astype(float)
+        edges = [starts[0], *((ends[:-1] + starts[1:]) / 2).tolist(), ends[-1]]
+        smooth = _smoothed(part)
+        labels = [classifier.row(probabilities)["label"] for probabilities in smooth]
+        begin = 0
+        for number in range(1, len(labels) + 1):
+            if number == len(labels) or labels[number] != labels[begin]:
+                own = part.between(begin, number)._replace(probabilities=smooth[begin:number])
+                row = classifier.row(own.mean(), own.mean_snr_db())
+                found.append(Stretch(float(edges[begin]), float(edges[number]), row))
+                begin = number
+    return found
+
+
+def _joined(windows: WindowPredictions) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of each run of windows without a gap."""
+    gaps = np.flatnonzero(windows.spans[1:, 0] > windows.spans[:-1, 1] + 1e-3) + 1
+    edges = [0, *gaps.tolist(), len(windows.spans)]
+    yield from itertools.pairwise(edges)
+
+
+def _smoothed(windows: WindowPredictions) -> Any:
+    """Probabilities (W, C), each a weighted mean with those of its neighbours."""
+    padded = np.pad(windows.probabilities, ((1, 1), (0, 0)), mode="edge")
+    return sum(weight * padded[k : k + len(windows.spans)] for k, weight in enumerate(SMOOTHING))
