@@ -131,8 +131,8 @@ class Session:
             self._classes[recording.id] = found | {"windows": rows}
             return f"{found['label']} {found['probability']:.1%}", [target]
 
-        names = [one.path.name for one in (group if task in ("cut", "find_cuts") else [recording])]
-        self.queue.add(str(task), names, work)
+        used = group if task in ("cut", "find_cuts") else [recording]
+        self.queue.add(str(task), [one.path.name for one in used], [one.id for one in used], work)
 
     def snapshot(self) -> dict[str, Any]:
         """The state for the page."""

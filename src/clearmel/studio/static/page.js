@@ -14,10 +14,11 @@ import { language, t, translate } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const MODES = ["denoise", "cut", "separate", "classify"];
+const FIND_S = 1800; // longer recordings wait for the button
 const WAIT_MS = 150; // between changes of a slider and the server's answer
 
 const state = { file: null, form: null, cuts: null, classes: null, labels: [] };
-const view = new View(state);
+const view = new View(state, trouble);
 const player = new Player(moved, trouble);
 const shared = new Shared(arrived, (gone) => {
   element("gone").hidden = !gone;
@@ -72,6 +73,7 @@ const page = {
     }
     follow();
     attempt(results());
+    this.findCuts();
   },
   mode(mode, focus = false) {
     const { position } = this,
@@ -87,7 +89,15 @@ const page = {
     document.body.dataset.mode = mode;
     this.ear = mode === "classify" || (mode === "cut" && !state.cuts) ? 0 : 1;
     follow();
+    this.findCuts();
     if (state.file && edited !== ("cut" in player.gains)) this.seek(position); // the result has a time of its own
+  },
+  /** Finds the cuts of a recording that is not too long, unless they are known or a job has been at it. */
+  findCuts() {
+    const { file } = state;
+    if (this.current !== "cut" || !file || file.cuts_known || file.marked || file.duration_s > FIND_S) return;
+    const begun = (job) => job.task === "find_cuts" && job.ids.includes(file.id);
+    if (!shared.now.jobs.some(begun)) this.job("find_cuts");
   },
   /** The choices of what plays, in this mode. */
   ears() {
@@ -297,8 +307,16 @@ function lists() {
   element("output-path").textContent = now.output;
   element("save-all").disabled = now.files.length < 2;
   for (const one of document.querySelectorAll(".save, #find-cuts, #by-hand, #play")) one.disabled = !state.file;
-  element("command").firstElementChild.textContent = state.file ? state.file.commands[page.current] || t("no_command") : "";
+  showCommand(state.file ? state.file.commands[page.current] || t("no_command") : "");
   element("command").hidden = !state.file;
+}
+
+/** Shows a command whose flags do not break at their hyphens. */
+function showCommand(text) {
+  const code = element("command").firstElementChild;
+  if (code.textContent === text) return;
+  const parts = text.split(/(--\w+)/).map((part) => (part.startsWith("--") ? Object.assign(document.createElement("span"), { textContent: part }) : part));
+  code.replaceChildren(...parts);
 }
 
 /** Brings lanes, player and fields to the present state. */

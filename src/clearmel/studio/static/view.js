@@ -1,6 +1,6 @@
 // Draws the lanes of a recording on one time axis: waves and spectrograms of its tracks, cuts and classes.
 
-import { Section, cleared, colours, drawAxis, drawBars, drawMel, drawText } from "./lanes.js";
+import { Section, cleared, colours, drawAxis, drawBars, drawHertz, drawMel, drawText } from "./lanes.js";
 import { clock, hatch } from "./paint.js";
 import { Tiles } from "./tiles.js";
 import { t } from "./words.js";
@@ -12,10 +12,10 @@ const CLASS_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#
 export const colourOf = (index) => CLASS_COLOURS[index % CLASS_COLOURS.length];
 
 export class View extends Section {
-  /** state: { file, form, cuts, classes, labels }. */
-  constructor(state) {
+  /** state: { file, form, cuts, classes, labels }. failed: called with a message about a recording that cannot be drawn. */
+  constructor(state, failed) {
     super();
-    this.state = state;
+    Object.assign(this, { state, failed });
     this.lanes = [];
     this.tiles = new Map();
     new ResizeObserver(() => this.draw()).observe(element("timeline"));
@@ -58,7 +58,10 @@ export class View extends Section {
     const found = this.tiles.get(track);
     if (found?.version === version) return found.tiles;
     found?.tiles.close();
-    const tiles = new Tiles({ name: this.state.file.id, track, version }, () => this.draw());
+    const tiles = new Tiles({ name: this.state.file.id, track, version }, () => {
+      if (tiles.failure) this.failed(tiles.failure);
+      this.draw();
+    });
     this.tiles.set(track, { version, tiles });
     return tiles;
   }
@@ -136,6 +139,7 @@ export class View extends Section {
     const found = this.tiles.get(track);
     if (this.ready(found)) drawMel(box, found.tiles, this.state.form);
     else this.missing(box, track, "#d9d9e0");
+    if (this.ready(found)) drawHertz(box, this.state.form);
     if (track !== "before") return;
     for (const [a, b] of this.cuts) {
       box.context.fillStyle = "rgb(255 255 255 / 26%)";
