@@ -14,6 +14,8 @@ export function keys(page) {
     ["X", "k_swap", { x: () => page.swap() }],
     ["← →", "k_move", { ArrowLeft: move(-1), ArrowRight: move(1) }],
     ["Alt ← →", "k_move_far", {}],
+    ["L", "k_loop", { l: () => page.loop(...(view.loop ? [] : [page.position, page.position + 3])) }],
+    ["Esc", "k_unloop", { Escape: () => page.loop() }],
     ["Home End", "k_ends", { Home: () => page.seek(0), End: () => page.seek(view.duration) }],
     ["+ − ↑ ↓", "k_zoom", { "+": () => page.zoom(0.5), "=": () => page.zoom(0.5), ArrowUp: () => page.zoom(0.5), "-": () => page.zoom(2), ArrowDown: () => page.zoom(2) }],
     ["0", "k_all", { 0: () => view.show(0, view.duration) }],

@@ -121,6 +121,8 @@ const WORDS = {
   k_swap: ["switch between before and after", "переключить до и после"],
   k_move: ["move by 1/100 of the view", "сдвиг на 1/100 вида"],
   k_move_far: ["move by 1/10 of the view", "сдвиг на 1/10 вида"],
+  k_loop: ["repeat three seconds, end it", "повторять три секунды, закончить"],
+  k_unloop: ["end the repetition", "закончить повтор"],
   k_ends: ["to the start, the end", "в начало, в конец"],
   k_zoom: ["zoom in, out", "крупнее, мельче"],
   k_all: ["show all", "показать всё"],
