@@ -66,10 +66,9 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
     n_mels = int(card["features"].get("n_mels", 80))
     built = Built(b"")
     if network in ("lstm_denoiser", "gain_denoiser"):
-        if sizes.get("look_ahead"):
-            raise UnsupportedError("a denoiser with a look-ahead")
         denoisers.denoiser(graph, weights, network, sizes)
-        facts = {"fine_bins": sizes.get("fine_bins", 0), "warm_up_s": WARM_UP_S.get(network, 0.0)}
+        facts = {"fine_bins": int(sizes.get("fine_bins", 0)), "warm_up_s": WARM_UP_S.get(network, 0.0)}
+        facts["look_ahead"] = int(sizes.get("look_ahead", 0))
         built = Built(graph.model(), denoisers.state_shapes(weights), facts)
     elif network in CLASSIFIERS and network != "statistics":
         logits = CLASSIFIERS[network](graph, weights, sizes, graph.input("mel", 1, "frames", n_mels))
