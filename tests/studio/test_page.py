@@ -333,6 +333,11 @@ def test_contrast_names_focus_and_languages(tab: Tab) -> None:
         [],
         [tab.page.locator("#gone p").text_content()],
     )
+    tab.keys("1")
+    ear = tab.page.evaluate("studio.ear")
+    russian = "new KeyboardEvent('keydown', { key: 'ч', code: 'KeyX', bubbles: true })"
+    tab.page.evaluate(f"document.body.dispatchEvent({russian})")
+    assert tab.page.evaluate("studio.ear") == 1 - ear
     tab.page.locator("#language").select_option("en")
     tab.page.locator("#mode-classify").focus()
     tab.keys("ArrowRight")  # around to the first

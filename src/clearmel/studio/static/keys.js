@@ -31,13 +31,19 @@ export function keys(page) {
   ];
 }
 
+const PLACES = { BracketLeft: "[", BracketRight: "]", Slash: "/" };
+
+/** What a key means on an English keyboard. */
+const latin = (code) => (code.startsWith("Key") ? code.slice(3).toLowerCase() : PLACES[code]);
+
 export function listen(page) {
   const actions = Object.assign({}, ...keys(page).map(([, , found]) => found));
   document.addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || element("keys-dialog").open) return;
     if (target.closest("input:not([type=checkbox]), select") && !(target.type === "range" && !event.key.startsWith("Arrow") && !["Home", "End"].includes(event.key))) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const typed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = typed.length === 1 && typed > "~" ? latin(event.code) : typed; // a Russian layout, say
     if (!actions[key] || (event.altKey && !key.startsWith("Arrow"))) return;
     if ((key === " " || key === "Enter") && target.closest("button, a, input")) return; // the keys press it
     if (key.startsWith("Arrow") && target.closest("[role=tablist], [role=radiogroup]")) return; // these move within

@@ -11,7 +11,7 @@ const WORDS = {
   recordings_and_queue: ["Recordings and queue", "Записи и очередь"],
   recordings: ["Recordings", "Записи"],
   choose: ["Choose files", "Выбрать файлы"],
-  save_all: ["Save all like this", "Сохранить все так же"],
+  save_all: ["Save all like this", "Так же для всех"],
   path_hint: ["or a path, then Enter  ( / )", "или путь, затем Enter  ( / )"],
   path_label: ["Path of a recording or folder to open in place", "Путь к записи или папке, открыть на месте"],
   queue: ["Queue", "Очередь"],
