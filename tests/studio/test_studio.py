@@ -306,6 +306,19 @@ def test_cuts_are_decided_anew_at_once_and_exported(studio: Studio, workplace: P
     np.testing.assert_allclose(heard, sf.read(job["outputs"][0], dtype="float32")[0], atol=1e-4)
 
 
+def test_a_recording_that_is_too_noisy_for_cuts_says_so(studio: Studio, workplace: Path, speech: "object") -> None:
+    wave = np.asarray(speech)[0]
+    talk = np.concatenate([wave, np.zeros(2 * RATE, np.float32), wave])
+    hiss = np.random.default_rng(0).normal(0, 1, len(talk)).astype(np.float32) * np.sqrt(np.square(wave).mean())
+    for name, noise_db, unsure in (("clear.wav", -60, False), ("noisy.wav", -3, True)):
+        sound_file.write(name, 0.5 * (talk + hiss * 10 ** (noise_db / 20)), RATE, "PCM_16")
+        number = studio.open(workplace / name)
+        assert studio.run("find_cuts", number)["state"] == "done"
+        found = row(studio.get("/api/state")[1], number)["unsure_db"]
+        assert (found is not None) == unsure
+        assert found is None or 0 < found < 12
+
+
 def test_recordings_that_are_cut_together_need_one_length(studio: Studio, noisy: Path, recording: Path) -> None:
     first, second = studio.open(noisy), studio.open(recording)
     studio.post("/api/settings", {"name": first, "changes": {"together": [second]}})

@@ -148,6 +148,7 @@ class Session:
 
     def _row(self, recording: Recording) -> dict[str, Any]:
         settings, draft, info = self.settings(recording), self.drafts.get(recording.id), recording.info
+        decided = self.engine.decided(recording)
         return {
             "id": recording.id,
             "name": recording.path.name,
@@ -165,7 +166,8 @@ class Session:
                 "before_lufs": draft.before_lufs,
                 "after_lufs": draft.after_lufs,
             },
-            "cuts_known": self.engine.known(recording),
+            "cuts_known": decided is not None,
+            "unsure_db": None if decided is None else decided.snr_db,
             "marked": self.labelling.marked(recording) is not None,
             "n_voices": len(self.voices(recording)),
             "label": (self.classes(recording) or {}).get("label"),

@@ -104,6 +104,10 @@ const WORDS = {
   measured_target: [", saved with {0} LUFS", ", при сохранении {0} LUFS"],
   cut_unknown: ["“Find cuts” shows what would be cut.", "«Найти паузы» покажет, что будет вырезано."],
   cut_found: ["Kept {0} of {1}, {2} cuts", "Остаётся {0} из {1}, вырезов: {2}"],
+  unsure: [
+    " · The speech lies only {0} dB above the noise: check the cuts, or denoise first",
+    " · Речь лишь на {0} дБ громче шума: проверьте вырезы или сначала уберите шум",
+  ],
   class_found: ["Most probable: {0}", "Вероятнее всего: {0}"],
   keep: ["keep", "оставить"],
   remove: ["cut", "вырезать"],
