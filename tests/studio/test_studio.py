@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shlex
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from clearmel.studio.library import Library, free_path
 from clearmel.studio.routes import create_app
 from clearmel.studio.session import Session
 from clearmel.studio.settings import PRESETS
-from tests.conftest import ROOT, run_script
+from tests.conftest import ROOT, refused, run_script
 
 NOISY = ROOT / "data/noisy.wav"
 RATE = 16000
@@ -396,3 +397,15 @@ def test_a_new_name_never_exists(workplace: Path) -> None:
     Path("a.wav").touch()
     Path("a_2.wav").symlink_to("nowhere")
     assert free_path(Path("a.wav")) == Path("a_3.wav")
+
+
+def test_the_command_names_what_it_cannot_use(noisy: Path, workplace: Path) -> None:
+    (workplace / "a.txt").write_text("no sound")
+    refused(run_script("studio", "nowhere.wav"), "nowhere.wav", "does not exist")
+    refused(run_script("studio", "a.txt"), "a.txt", "not a readable sound file")
+    refused(run_script("studio", noisy, "-o", "a.txt"), "a.txt", "cannot be made a folder")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(run_script("studio", noisy, "--port", port, "--no_browser"), str(port))
