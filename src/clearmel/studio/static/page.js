@@ -1,14 +1,16 @@
 // The page: what is shown, what plays, and the actions of its buttons and keys.
 
 import { get } from "./calls.js";
+import { earButtons, earsOf, tracksOf } from "./ears.js";
 import { listen as listenToKeys, rove, showHelp } from "./keys.js";
 import { showFiles, showJobs } from "./lists.js";
 import { fromResult, toResult } from "./marks.js";
+import { copies, listen as listenToFiles } from "./opening.js";
 import { clock } from "./paint.js";
 import { Panels } from "./panels.js";
 import { Player } from "./player.js";
 import { listen as listenToPointer } from "./pointing.js";
-import { Shared, upload } from "./state.js";
+import { Shared } from "./state.js";
 import { View } from "./view.js";
 import { language, t, translate } from "./words.js";
 
@@ -23,7 +25,6 @@ const player = new Player(moved, trouble);
 const shared = new Shared(arrived, (gone) => {
   element("gone").hidden = !gone;
 });
-const uploads = [];
 let panels, pending, timer;
 
 function trouble(text) {
@@ -54,6 +55,7 @@ const page = {
     player.pause();
     view.clear();
     Object.assign(state, { file, form: null, cuts: null, classes: null });
+    player.loop = view.loop = null;
     this.voices = { solo: null, muted: new Set() };
     history.replaceState(null, "", `#${id}`);
     element("empty").hidden = true;
@@ -99,12 +101,8 @@ const page = {
     const begun = (job) => job.task === "find_cuts" && job.ids.includes(file.id);
     if (!shared.now.jobs.some(begun)) this.job("find_cuts");
   },
-  /** The choices of what plays, in this mode. */
-  ears() {
-    return { denoise: ["before", "after", "removed"], cut: ["original", "result"], separate: ["mixture", "voices"], classify: ["original"] }[this.current];
-  },
   hear(index) {
-    if (!state.file || index >= this.ears().length) return;
+    if (!state.file || index >= earsOf(this.current).length) return;
     const { position } = this,
       was = this.ear;
     this.ear = index;
@@ -115,9 +113,22 @@ const page = {
       player.seek(index ? toResult(state.cuts, position) : position);
       if (playing) player.play();
     } else this.listen();
-    say(t(this.ears()[index]));
-    earButtons();
+    say(t(earsOf(this.current)[index]));
+    earButtons(this);
     moved();
+  },
+  /** Opens a recording as soon as the state has it. */
+  show(id) {
+    this.wish = id ?? this.wish;
+    arrived(shared.now);
+  },
+  /** Sets the section that plays again and again; without one, ends that. */
+  loop(from, to) {
+    const whole = from === undefined || "cut" in player.gains;
+    player.loop = whole ? null : [from, to].map((time) => Math.round(Math.min(view.duration, Math.max(0, time)) * player.rate));
+    view.loop = whole ? null : [from, to];
+    view.place(this.position);
+    if (!whole) this.playFrom(from);
   },
   swap() {
     this.hear(this.ear === 0 ? 1 : 0);
@@ -125,21 +136,9 @@ const page = {
   /** Gives the player the tracks of this mode and their gains. */
   listen() {
     if (!state.file) return;
-    const { settings, draft, n_voices } = state.file;
-    if (this.current === "denoise") {
-      const target = settings.loudness !== null && draft?.after_lufs != null ? 10 ** ((settings.loudness - draft.after_lufs) / 20) : 1;
-      const [before, after] = [[1, 0], [0, Math.min(16, target)], [1, -1]][this.ear];
-      player.use({ before, after });
-    } else if (this.current === "cut" && this.ear === 1 && state.cuts) {
-      const removed = state.cuts.reduce((sum, [a, b]) => sum + Math.round(b * player.rate) - Math.round(a * player.rate), 0);
-      player.use({ cut: 1 }, state.file.n_samples - removed);
-    } else if (this.current === "separate" && n_voices) {
-      const names = Array.from({ length: n_voices }, (_, k) => `voice_${k + 1}`),
-        { solo, muted } = this.voices;
-      const audible = (name) => this.ear === 1 && (solo ? solo === name : !muted.has(name));
-      player.use({ before: this.ear === 0 ? 1 : 0, ...Object.fromEntries(names.map((name) => [name, audible(name) ? 1 : 0])) });
-    } else player.use({ before: 1 });
-    view.mark(Object.keys(player.gains).filter((name) => player.gains[name]).map((name) => (name === "cut" ? "before" : name)));
+    const { gains, length } = tracksOf(this);
+    player.use(gains, length);
+    view.mark(Object.keys(gains).filter((name) => gains[name]).map((name) => (name === "cut" ? "before" : name)));
   },
   /** The time in the recording that plays. */
   get position() {
@@ -212,27 +211,8 @@ const page = {
     element("copy").textContent = t("copied");
     setTimeout(() => (element("copy").textContent = t("copy")), 1500);
   },
-  async add(files) {
-    for (const file of files) {
-      const stop = new AbortController();
-      const one = { number: Math.random().toString(36).slice(2), name: file.name, share: 0, stop: () => stop.abort() };
-      uploads.push(one);
-      lists();
-      const progress = (share) => {
-        one.share = share;
-        lists();
-      };
-      try {
-        this.wish = (await upload(file, progress, stop.signal)).names[0] ?? this.wish;
-      } catch (error) {
-        trouble(`${file.name}: ${error.message}`);
-      }
-      uploads.splice(uploads.indexOf(one), 1);
-      lists();
-      arrived(shared.now);
-    }
-  },
 };
+Object.assign(page, { follow, lists });
 globalThis.studio = page; // for the console, and for tests
 
 async function flush(more) {
@@ -303,7 +283,7 @@ function lists() {
   const now = shared.now;
   if (!now) return;
   showFiles(now.files, state.file?.id, { open: (id) => page.open(id), close: (id) => attempt(shared.send("/api/close", { name: id })) });
-  showJobs(now.jobs, uploads, now.paused, { cancel: (id) => attempt(shared.send("/api/cancel", { job: id })) });
+  showJobs(now.jobs, copies, now.paused, { cancel: (id) => attempt(shared.send("/api/cancel", { job: id })) });
   element("output-path").textContent = now.output;
   element("save-all").disabled = now.files.length < 2;
   for (const one of document.querySelectorAll(".save, #find-cuts, #by-hand, #play")) one.disabled = !state.file;
@@ -342,56 +322,10 @@ function follow() {
     if (file.n_voices) for (const track of voices) view.tilesOf(track, file.n_voices);
   }
   page.listen();
-  earButtons();
+  earButtons(page);
   panels.show(file);
   view.draw();
   lists();
-}
-
-function earButtons() {
-  const group = element("ears"),
-    names = page.ears(),
-    marks = ["A", "B", "D"];
-  const voices = page.current === "separate" && state.file?.n_voices ? state.file.n_voices : 0;
-  const key = JSON.stringify([names, language]);
-  if (group.dataset.key !== key) {
-    group.dataset.key = key;
-    group.replaceChildren(
-      ...names.map((name, index) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", onclick: () => page.hear(index) });
-        button.setAttribute("role", "radio");
-        button.setAttribute("aria-keyshortcuts", marks[index].toLowerCase());
-        button.append(Object.assign(document.createElement("kbd"), { textContent: marks[index] }), ` ${t(name)}`);
-        return button;
-      }),
-    );
-  }
-  [...group.children].forEach((button, index) => {
-    button.setAttribute("aria-checked", String(index === page.ear));
-    button.tabIndex = index === page.ear ? 0 : -1;
-  });
-  const { solo, muted } = page.voices,
-    shown = JSON.stringify([voices, solo, [...muted], language]);
-  if (element("voices").dataset.key === shown) return;
-  element("voices").dataset.key = shown;
-  const toggles = Array.from({ length: voices }, (_, k) => `voice_${k + 1}`).flatMap((name, k) =>
-    [
-      ["solo", solo === name, () => (page.voices.solo = solo === name ? null : name)],
-      ["mute", muted.has(name), () => (muted.has(name) ? muted.delete(name) : muted.add(name))],
-    ].map(([word, on, act]) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t(word, t("voice", k + 1)) });
-      button.setAttribute("aria-pressed", String(on));
-      button.addEventListener("click", () => {
-        act();
-        const place = [...element("voices").children].indexOf(button);
-        page.ear = 1;
-        follow();
-        element("voices").children[place]?.focus();
-      });
-      return button;
-    }),
-  );
-  element("voices").replaceChildren(...toggles);
 }
 
 /** Shows the position and the level; called on every frame while it plays. */
@@ -442,41 +376,10 @@ for (const button of document.querySelectorAll(".save")) button.addEventListener
 element("trouble").lastElementChild.addEventListener("click", () => trouble(""));
 rove(element("modes"), (tab) => tab.click());
 rove(element("ears"), (button) => button.click());
-element("chosen").addEventListener("change", (event) => {
-  page.add([...event.target.files]);
-  event.target.value = "";
-});
-element("open").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  try {
-    page.wish = (await shared.send("/api/open", { path: element("path").value })).names[0];
-    element("path").value = "";
-    trouble("");
-    arrived(shared.now);
-  } catch (error) {
-    trouble(error.message);
-  }
-});
-const files = (event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragover", (event) => {
-  event.preventDefault();
-  if (files(event)) element("drop").hidden = false;
-});
-addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) element("drop").hidden = true;
-});
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  element("drop").hidden = true;
-  if (files(event)) page.add([...event.dataTransfer.files]);
-});
 addEventListener("pagehide", () => flush({ keepalive: true }));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return; // the labelling page may have saved marks
   get("/api/state").then((now) => shared.take(now)).then(results).catch(() => {});
-});
-addEventListener("beforeunload", (event) => {
-  if (uploads.length) event.preventDefault(); // only a copy on its way needs this tab
 });
 element("language").addEventListener("change", (event) => {
   translate(event.target.value);
@@ -494,6 +397,7 @@ panels = new Panels(page, await get("/api/choices"));
 showHelp(page);
 listenToKeys(page);
 listenToPointer(page);
+listenToFiles(page, trouble);
 page.mode("denoise");
 element("play").textContent = t("play");
 shared.watch();

@@ -84,6 +84,11 @@ export class View extends Section {
     head.style.transform = `translateX(${x}px)`;
     head.style.top = `${overview}px`;
     this.position = time;
+    const loop = element("loop");
+    loop.hidden = !this.loop;
+    if (!this.loop) return;
+    const [from, to] = this.loop.map((edge) => ((edge - this.from) / this.span) * box.clientWidth);
+    Object.assign(loop.style, { left: `${from}px`, width: `${to - from}px`, top: `${overview}px` });
   }
   draw() {
     this.wanted ??= requestAnimationFrame(() => {
@@ -154,7 +159,7 @@ export class View extends Section {
     const { draft } = this.state.file,
       tiles = this.tiles.get(track)?.tiles;
     let text = t("no_voices");
-    if (track === "after") text = !draft || draft.failure ? t("no_draft") : t("drawing", Math.floor(100 * draft.share));
+    if (track === "after") text = draft ? draft.failure || t("drawing", Math.floor(100 * draft.share)) : t("no_draft");
     if (tiles) text = tiles.failure || t("reading", Math.floor(100 * tiles.share));
     drawText(box, text, box.width / 2, box.height / 2, "center", colour);
   }
