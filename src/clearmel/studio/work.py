@@ -173,7 +173,8 @@ class Engine:
         from clearmel.inference.separate import VoiceSeparator, separate_file
 
         voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
-        return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        done = separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        return done.tracks
 
     def classify(
         self, recording: Recording, settings: Settings, target: Path, report: Report
