@@ -1,16 +1,17 @@
 // The page: what is shown, what plays, and the actions of its buttons and keys.
 
 import { get } from "./calls.js";
-import { earButtons, earsOf, tracksOf } from "./ears.js";
 import { listen as listenToKeys, rove, showHelp } from "./keys.js";
-import { showFiles, showJobs } from "./lists.js";
+import { showCommand, showFiles, showJobs } from "./lists.js";
 import { fromResult, toResult } from "./marks.js";
+import { showLevel } from "./meter.js";
 import { copies, listen as listenToFiles } from "./opening.js";
 import { clock } from "./paint.js";
 import { Panels } from "./panels.js";
 import { Player } from "./player.js";
 import { listen as listenToPointer } from "./pointing.js";
 import { Shared } from "./state.js";
+import { earButtons, earsOf, lanesOf, picturesOf, tracksOf } from "./tracks.js";
 import { View } from "./view.js";
 import { language, t, translate } from "./words.js";
 
@@ -291,36 +292,12 @@ function lists() {
   element("command").hidden = !state.file;
 }
 
-/** Shows a command whose flags do not break at their hyphens. */
-function showCommand(text) {
-  const code = element("command").firstElementChild;
-  if (code.textContent === text) return;
-  const parts = text.split(/(--\w+)/).map((part) => (part.startsWith("--") ? Object.assign(document.createElement("span"), { textContent: part }) : part));
-  code.replaceChildren(...parts);
-}
-
 /** Brings lanes, player and fields to the present state. */
 function follow() {
   const { file } = state;
   if (!file || !panels) return;
-  const voices = Array.from({ length: file.n_voices || 2 }, (_, k) => `voice_${k + 1}`);
-  const pair = (track, label) => [
-    { kind: "wave", track, label },
-    { kind: "mel", track, label },
-  ];
-  const lanes = {
-    denoise: [...pair("before", t("before")), ...pair("after", t("after"))],
-    cut: [...pair("before", t("original")), { kind: "strip" }],
-    separate: [{ kind: "wave", track: "before", label: t("mixture") }, ...voices.flatMap((track, k) => pair(track, t("voice", k + 1)))],
-    classify: [...pair("before", t("original")), { kind: "classes" }],
-  }[page.current];
-  view.arrange([{ kind: "overview" }, ...lanes, { kind: "axis" }]);
-  if (state.form) {
-    view.tilesOf("before", 0);
-    const ready = file.draft?.share === 1;
-    if (ready) view.tilesOf("after", JSON.stringify([file.settings.model, file.settings.strength, file.settings.max_suppression_db]));
-    if (file.n_voices) for (const track of voices) view.tilesOf(track, file.n_voices);
-  }
+  view.arrange(lanesOf(page.current, file));
+  if (state.form) for (const [track, version] of picturesOf(file)) view.tilesOf(track, version);
   page.listen();
   earButtons(page);
   panels.show(file);
@@ -337,12 +314,7 @@ function moved() {
   element("clock").textContent = clock(time);
   const text = t(player.playing ? "stop" : "play");
   if (element("play").textContent !== text) element("play").textContent = text;
-  const [rms, peak] = player.level(),
-    part = (db) => Math.max(0, Math.min(1, 1 + db / 60));
-  element("level").children[0].style.transform = `scaleX(${part(rms)})`;
-  element("level").children[1].style.left = `${100 * part(peak)}%`;
-  element("level").classList.toggle("over", peak > -0.1);
-  element("level-text").textContent = player.playing && peak > -99 ? `${peak.toFixed(0).replace("-", "−")} dB` : "";
+  showLevel(player);
   if (player.playing) return; // updates during playback would flood a screen reader
   element("timeline").setAttribute("aria-valuenow", time.toFixed(2));
   element("timeline").setAttribute("aria-valuetext", view.say(time));

@@ -1,9 +1,10 @@
-// What plays in each task: the choices, the tracks with their gains, and the buttons.
+// What plays and is shown in each task: the choices, the tracks with their gains, the lanes, and the buttons.
 
 import { language, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const MOST_GAIN = 16;
+const voicesOf = (n_voices) => Array.from({ length: n_voices }, (_, k) => `voice_${k + 1}`);
 
 /** The choices of what plays in a task; their keys are A, B and D. */
 export const earsOf = (task) => ({ denoise: ["before", "after", "removed"], cut: ["original", "result"], separate: ["mixture", "voices"], classify: ["original"] })[task];
@@ -26,11 +27,30 @@ export function tracksOf({ state: { file, cuts }, current, ear, voices: { solo, 
     return { gains: { cut: 1 }, length: length - removed };
   }
   if (current === "separate" && n_voices) {
-    const names = Array.from({ length: n_voices }, (_, k) => `voice_${k + 1}`);
+    const names = voicesOf(n_voices);
     const audible = (name) => ear === 1 && (solo ? solo === name : !muted.has(name));
     return { gains: { before: ear === 0 ? 1 : 0, ...Object.fromEntries(names.map((name) => [name, audible(name) ? 1 : 0])) }, length };
   }
   return { gains: { before: 1 }, length };
+}
+
+/** The lanes of a task from top to bottom. */
+export function lanesOf(task, { n_voices }) {
+  const pair = (track, label) => ["wave", "mel"].map((kind) => ({ kind, track, label }));
+  const voices = voicesOf(n_voices || 2).flatMap((track, k) => pair(track, t("voice", k + 1)));
+  const lanes = {
+    denoise: [...pair("before", t("before")), ...pair("after", t("after"))],
+    cut: [...pair("before", t("original")), { kind: "strip" }],
+    separate: [{ kind: "wave", track: "before", label: t("mixture") }, ...voices],
+    classify: [...pair("before", t("original")), { kind: "classes" }],
+  };
+  return [{ kind: "overview" }, ...lanes[task], { kind: "axis" }];
+}
+
+/** The tracks whose pictures are complete, each with what it was made from. */
+export function picturesOf({ draft, n_voices, settings: { model, strength, max_suppression_db } }) {
+  const after = draft?.share === 1 ? [["after", JSON.stringify([model, strength, max_suppression_db])]] : [];
+  return [["before", 0], ...after, ...voicesOf(n_voices).map((track) => [track, n_voices])];
 }
 
 /** The buttons of what plays, and of the voices. page: see page.js. */
@@ -61,7 +81,7 @@ export function earButtons(page) {
     shown = JSON.stringify([voices, solo, [...muted], language]);
   if (element("voices").dataset.key === shown) return;
   element("voices").dataset.key = shown;
-  const toggles = Array.from({ length: voices }, (_, k) => `voice_${k + 1}`).flatMap((name, k) =>
+  const toggles = voicesOf(voices).flatMap((name, k) =>
     [
       ["solo", solo === name, () => (page.voices.solo = solo === name ? null : name)],
       ["mute", muted.has(name), () => (muted.has(name) ? muted.delete(name) : muted.add(name))],
