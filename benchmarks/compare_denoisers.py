@@ -173,7 +173,7 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
     for system in order:
         cells = [group_figures(systems[system]["rows"], lowest_db, low) for low in columns]
         print(f"| {title(system)} | {' | '.join(cells)} |")
-    noises = [row["noise"] for row in mixtures]
+    noises = [Path(row["noise"]).parent.name or row["noise"] for row in mixtures]
     print(f"\n| {' / '.join(BY_GROUP)} in | mixtures | " + " | ".join(map(title, order)) + " |")
     print("|---|---|" + "---|" * len(order))
     for noise in sorted(set(noises)):

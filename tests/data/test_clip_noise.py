@@ -13,7 +13,9 @@ from clearmel.checkpoints import weights_file
 from clearmel.data import cut_clips
 from clearmel.data.clip_noise import LEVELS_DB, with_levels, with_pause
 from clearmel.data.cut_clips import CutClips
+from clearmel.metrics.cutting import FrameDecisions
 from clearmel.options import FEATURE_PRESETS, AugmentOptions, ClipNoiseOptions
+from clearmel.tasks import CuttingTask
 from tests.conftest import refused, run_script
 
 RATE, STEP = 16000, 640
@@ -95,6 +97,17 @@ def test_a_share_of_the_clips_is_denoised(talk: Path) -> None:
     options = ClipNoiseOptions(noise_path="noise", noise_share=1.0, denoised_share=1.0)
     data = CutClips(cut_clips.find("talk"), FEATURES, 4, 2.0, AugmentOptions(), 0, None, options, np.zeros_like)
     assert data[0].mels["mel"].unique().tolist() == pytest.approx([1 + np.log(1e-12) / 10])  # what "denoise" leaves
+
+
+def test_the_threshold_is_that_of_the_clips_without_noise() -> None:
+    keep, near = np.repeat([True, False], 100), np.zeros(200, bool)
+    clean, noisy = np.linspace(0.9, 0.1, 200), np.linspace(0.5, 0.05, 200)
+    records = [
+        {"loss": 0.1, "noisy": number, "decisions": FrameDecisions(probability.astype(np.float32), keep, near)}
+        for number, probability in enumerate((clean, noisy))
+    ]
+    assert CuttingTask().report(records)["threshold"] == pytest.approx(0.9 - 98 * 0.8 / 199, abs=1e-6)
+    assert CuttingTask().report(records[1:])["threshold"] == pytest.approx(0.5 - 98 * 0.45 / 199, abs=1e-6)
 
 
 def test_training_in_noise_says_so_in_the_card_and_names_what_it_cannot_decode(talk: Path) -> None:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import shlex
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,6 +218,41 @@ def test_sound_that_is_denoised_while_it_plays_nearly_equals_the_file(studio: St
     np.testing.assert_array_equal(again, whole[8000:16000])
 
 
+@pytest.mark.parametrize(("name", "n_channels", "given"), [("a.flac", 2, 2), ("a.wav", 6, 1), ("a.mp4", 2, 2)])
+def test_windows_of_any_file_have_one_or_two_channels(
+    studio: Studio, workplace: Path, speech: "object", name: str, n_channels: int, given: int
+) -> None:
+    wave = np.asarray(speech)[0, :4000]  # shorter than the denoiser's opening
+    sound_file.write(name, np.stack([wave] * n_channels), 48000)
+    number, n_samples = studio.open(workplace / name), sound_file.inspect(name).n_samples
+    studio.post("/api/settings", {"name": number, "changes": {"strength": 0}})
+    before, after = (studio.window(number, track, 0, 9000) for track in ("before", "after"))
+    assert before.shape == (given, n_samples)
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    assert studio.window(number, "after", n_samples, 100).shape == (given, 0)
+    job = studio.run("denoise", number)
+    assert (job["state"], Path(job["outputs"][0]).suffix) == ("done", Path(name).suffix)
+
+
+def test_microphones_of_one_talk_are_cut_alike(studio: Studio, workplace: Path, speech: "object") -> None:
+    wave, pause = np.asarray(speech)[0], np.zeros(3 * RATE, np.float32)
+    silence = np.zeros_like(wave)
+    sound_file.write("one.wav", np.concatenate([wave, pause, silence]), RATE, "PCM_16")
+    sound_file.write("two.wav", np.concatenate([silence, pause, wave]), RATE, "PCM_16")
+    first, second = studio.open(workplace / "one.wav"), studio.open(workplace / "two.wav")
+    studio.post("/api/settings", {"name": first, "changes": {"together": [second], "timelines": ["json"]}})
+    words = row(studio.get("/api/state")[1], first)["commands"]["cut"].split()
+    job = studio.run("cut", first)
+    names = ["one_cut/one.wav", "one_cut/two.wav", "one_cut/one.json"]
+    assert [str(Path(path).relative_to(studio.library.output)) for path in job["outputs"]] == names
+    lengths = {sf.info(path).frames for path in job["outputs"][:2]}
+    assert len(lengths) == 1
+    assert 2 * len(wave) - RATE < lengths.pop() < 2 * len(wave) + 1.5 * RATE
+    ran = run_script("cut", *words[2:5], workplace / "shell", *words[6:])
+    assert ran.status == 0, ran
+    np.testing.assert_array_equal(sf.read(job["outputs"][1])[0], sf.read("shell/two.wav")[0])
+
+
 def test_a_change_of_strength_changes_the_samples(studio: Studio, noisy: Path) -> None:
     name, wave = studio.open(noisy), sf.read(noisy, dtype="float32")[0]
     assert studio.post("/api/settings", {"name": name, "changes": {"strength": 0}})[0] == 200
@@ -318,13 +355,28 @@ def test_a_waiting_tab_is_told_of_a_change_in_another(studio: Studio, noisy: Pat
     assert row(after, name)["settings"]["strength"] == 0.3
 
 
-def test_the_labelling_page_opens_beside_it(studio: Studio, noisy: Path) -> None:
-    import urllib.request
-
-    status, answer = studio.post("/api/label", {"name": studio.open(noisy)})
+def test_marks_of_the_labelling_page_decide_on_the_cuts(studio: Studio, noisy: Path) -> None:
+    name, wave = studio.open(noisy), sf.read(noisy)[0]
+    status, answer = studio.post("/api/label", {"name": name})
     assert status == 200
     with urllib.request.urlopen(answer["address"]) as page:
-        assert b"Clearmel <span>labels" in page.read()
+        text = page.read().decode()
+    assert "Clearmel <span>labels" in text
+    assert not row(studio.get("/api/state")[1], name)["marked"]
+    token = re.search(r'clearmel-token" content="([^"]+)"', text)[1]
+    with urllib.request.urlopen(f"{answer['address']}api/file?name=take%201.wav") as file:
+        version = json.load(file)["version"]
+    body = json.dumps({"name": noisy.name, "remove": [[0.25, 0.75]], "version": version}).encode()
+    headers = {"Content-Type": "application/json", "X-Clearmel-Token": token}
+    with urllib.request.urlopen(urllib.request.Request(f"{answer['address']}api/labels", body, headers)) as saved:
+        assert saved.status == 200
+    assert studio.get("/api/cuts", name=name)[1]["remove"] == [[0.25, 0.75]]
+    file = row(studio.get("/api/state")[1], name)
+    assert (file["marked"], file["settings"]["by_hand"], file["commands"]["cut"]) == (True, True, "")
+    job = studio.run("cut", name)
+    assert sf.info(job["outputs"][0]).frames == len(wave) - RATE // 2
+    studio.post("/api/settings", {"name": name, "changes": {"by_hand": False}})
+    assert studio.get("/api/cuts", name=name)[1]["remove"] is None
 
 
 def test_a_new_name_never_exists(workplace: Path) -> None:

@@ -54,7 +54,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     add_model_flag(parser, "denoiser.pth")
     add_device_flag(parser)
     parser.add_argument("--output_path", default="./data/predicted.npy", help="denoised mel")
-    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction",))
+    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction", "unlink_channels"))
     add_result_flags(parser)
     add_plot_flags(parser)
     args = parser.parse_args(argv)

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pathlib import Path
 
     from clearmel.core.file_io import existing
-    from clearmel.networks import devices
+    from clearmel.runtime import devices
     from clearmel.studio.library import Library
     from clearmel.studio.routes import create_app
     from clearmel.studio.session import Session
@@ -33,5 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in given:
         library.open(str(path))
     line = f"studio at {{address}}, results in {library.output}  (Ctrl-C ends)"
-    serve.serve(lambda: create_app(Session(library, args.device)), args.port, line, browser=not args.no_browser)
+    session = Session(library, args.device)
+    try:
+        serve.serve(lambda: create_app(session), args.port, line, browser=not args.no_browser)
+    finally:
+        session.end()
     return 0

@@ -114,7 +114,7 @@ class CutClips(MelDataset):
 
     An item holds "mel" (T, M) and "keep" (K, 2): for each decision the label 0 or 1 and its weight, 0 if the label is
     unknown. In training, an item is a random segment of `clip_s` seconds, augmented by `options` and `noise`; outside
-    of training, every second recording gets noise if `noise` names a folder for validation.
+    of training, every second recording gets noise if `noise` names a folder for validation; it has the label 1.
 
     Args:
         clips: the recordings.
@@ -168,12 +168,13 @@ class CutClips(MelDataset):
                 wave = wave[start * self.step : start * self.step + self.n_samples]
             wave = wave * np.float32(10 ** (self.options.gain_db * rng.uniform(-1, 1) / 20))
         keep = self.targets(clip, 1 + (self.features.n_frames(len(wave)) - 1) // self.stride, start)
-        if self.noise is not None and self.options is None and index % 2:
+        noisy = self.noise is not None and self.options is None and index % 2
+        if self.noise is not None and noisy:
             wave, keep = self.noise.noisy(wave, keep, self.step, np.random.default_rng([self.seed, index]))
         elif self.noise is not None and self.options is not None and rng.random() < self.noise.shares.noise_share:
             wave, keep = self.noise.noisy(wave, keep, self.step, rng)
         mel = self.features.mel(torch.from_numpy(np.ascontiguousarray(wave)))
-        return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float("nan"))
+        return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float(noisy))
 
     def targets(self, clip: Clip, count: int, start: int = 0) -> FloatArray:
         """Labels and weights (count, 2) of the decisions from index `start`; unknown labels have weight 0."""

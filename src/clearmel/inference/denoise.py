@@ -5,7 +5,7 @@ Shapes: C channels, N samples, T frames, M mel bands.
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from clearmel.audio.loudness import Matched
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.core.progress import Advance, clock
-from clearmel.inference.denoise_stream import FULL, DenoiseStream
+from clearmel.inference.denoise_stream import FULL, open_stream
 from clearmel.options import DenoiseOptions
 from clearmel.runtime.model import Model, as_model
 
@@ -103,13 +103,13 @@ def denoise_file(
             "Use gain, or cut it."
         )
     block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
-    before = working_level.measure(sound_file.blocks(source, block_s), info.sample_rate)
+    before, gain = measured(sound_file.blocks(source, block_s), info.sample_rate, info.n_channels, options)
     after, passes = working_level.LevelMeter(info.sample_rate), 1 if loudness_lufs is None else 2
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
 
     def made() -> Iterator[FloatArray]:
         pieces, number = sound_file.blocks(source, block_s), next(pass_number)
-        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, before.gain()):
+        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, gain):
             if not number:
                 after.push(block)
             yield block
@@ -132,7 +132,7 @@ def denoise_blocks(
     sample_rate: int,
     n_channels: int,
     options: DenoiseOptions = FULL,
-    gain: float = 1.0,
+    gain: float | Sequence[float] = 1.0,
 ) -> Iterator[FloatArray]:
     """Denoises a recording in blocks (C, N); the result does not depend on the block length.
 
@@ -142,15 +142,30 @@ def denoise_blocks(
         sample_rate: in Hz.
         n_channels: C.
         options: strength and attenuation limit.
-        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; or one for each
+            unlinked channel.
     """
-    stream = DenoiseStream(network, sample_rate, n_channels, options, gain)
-    opening, blocks = _split_opening(iter(blocks), round(priming_s(stream.network, options) * sample_rate))
+    model = as_model(network)
+    stream = open_stream(model, sample_rate, n_channels, options, gain)
+    opening, blocks = _split_opening(iter(blocks), round(priming_s(model, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
+
+
+def measured(
+    blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions
+) -> tuple[working_level.LevelMeter, float | list[float]]:
+    """The levels of a recording, and the gain of its channels, or of each where they are unlinked."""
+    meter = working_level.LevelMeter(sample_rate)
+    own = [working_level.LevelMeter(sample_rate) for _ in range(n_channels if options.unlink_channels else 0)]
+    for block in blocks:
+        meter.push(block)
+        for channel_meter, channel in zip(own, block, strict=False):
+            channel_meter.push(channel[None])
+    return meter, [channel_meter.gain() for channel_meter in own] or meter.gain()
 
 
 def denoise_wave(network: Any, wave: FloatArray, sample_rate: int) -> FloatArray:
@@ -178,17 +193,17 @@ def _rebuilt(
     sample_rate: int,
     n_channels: int,
     options: DenoiseOptions,
-    gain: float,
+    gain: float | Sequence[float],
 ) -> Iterator[FloatArray]:
     """Reconstructs each channel from its denoised mel by Griffin-Lim, with the length of the input."""
     model = as_model(network)
     features = MelFeatures(**model.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
-    if gain != 1:
-        wave *= np.float32(gain)
+    factor = np.asarray(gain, np.float32).reshape(-1, 1)
+    wave *= factor
     for_model = np.stack([sound_file.resample(channel, sample_rate, features.sample_rate) for channel in wave])
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
     rebuilt = griffin_lim(features, np.stack([_estimate(model, noisy, options) for noisy in features.mel(padded)]))
     result = np.stack([sound_file.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
-    result = result[:, : wave.shape[1]] / np.float32(gain)
+    result = result[:, : wave.shape[1]] / factor
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))

@@ -18,7 +18,7 @@ from clearmel.audio import sound_file
 from clearmel.audio.pipes import WAVES, Pcm, read_header
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing
-from clearmel.inference.denoise_stream import DenoiseStream
+from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, RawOptions
 
 PIPE = "-"
@@ -55,14 +55,15 @@ def denoise(network: Any, source: str, target: str, options: DenoiseOptions, raw
         _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")
         if raw.raw_format and source != PIPE:
             sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
-    stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
-    wait = delay(stream)
+    stream = open_stream(network, sound.sample_rate, sound.n_channels, options)
+    timing = stream.streams[0] if isinstance(stream, UnlinkedStreams) else stream  # all channels have the same
+    wait = delay(timing)
     print(
         f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
         f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
         file=sys.stderr,
     )
-    cleaned = _cleaned(stream, blocks(stream.hop))
+    cleaned = _cleaned(stream, blocks(timing.hop))
     if target == PIPE:
         _to_pipe(cleaned, sound)
     else:
@@ -168,7 +169,7 @@ def _blocks(incoming: Incoming, sound: Pcm, hop: int) -> Iterator[FloatArray]:
         print(f"warning: stdin ended within a sample; its last {n_bytes % frame} bytes are dropped", file=sys.stderr)
 
 
-def _cleaned(stream: DenoiseStream, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+def _cleaned(stream: DenoiseStream | UnlinkedStreams, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()

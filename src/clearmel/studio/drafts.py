@@ -51,7 +51,9 @@ class Drafts:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
         self._drafts, self._wanted = dict[str, Draft](), list[Recording]()
         self._condition, self._count = threading.Condition(), 0
-        threading.Thread(target=self._run, daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def get(self, name: str) -> Draft | None:
         """The draft of a recording in its latest settings."""
@@ -59,7 +61,9 @@ class Drafts:
             return self._drafts.get(name)
 
     def want(self, recording: Recording, settings: Settings) -> None:
-        """Asks for a draft, unless there is one of these settings."""
+        """Asks for a draft, unless there is one of these settings, or the recording is too long."""
+        if recording.info.duration_s > LONGEST_S:
+            return
         with self._condition:
             old = self._drafts.get(recording.id)
             if old is not None and old.settings.sounding() == settings.sounding() and not old.failure:
@@ -79,11 +83,21 @@ class Drafts:
         if old is not None and old.path is not None:
             old.path.unlink(missing_ok=True)
 
+    def close(self, timeout_s: float) -> None:
+        """Drops all drafts and waits for the thread: it must not be in a network when the process ends."""
+        with self._condition:
+            self._closed = True
+            self._drafts.clear()
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._wanted:
+                while not (self._wanted or self._closed):
                     self._condition.wait()
+                if self._closed:
+                    return
                 recording = self._wanted.pop()
                 draft, self._count = self._drafts.get(recording.id), self._count + 1
             if draft is None:
@@ -100,10 +114,6 @@ class Drafts:
             self._changed()
 
     def _make(self, recording: Recording, draft: Draft, path: Path) -> None:
-        if recording.info.duration_s > LONGEST_S:
-            draft.failure = "too long to show; it is denoised while it plays"
-            return
-
         def report(done_s: float, total_s: float) -> None:
             with self._condition:
                 current = self._drafts.get(recording.id) is draft

@@ -29,6 +29,7 @@ class Job:
     id: str
     task: str
     names: list[str]
+    ids: list[str]
     work: Work
     state: str = "waiting"
     share: float = 0.0
@@ -42,6 +43,7 @@ class Job:
             "id": self.id,
             "task": self.task,
             "names": self.names,
+            "ids": self.ids,
             "state": self.state,
             "share": round(self.share, 3),
             "message": self.message,
@@ -59,12 +61,14 @@ class Queue:
     def __init__(self, changed: Callable[[], object]) -> None:
         self._changed, self._jobs, self._numbers = changed, list[Job](), itertools.count(1)
         self._condition, self.paused = threading.Condition(), False
-        threading.Thread(target=self._run, daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-    def add(self, task: str, names: list[str], work: Work) -> Job:
-        """Adds a job at the end."""
+    def add(self, task: str, names: list[str], ids: list[str], work: Work) -> Job:
+        """Adds a job at the end; names and ids are those of its recordings."""
         with self._condition:
-            job = Job(f"j{next(self._numbers)}", task, names, work)
+            job = Job(f"j{next(self._numbers)}", task, names, ids, work)
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.state in ENDED]
             for old in ended[: max(0, len(self._jobs) - N_KEPT)]:
@@ -100,11 +104,24 @@ class Queue:
             self._condition.notify_all()
         self._changed()
 
+    def close(self, timeout_s: float) -> None:
+        """Cancels all jobs and waits for the thread: it must not be in a network when the process ends."""
+        with self._condition:
+            self._closed = True
+            for job in self._jobs:
+                job.cancelled = True
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+
     def _run(self) -> None:
         while True:
             with self._condition:
+                if self._closed:
+                    return
                 while self.paused or not (job := next((j for j in self._jobs if j.state == "waiting"), None)):
                     self._condition.wait()
+                    if self._closed:
+                        return
                 job.state = "running"
             self._changed()
             try:

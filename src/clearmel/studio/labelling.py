@@ -1,29 +1,31 @@
 """The labelling page as a mode of the studio: served beside it, with the cutter's marks to correct."""
 
+import hashlib
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clearmel.labeler.routes import create_app
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
 from clearmel.studio.library import Recording
-from clearmel.studio.session import Session
 from clearmel.web import serve
-
-LABELS = "labels.json"
-"""In the output folder; `clearmel label --labels_path` and `clearmel train cutting` read it."""
 
 
 class Labelling:
-    """Labelling pages by recording, each on a port of its own with its own token.
+    """A labelling page for each recording, on a port of its own with its own token.
+
+    The labels lie in the output folder as NAME_labels_<digest of the folder>.json; `clearmel label --labels_path` and
+    `clearmel train cutting` read them.
 
     Args:
-        session: of the studio.
+        output: folder of the results.
+        predict: the marks of the cutter, see `clearmel.labeler.routes.create_app`.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._lock = session, threading.Lock()
-        self._addresses = dict[Path, str]()
+    def __init__(self, output: Path, predict: Callable[[Path], Sequence[float]]) -> None:
+        self._output, self._predict, self._lock = output, predict, threading.Lock()
+        self._addresses, self._stores = dict[Path, str](), dict[Path, LabelFile]()
 
     def open(self, recording: Recording) -> str:
         """The address of the labelling page for a recording.
@@ -31,10 +33,27 @@ class Labelling:
         Raises:
             InputError: the labels file cannot be read.
         """
+        path = recording.path
         with self._lock:
-            if recording.path not in self._addresses:
-                folder = Folder(recording.path)
-                store = LabelFile(self._session.library.output / LABELS, folder.names)
-                app = create_app(folder, store, self._session.engine.marks)
-                self._addresses[recording.path] = serve.in_background(app)[0]
-            return self._addresses[recording.path]
+            if path not in self._addresses:
+                folder = Folder(path)
+                self._stores[path] = LabelFile(self._file(path), folder.names)
+                app = create_app(folder, self._stores[path], self._predict)
+                self._addresses[path] = serve.in_background(app)[0]
+            return self._addresses[path]
+
+    def marked(self, recording: Recording) -> list[tuple[float, float]] | None:
+        """The spans to cut that a person has marked; None if there are no marks."""
+        path = recording.path
+        with self._lock:
+            if path not in self._stores:
+                if not self._file(path).is_file():
+                    return None
+                self._stores[path] = LabelFile(self._file(path), [path.name])
+            store = self._stores[path]
+        entry = store.get(path.name, recording.info.duration_s)
+        return [(float(start), float(end)) for start, end in entry.remove] if entry.labelled else None
+
+    def _file(self, path: Path) -> Path:
+        digest = hashlib.sha256(str(path.parent).encode(errors="surrogateescape")).hexdigest()[:6]
+        return self._output / f"{path.stem}_labels_{digest}.json"

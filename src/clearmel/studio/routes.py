@@ -1,6 +1,7 @@
 """The routes of the studio: the page, its state, uploads, tiles, windows of samples, jobs and results."""
 
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,16 @@ from typing import Any
 from flask import Flask, Response, abort, jsonify, request, send_file
 
 from clearmel.core.errors import FullDiskError, InputError
-from clearmel.studio.labelling import Labelling
 from clearmel.studio.library import Recording, RoomError
 from clearmel.studio.session import Session
 from clearmel.studio.settings import CLASSIFIERS, DENOISERS, PRESETS
 from clearmel.studio.windows import Live, Source, Windows
 from clearmel.web import pages, security
-from clearmel.web.tiles import TileCache
 
 HERE = Path(__file__).parent
 LONGEST_WAIT_S = 20.0
+TOGETHER_S = 0.1
+"""Changes within so many seconds are sent as one."""
 
 
 def create_app(session: Session, token: str = "") -> Flask:
@@ -39,10 +40,9 @@ def create_app(session: Session, token: str = "") -> Flask:
     def no_room(error: InputError) -> tuple[Response, int]:
         return jsonify(error=error.line()), 507
 
-    tiles = TileCache()
     _add_state(app, session, started)
     _add_files(app, session)
-    _add_sound(app, session, tiles)
+    _add_sound(app, session)
     _add_jobs(app, session)
     return app
 
@@ -60,8 +60,8 @@ def _add_state(app: Flask, session: Session, started: str) -> None:
     @app.get("/api/state")
     def state() -> Response:
         since = request.args.get("since", 0, type=int)
-        if since:
-            session.wait(since, LONGEST_WAIT_S)
+        if since and session.wait(since, LONGEST_WAIT_S):
+            time.sleep(TOGETHER_S)
         return jsonify(session.snapshot() | {"started": started})
 
     @app.get("/api/choices")
@@ -86,7 +86,7 @@ def _add_state(app: Flask, session: Session, started: str) -> None:
 
 def _add_files(app: Flask, session: Session) -> None:
     """Opening by path and by upload, and closing."""
-    library, labelling = session.library, Labelling(session)
+    library = session.library
 
     @app.post("/api/open")
     def open_path() -> Response:
@@ -117,10 +117,13 @@ def _add_files(app: Flask, session: Session) -> None:
 
     @app.post("/api/label")
     def label() -> Response:
-        return jsonify(address=labelling.open(_find(session, pages.body())))
+        recording = _find(session, pages.body())
+        address = session.labelling.open(recording)
+        session.change(recording, {"by_hand": True})
+        return jsonify(address=address)
 
 
-def _add_sound(app: Flask, session: Session, tiles: TileCache) -> None:
+def _add_sound(app: Flask, session: Session) -> None:
     """Pictures and samples."""
     windows = Windows()
 
@@ -130,13 +133,13 @@ def _add_sound(app: Flask, session: Session, tiles: TileCache) -> None:
             abort(404, "This track is not complete yet.")
         return path
 
-    pages.add_tiles(app, tiles, track_path)
+    pages.add_tiles(app, session.tiles, track_path)
 
     @app.get("/api/file")
     def file() -> Response:
         recording = _find(session, request.args)
         session.drafts.want(recording, session.settings(recording))
-        return jsonify(pages.form(tiles.get(recording.path)))
+        return jsonify(pages.form(session.tiles.get(recording.path)))
 
     @app.get("/api/cuts")
     def cuts() -> Response:

@@ -1,7 +1,7 @@
 """The state of the page, which all of its tabs share: recordings, settings, jobs and results."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,15 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import quoted
 from clearmel.studio.drafts import Drafts
 from clearmel.studio.jobs import Queue, Report
+from clearmel.studio.labelling import Labelling
 from clearmel.studio.library import Library, Recording
 from clearmel.studio.settings import Settings, command
 from clearmel.studio.work import Engine
+from clearmel.web.tiles import TileCache
 
+N_TILES = 16
+"""Recordings and results whose tiles stay on disk."""
+CLOSING_S = 10.0
 TASKS = ("denoise", "find_cuts", "cut", "separate", "classify")
 
 
@@ -29,9 +34,17 @@ class Session:
         self._condition, self.version = threading.Condition(), 1
         self.engine = Engine(library.output, device)
         self.queue = Queue(self.bump)
+        self.labelling = Labelling(library.output, self.engine.marks)
         self.drafts = Drafts(self.engine, self.bump)
+        self.tiles = TileCache(N_TILES)
         self._settings = dict[str, Settings]()
         self._voices, self._classes = dict[str, list[Path]](), dict[str, dict[str, Any]]()
+
+    def end(self) -> None:
+        """Ends all work; what is unfinished is lost."""
+        self.tiles.stop(CLOSING_S)
+        self.drafts.close(CLOSING_S)
+        self.queue.close(CLOSING_S)
 
     def bump(self) -> None:
         """Notes a change and wakes the tabs that wait for one."""
@@ -39,10 +52,10 @@ class Session:
             self.version += 1
             self._condition.notify_all()
 
-    def wait(self, since: int, timeout_s: float) -> None:
-        """Waits until the version is another one than `since`, or the time is over."""
+    def wait(self, since: int, timeout_s: float) -> bool:
+        """Waits until the version is another one than `since`; False if the time is over before."""
         with self._condition:
-            self._condition.wait_for(lambda: self.version != since, timeout_s)
+            return self._condition.wait_for(lambda: self.version != since, timeout_s)
 
     def settings(self, recording: Recording) -> Settings:
         """The settings of a recording."""
@@ -70,12 +83,15 @@ class Session:
         return [recording, *(other for other in others if other is not None)]
 
     def removed(self, recording: Recording) -> list[tuple[float, float]] | None:
-        """The spans to cut at the present strength; None while the decisions are unknown."""
+        """The spans to cut: marked by hand, or at the present strength; None while the decisions are unknown."""
+        if (marked := self._marked(recording)) is not None:
+            return marked
         kept = self.engine.kept(self.group(recording), self.settings(recording))
-        if kept is None:
-            return None
-        edges = [0.0, *(edge for part in kept for edge in part), recording.info.duration_s]
-        return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
+        return None if kept is None else _between(kept, recording.info.duration_s)
+
+    def _marked(self, recording: Recording) -> list[tuple[float, float]] | None:
+        """The spans that are marked by hand, if these decide."""
+        return self.labelling.marked(recording) if self.settings(recording).by_hand else None
 
     def voices(self, recording: Recording) -> list[Path]:
         """The files of the separated voices, none if there are none."""
@@ -94,6 +110,7 @@ class Session:
         if task not in TASKS:
             raise InputError(f"{task!r:.50} is no task; expected one of {', '.join(TASKS)}.")
         settings, group = self.settings(recording), self.group(recording)  # as they are now
+        marked = self._marked(recording)
 
         def work(report: Report) -> tuple[str, list[Path]]:
             engine = self.engine
@@ -105,7 +122,8 @@ class Session:
                 engine.denoise(recording, settings, target, report)
                 return "", [target]
             if task == "cut":
-                return "", engine.cut(group, settings, target, report)
+                kept = None if marked is None else _between(marked, recording.info.duration_s)
+                return "", engine.cut(group, settings, target, report, kept)
             if task == "separate":
                 self._voices[recording.id] = engine.separate(recording, settings, target, report)
                 return "", self._voices[recording.id]
@@ -113,8 +131,8 @@ class Session:
             self._classes[recording.id] = found | {"windows": rows}
             return f"{found['label']} {found['probability']:.1%}", [target]
 
-        names = [one.path.name for one in (group if task in ("cut", "find_cuts") else [recording])]
-        self.queue.add(str(task), names, work)
+        used = group if task in ("cut", "find_cuts") else [recording]
+        self.queue.add(str(task), [one.path.name for one in used], [one.id for one in used], work)
 
     def snapshot(self) -> dict[str, Any]:
         """The state for the page."""
@@ -148,6 +166,7 @@ class Session:
                 "after_lufs": draft.after_lufs,
             },
             "cuts_known": self.engine.known(recording),
+            "marked": self.labelling.marked(recording) is not None,
             "n_voices": len(self.voices(recording)),
             "label": (self.classes(recording) or {}).get("label"),
             "commands": self._commands(recording, settings),
@@ -157,6 +176,9 @@ class Session:
         made = dict[str, str]()
         for task in ("denoise", "cut", "separate", "classify"):
             group = self.group(recording) if task == "cut" else [recording]
+            if task == "cut" and self._marked(recording) is not None:
+                made[task] = ""  # no command cuts by marks
+                continue
             target = self.engine.target(task, recording)
             target = target if len(group) == 1 else target.with_suffix("")
             made[task] = command(task, [one.path for one in group], target, settings, self.device)
@@ -177,3 +199,9 @@ class Session:
             if path.stem == track:
                 return path
         raise InputError(f"{track!r:.50} is no track of {quoted(recording.path.name)}.")
+
+
+def _between(spans: Sequence[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
+    """What lies before, between and behind spans in order."""
+    edges = [0.0, *(edge for span in spans for edge in span), duration_s]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]

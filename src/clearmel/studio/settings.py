@@ -31,8 +31,9 @@ class Settings:
     """Choices for one recording; the fields are flags of the commands.
 
     model, strength, max_suppression_db, loudness: of `clearmel denoise`; loudness in LUFS also of the cut recording.
-    cut_strength, cut_denoise, timelines, timeline_only, fps: of `clearmel cut`. together: further recordings (ids) that
-    are cut alike. passes: of `clearmel separate`. classifier: weights of `clearmel classify`.
+    cut_strength, cut_denoise, timelines, timeline_only, fps: of `clearmel cut`. by_hand: the marks of the labelling
+    page decide, as soon as there are some. together: further recordings (ids) that are cut alike. passes: of
+    `clearmel separate`. classifier: weights of `clearmel classify`.
     """
 
     model: str = DENOISERS[0]
@@ -41,6 +42,7 @@ class Settings:
     loudness: float | None = None
     cut_strength: float = 0.5
     cut_denoise: bool = False
+    by_hand: bool = False
     timelines: tuple[str, ...] = ()
     timeline_only: bool = False
     fps: str = "25"

@@ -13,6 +13,7 @@ from clearmel.audio.loudness import LoudnessMeter
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.progress import Advance, advance, clock
+from clearmel.options import CutOptions
 from clearmel.reporting import tables
 from clearmel.segments import binarize, timelines
 from clearmel.segments.frame_rate import FrameRate
@@ -120,14 +121,34 @@ class Engine:
         for recording in recordings:
             self.decide(recording, add)
 
-    def cut(self, recordings: Sequence[Recording], settings: Settings, target: Path, report: Report) -> list[Path]:
-        """Writes the cut recordings and their time lines, as `clearmel cut` does; returns all files."""
+    def cut(
+        self,
+        recordings: Sequence[Recording],
+        settings: Settings,
+        target: Path,
+        report: Report,
+        kept: binarize.Parts | None = None,
+    ) -> list[Path]:
+        """Writes the cut recordings and their time lines, as `clearmel cut` does.
+
+        Args:
+            recordings: to be cut alike.
+            settings: of the first.
+            target: for one recording a file, for several the folder of this name without its suffix.
+            report: see `jobs`.
+            kept: the parts to keep; None: those of the cutter.
+
+        Returns:
+            All files that are written.
+        """
         from clearmel.inference.render import render
 
-        self.find_cuts(recordings, report)
-        kept = self.kept(recordings, settings)
-        assert kept is not None
-        options, written = settings.cut_options(self.decide(recordings[0]).threshold), list[Path]()
+        check_together(recordings)
+        if kept is None:
+            self.find_cuts(recordings, report)
+            kept = self.kept(recordings, settings)
+            assert kept is not None
+        options, written = CutOptions(), list[Path]()
         targets = [target] if len(recordings) == 1 else [target.with_suffix("") / one.path.name for one in recordings]
         for recording, out in zip(recordings, targets, strict=True):
             own = _timeline(recording, kept)
@@ -148,7 +169,8 @@ class Engine:
         from clearmel.inference.separate import VoiceSeparator, separate_file
 
         voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
-        return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        done = separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        return done.tracks
 
     def classify(
         self, recording: Recording, settings: Settings, target: Path, report: Report

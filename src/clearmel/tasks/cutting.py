@@ -41,7 +41,7 @@ class CuttingTask(Task):
         labels_path: labels of all clips, if not in their folder.
         collar_s: the figures "..._collar" ignore decisions within this distance of a label change.
         threshold: probability from which a decision is keep; None: the threshold with a keep recall of `KEEP_RECALL`
-            on the reported set.
+            on the clips of the reported set without added noise.
         noise: noise and rooms of the clips.
         denoise: see `ClipNoise`.
     """
@@ -117,16 +117,17 @@ class CuttingTask(Task):
         return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, loss, and "decisions": the `FrameDecisions` of the labelled frames."""
+        """Name, loss, whether noise was added, and "decisions": the `FrameDecisions` of the labelled frames."""
         logits = network(batch.mels["mel"], batch.lengths).float()
         losses, known = self._losses(logits, batch), batch.mels["keep"]
         found: list[Record] = []
-        for name, probability, own, loss in zip(batch.names, logits.sigmoid(), known, losses.tolist(), strict=True):
+        rows = zip(batch.names, logits.sigmoid(), known, losses.tolist(), batch.labels.tolist(), strict=True)
+        for name, probability, own, loss, noisy in rows:
             labelled = own[:, 1] > 0
             keep = own[labelled, 0].cpu().numpy() > 0.5
             near = cut_clips.near_label_change(keep.astype(np.int8), self.collar_s)
             decisions = FrameDecisions(probability[labelled].cpu().numpy(), keep, near)
-            found.append({"name": name, "loss": loss, "decisions": decisions})
+            found.append({"name": name, "loss": loss, "decisions": decisions, "noisy": bool(noisy)})
         return found
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
@@ -137,7 +138,10 @@ class CuttingTask(Task):
         """
         decisions = cutting.concatenate([record["decisions"] for record in records])
         loss = sum(float(record["loss"]) for record in records) / len(records)
-        threshold = self.threshold if self.threshold is not None else cutting.threshold_for_keep_recall(decisions)
+        threshold = self.threshold
+        if threshold is None:
+            clean = [record["decisions"] for record in records if not record["noisy"]]
+            threshold = cutting.threshold_for_keep_recall(cutting.concatenate(clean) if clean else decisions)
         found = cutting.figures(decisions, threshold)
         return {"loss": loss, "score": found["roc_auc"] - loss / 10} | found
 

@@ -55,6 +55,7 @@ class Tiles:
     Attributes:
         bin_s: seconds of one bin of the waveform, about a millisecond.
         column_s: seconds of one column of the spectrogram, about ten milliseconds.
+        band_hz: lowest and highest frequency of the spectrogram, on the mel scale of Slaney.
         share: fraction of the recording read so far, 0 to 1.
         peak: largest magnitude of a sample so far.
         failure: error message if reading failed, else "".
@@ -72,6 +73,7 @@ class Tiles:
         self._step = max(1, round(self.info.sample_rate / 1000))  # samples of a bin
         self.bin_s = self._step / self.info.sample_rate
         self.column_s = BINS * self.bin_s
+        self.band_hz = min(40.0, self.info.sample_rate / 8), min(8000.0, self.info.sample_rate / 2)
         n_columns = -(-self.info.n_samples // (BINS * self._step))
         self._levels: list[npt.NDArray[np.uint8]] = []  # (T, M)
         self._waves: list[npt.NDArray[np.int16]] = []  # (BINS * T, 2)
@@ -91,9 +93,10 @@ class Tiles:
         """Waits until the complete recording has been read."""
         self._thread.join()
 
-    def stop(self) -> None:
-        """Stops reading."""
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """Stops reading, and waits for the thread so long."""
         self._stop.set()
+        self._thread.join(timeout_s)
 
     def mel(self, level: int, index: int) -> bytes | None:
         """PNG of tile `index`, one pixel per 2**level columns, lowest band at the bottom; None if not available yet."""
@@ -139,7 +142,7 @@ class Tiles:
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
-        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, min(40.0, rate / 8), min(8000.0, rate / 2))
+        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, *self.band_hz)
         context = -(-n_fft // (2 * hop))  # columns that a window covers on each side
         # This offset centres the window of a frame on the middle of its column.
         buffer = np.zeros(context * hop - hop // 2, np.float32)
@@ -187,13 +190,24 @@ class Tiles:
 
 
 class TileCache:
-    """The tiles of the recordings used last, in a temporary folder that is removed with the cache."""
+    """The tiles of the recordings used last, in a temporary folder that is removed with the cache.
 
-    def __init__(self) -> None:
+    Args:
+        n_cached: number of recordings.
+    """
+
+    def __init__(self, n_cached: int = N_CACHED) -> None:
+        self._n_cached = n_cached
         self._folder = temp_files.temporary_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
         self._cached: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def stop(self, timeout_s: float) -> None:
+        """Stops reading all recordings, and waits for each so long."""
+        with self._lock:
+            for tiles, _ in self._cached.values():
+                tiles.stop(timeout_s)
 
     def get(self, path: Path) -> Tiles:
         """The tiles of a recording in its present version on disk.
@@ -207,7 +221,7 @@ class TileCache:
             if key not in self._cached:
                 place = Path(tempfile.mkdtemp(dir=self._folder))
                 self._cached[key] = Tiles(path, place), place
-                while len(self._cached) > N_CACHED:
+                while len(self._cached) > self._n_cached:
                     old, place = self._cached.popitem(last=False)[1]
                     old.stop()
                     shutil.rmtree(place, ignore_errors=True)  # mapped files stay readable until they are closed

@@ -2,17 +2,15 @@
 
 import { total } from "./marks.js";
 import { clock, counted, hatch } from "./paint.js";
-import { cleared, colours, drawAxis, drawBars, drawMel, drawText } from "./lanes.js";
+import { Section, cleared, colours, drawAxis, drawBars, drawMel, drawText } from "./lanes.js";
 
 const LANES = ["overview", "wave", "mel", "strip", "axis"];
-const NARROWEST_S = 0.2;
 
-export class View {
+export class View extends Section {
   /** state: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
   constructor(state) {
+    super();
     this.state = state;
-    this.from = 0;
-    this.span = 1;
     this.lanes = Object.fromEntries(LANES.map((name) => [name, document.getElementById(name)]));
     this.contexts = Object.fromEntries(LANES.map((name) => [name, this.lanes[name].getContext("2d")]));
     new ResizeObserver(() => this.draw()).observe(document.getElementById("timeline"));
@@ -24,9 +22,6 @@ export class View {
   get duration() {
     return this.state.document?.file.duration_s ?? 1;
   }
-  get to() {
-    return this.from + this.span;
-  }
   time(x, lane = "wave") {
     const box = this.lanes[lane].getBoundingClientRect(),
       share = (x - box.left) / box.width;
@@ -34,20 +29,6 @@ export class View {
   }
   secondsPerPixel() {
     return this.span / this.lanes.wave.clientWidth;
-  }
-  show(from, span = this.span) {
-    this.span = Math.min(this.duration, Math.max(Math.min(NARROWEST_S, this.duration), span));
-    this.from = Math.min(this.duration - this.span, Math.max(0, from));
-    this.draw();
-  }
-  zoom(factor, around) {
-    const share = (around - this.from) / this.span,
-      span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
-    this.show(around - share * span, span);
-  }
-  /** Scrolls to make a time visible; during playback page by page. */
-  follow(time, playing) {
-    if (time < this.from || time > this.to) this.show(time - this.span * (playing ? 0.05 : 0.5));
   }
   draw() {
     this.wanted ??= requestAnimationFrame(() => {

@@ -6,6 +6,33 @@ const STEPS = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
 ];
 
+const NARROWEST_S = 0.2;
+
+/** The visible section of a recording. Who extends it gives `duration` and `draw()`. */
+export class Section {
+  constructor() {
+    this.from = 0;
+    this.span = 1;
+  }
+  get to() {
+    return this.from + this.span;
+  }
+  show(from, span = this.span) {
+    this.span = Math.min(this.duration, Math.max(Math.min(NARROWEST_S, this.duration), span));
+    this.from = Math.min(this.duration - this.span, Math.max(0, from));
+    this.draw();
+  }
+  zoom(factor, around) {
+    const share = (around - this.from) / this.span,
+      span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
+    this.show(around - share * span, span);
+  }
+  /** Scrolls to make a time visible; during playback page by page. */
+  follow(time, playing) {
+    if (time < this.from || time > this.to) this.show(time - this.span * (playing ? 0.05 : 0.5));
+  }
+}
+
 /** The colours of the style sheet by name. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -71,6 +98,23 @@ export function drawMel({ context, width, height, from, span, x }, tiles, file) 
   }
 }
 
+/** Slaney's mel scale: linear below 1 kHz, logarithmic above. */
+const mel = (hz) => (hz < 1000 ? (3 * hz) / 200 : 15 + (27 * Math.log(hz / 1000)) / Math.log(6.4));
+
+/** Frequencies at the right edge of a spectrogram. */
+export function drawHertz(box, { band_hz: [lowest, highest] }) {
+  const { width, height, ratio } = box;
+  let above = -Infinity;
+  for (const hz of [8000, 4000, 2000, 1000, 500, 250]) {
+    const share = (mel(hz) - mel(lowest)) / (mel(highest) - mel(lowest)),
+      y = (1 - share) * height;
+    if (y < 8 * ratio || y > height - 8 * ratio || y < above + 17 * ratio) continue;
+    above = y;
+    const text = hz < 1000 ? `${hz}` : `${hz / 1000}k`;
+    drawText(box, text, width - 8 * ratio, y, "right", "#fff", "rgb(0 0 0 / 55%)");
+  }
+}
+
 export function drawAxis(box, colours) {
   const { context, width, ratio, from, span, x } = box,
     wanted = (span / width) * 90 * ratio;
@@ -95,7 +139,7 @@ export function drawText({ context, ratio }, text, x, y, align, colour, ground =
   context.textBaseline = "middle";
   if (ground) {
     const wide = context.measureText(text).width + size * 0.7,
-      left = align === "center" ? x - wide / 2 : x - size * 0.35;
+      left = align === "center" ? x - wide / 2 : align === "right" ? x - wide + size * 0.35 : x - size * 0.35;
     context.fillStyle = ground;
     context.fillRect(left, y - size * 0.75, wide, size * 1.5);
   }
