@@ -1,5 +1,6 @@
 """ONNX Runtime gives what torch gives, for every shipped weight and every family of networks."""
 
+import contextlib
 import itertools
 import math
 from pathlib import Path
@@ -210,6 +211,17 @@ def test_tensors_that_do_not_fit_are_refused(denoiser: Network, change: Any) -> 
     torch.save(state, "bad.pth")
     with pytest.raises(InputError, match=r"bad\.pth.* does not fit its card"):
         load.load("bad.pth", "denoising")
+
+
+@pytest.mark.parametrize("key", ["input_dim", "hidden_dim", "num_layers", "spectrogram_resolution"])
+def test_sizes_without_tensors_take_no_memory(denoiser: Network, key: str) -> None:
+    """A number of the card alone decides nothing: the tensors do, or it is refused."""
+    denoiser.card["sizes"] = dict(denoiser.card["sizes"]) | {key: 10**9}
+    weights_file.save("large.pth", denoiser.state_dict())
+    refused = key in ("input_dim", "spectrogram_resolution")  # they contradict the features
+    with pytest.raises(InputError, match=key) if refused else contextlib.nullcontext():
+        found = load.load("large.pth", "denoising").estimate(np.zeros((3, 80), np.float32))
+        np.testing.assert_allclose(found, TorchModel(denoiser).estimate(np.zeros((3, 80), np.float32)), atol=1e-5)
 
 
 def test_a_device_that_is_not_there_is_named(denoiser: Network) -> None:

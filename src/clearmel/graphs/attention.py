@@ -44,7 +44,8 @@ def heads_on_lstm(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel:
 
 def transformer(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
     """See `clearmel.networks.KeywordTransformer`."""
-    patch, n_mels = int(sizes.get("patch_frames", 1)), int(sizes.get("input_dim", 80))
+    n_mels = int(sizes.get("input_dim", 80))
+    patch = weights["embed.weight"].shape[1] // n_mels
     size = graph.numbers([patch])
     length = graph.op("Shape", mel, start=1, end=2)
     rest = graph.op("Mod", graph.op("Sub", size, graph.op("Mod", length, size)), size)
