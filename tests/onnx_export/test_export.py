@@ -155,7 +155,7 @@ def test_the_file_needs_nothing_else_and_tells_nothing_of_this_computer(exported
 
 @pytest.mark.parametrize(
     ("weights", "seconds", "differs"),
-    [("denoiser", 0, 1e-8), ("denoiser", 4, 1e-3), ("denoiser_tiny", 4, 1e-8)],  # the third stage begins anew only here
+    [("denoiser", 0, 1e-8), ("denoiser", 4, 3e-3), ("denoiser_tiny", 4, 1e-8)],  # the third stage begins anew only here
 )
 def test_the_example_cleans_as_inference_audio_does(
     exported: Callable[..., Path], weights: str, seconds: int, differs: float
