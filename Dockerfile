@@ -2,7 +2,7 @@
 # Run on a folder; the results belong to you and lie in the same folder:
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" clearmel denoise recordings -o denoised
 # It holds the core, without torch: docs/install.md.
-# The labelling page answers only on its own localhost, so `clearmel label` does not work from a container.
+# The pages answer only on their own localhost, so `clearmel studio` and `clearmel label` do not work from a container.
 FROM python:3.11-slim
 
 WORKDIR /build

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check core format
+.PHONY: demo test check format
 
 demo: $(VENV)/.installed
 	$(BIN)/clearmel build dataset --val_speakers ru --val_noises val_market,val_harbour,val_jungle --output_path demo/data
@@ -21,15 +21,6 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-# The installed wheel without torch, in an environment of its own, where possible without a network.
-core: $(VENV)/.installed-dev
-	rm -rf $(VENV)/core $(VENV)/wheel
-	$(BIN)/python -m hatchling build -t wheel -d $(VENV)/wheel
-	$(PYTHON) -m venv $(VENV)/core
-	$(VENV)/core/bin/python -m pip install --quiet $(VENV)/wheel/*.whl
-	cd $(VENV) && if unshare -rn true 2> /dev/null; then offline="unshare -rn sh -c 'ip link set lo up 2> /dev/null; exec \"$$@\"' sh"; fi; \
-	eval "$$offline" core/bin/python $(CURDIR)/tests/installed.py $(CURDIR)/data
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

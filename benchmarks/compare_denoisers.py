@@ -31,19 +31,17 @@ BY_GROUP = {"PESQ": ("pesq", 2), "ESTOI": ("estoi", 3), "SI-SDR": ("si_sdr", 1)}
 
 def clearmel(model: str, warm_up_s: float | None) -> Any:
     """A function that denoises with weights of Clearmel, and their number of parameters."""
-    import torch
-
     from clearmel.checkpoints import weights_file
     from clearmel.inference import denoise
     from clearmel.options import DenoiseOptions
+    from clearmel.runtime import load
 
-    torch.set_num_threads(1)
-    network, options = weights_file.load_denoiser(model), DenoiseOptions(warm_up_s=warm_up_s)
+    network, options = load.by_name(model, "denoising", n_threads=1), DenoiseOptions(warm_up_s=warm_up_s)
 
     def process(wave: np.ndarray) -> np.ndarray:
         return np.concatenate(list(denoise.denoise_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
 
-    return process, f"{network.n_parameters() / 1e6:.2f} M"
+    return process, f"{weights_file.load_denoiser(model).n_parameters() / 1e6:.2f} M"
 
 
 def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
     for system in order:
         cells = [group_figures(systems[system]["rows"], lowest_db, low) for low in columns]
         print(f"| {title(system)} | {' | '.join(cells)} |")
-    noises = [row["noise"] for row in mixtures]
+    noises = [Path(row["noise"]).parent.name or row["noise"] for row in mixtures]
     print(f"\n| {' / '.join(BY_GROUP)} in | mixtures | " + " | ".join(map(title, order)) + " |")
     print("|---|---|" + "---|" * len(order))
     for noise in sorted(set(noises)):

@@ -84,6 +84,23 @@ def test_hostile_and_damaged_files_are_refused_in_one_line(
     assert not Path("owned").exists()
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"r\xf0\xff\xff\xff",  # a place in the memo that takes 32 GB
+        b"\x96" + (1 << 40).to_bytes(8, "little"),  # a byte array of 1 TB
+        b"cbuiltins\nbytearray\n",
+    ],
+)
+def test_pickles_that_ask_for_memory_are_refused(denoiser: Network, bomb: bytes) -> None:
+    def grown(name: str, content: bytes) -> bytes:
+        return content[:2] + b"}" + bomb + content[2:] if name.endswith("data.pkl") else content
+
+    rewritten(Path("models/denoiser.pth"), Path("bomb.pth"), grown)
+    with pytest.raises(InputError, match=r"bomb\.pth"):
+        stored.read("bomb.pth", "denoising")
+
+
 def test_shapes_beyond_the_storage_are_refused(denoiser: Network) -> None:
     wide = torch.zeros(1).expand(1 << 40)  # a tensor of one number that says it has 2 ** 40
     torch.save(dict(denoiser.state_dict()) | {"lstm.bias_hh_l0": wide}, "wide.pth")

@@ -358,6 +358,27 @@ def test_tracks_have_the_recordings_rate_length_and_channels(
     assert Path("p/mix_voices.png").exists()
 
 
+def test_a_recording_of_one_voice_is_the_only_track_if_voices_are_counted(
+    trained: VoiceSeparator, rng: np.random.Generator
+) -> None:
+    low, high = band(100, 1000, 4, rng), band(2000, 5000, 4, rng)
+    pauses = np.repeat([0, 1, 1, 0, 1, 0, 1, 1], len(low) // 8)
+    for name, wave in (("one.wav", low * pauses), ("two.wav", low * pauses + high * pauses[::-1])):
+        sound_file.write(name, wave, RATE, "FLOAT")
+    for name, flags, count, words in (
+        ("one.wav", ["--n_voices", "auto"], 1, "found one voice only in 00:04 (the track is the recording)"),
+        ("one.wav", [], 2, "--n_voices auto writes one track then"),
+        ("two.wav", ["--n_voices", "auto"], 2, "into 2 voices"),
+    ):
+        ran = run_script("inference_separation", "--input_path", name, "--output_path", "out", *flags)
+        assert words in ran.err
+        assert sorted(path.name for path in Path("out").glob("*.wav")) == ["voice_1.wav", "voice_2.wav"][:count]
+        named = {line.split()[7] for line in Path("out/voices.rttm").read_text().splitlines()}
+        assert len(named) == (1 if name == "one.wav" else 2)
+        if count == 1:
+            np.testing.assert_array_equal(sf.read("out/voice_1.wav")[0], sf.read("one.wav")[0])
+
+
 def test_a_voice_stays_in_its_track_for_ten_minutes(workplace: Path, rng: np.random.Generator) -> None:
     low, high = band(100, 1000, 10, rng), band(2000, 5000, 10, rng)
     time = np.arange(600 * RATE) // (25 * RATE)

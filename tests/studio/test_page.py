@@ -25,8 +25,8 @@ from tests.conftest import ROOT
 
 browser = pytest.fixture(scope="module")(chromium)
 RATE = 16000
-QUANTUM = 128
-"""Samples that an AudioContext renders at once: as exactly can its clock be read."""
+LATE = 2048
+"""Samples by which the clock of an AudioContext and what its analyser gives may differ on a busy machine."""
 
 
 class Tab:
@@ -49,14 +49,14 @@ class Tab:
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
 
-    def played(self) -> "tuple[np.ndarray, int, float]":
-        """The last samples that were played, the sample at which the page believes to be, and the clock in samples."""
+    def played(self) -> "tuple[np.ndarray, int]":
+        """The last samples that were played, and the sample at which the page believes to be."""
         found = self.page.evaluate(
             "() => { const { player } = studio, samples = new Float32Array(2048);"
             " player.analyser.getFloatTimeDomainData(samples);"
-            " return [[...samples], player.sample, player.context.currentTime * player.rate]; }"
+            " return [[...samples], player.sample]; }"
         )
-        return np.array(found[0], np.float32), found[1], found[2]
+        return np.array(found[0], np.float32), found[1]
 
     def settle(self) -> None:
         """Lets it play for as long as a fade, and the samples that `played` gives, last."""
@@ -132,21 +132,51 @@ def place(piece: np.ndarray, wave: np.ndarray, atol: float = 1e-4) -> int:
     return found
 
 
+SWITCH = """async (index) => {
+    const found = [];
+    studio.hear(index);
+    for (let k = 0; k < 14; k++) {
+        await new Promise((done) => setTimeout(done, 8));
+        const samples = new Float32Array(2048);
+        studio.player.analyser.getFloatTimeDomainData(samples);
+        found.push([studio.player.sample, [...samples]]);
+    }
+    return found;
+}"""
+"""What is played around a switch: pieces of 2048 samples, each with the sample that the page believes to play."""
+
+
+def switched(pieces: "list[tuple[int, list[float]]]", old: np.ndarray, new: np.ndarray) -> bool:
+    """Whether a piece begins with samples of one wave and ends with those that follow in the other one."""
+    for sample, given in pieces:
+        piece, first = np.array(given), max(0, sample - 2048 - LATE)
+        for here in range(first, min(len(old) - 2048, sample + LATE)):
+            begin, end = old[here : here + 512], new[here + 1536 : here + 2048]
+            if np.abs(piece[:512] - begin).max() < 1e-4 and np.abs(piece[1536:] - end).max() < 1e-4:
+                return True
+    return False
+
+
 def test_a_and_b_and_the_difference_play_at_the_same_sample(tab: Tab, served: Served, talk: Path) -> None:
-    before = sf.read(talk, dtype="float32")[0]
-    after = sf.read(served.session.drafts.get("r1").path, dtype="float32")[0]
+    before = sf.read(talk, dtype="float64")[0]
+    after = sf.read(served.session.drafts.get("r1").path, dtype="float64")[0]
+    waves = [before, after, before - after]
     tab.keys("a", "Space")
     tab.wait("studio.player.playing && studio.player.sample > 4000")
-    first, shown, clock = tab.played()
-    start = place(first, before)
-    assert abs(start + len(first) - shown) <= 2 * QUANTUM
-    for key, wave in (("b", after), ("d", before - after), ("x", before), ("x", after)):
-        tab.keys(key)
-        tab.settle()
-        piece, shown, now = tab.played()
-        at = place(piece, wave)
-        assert abs((at - start) - (now - clock)) <= QUANTUM
-        assert abs(at + len(piece) - shown) <= 2 * QUANTUM
+    for old, new in ((0, 1), (1, 2), (2, 0), (0, 2), (2, 1)):
+        for _ in range(5):  # a busy machine may read too late
+            tab.page.evaluate(f"studio.hear({old}); studio.seek(1)")
+            tab.wait("studio.player.playing && studio.player.sample > 20000")
+            if found := switched(tab.page.evaluate(SWITCH, new), waves[old], waves[new]):
+                break
+        assert found, (old, new)
+    tab.keys("l")
+    start, end = tab.page.evaluate("studio.player.loop")
+    assert end - start == 3 * RATE
+    tab.page.evaluate(f"studio.seek({end / RATE - 0.2})")
+    tab.wait(f"studio.player.playing && studio.player.first === {start}")
+    tab.keys("Escape", "x")
+    assert tab.page.evaluate("studio.player.gains") == {"before": 1, "after": 0}
     tab.keys("Space")
     tab.wait("!studio.player.playing")
     assert tab.text("#play") == "Play"
@@ -164,7 +194,7 @@ def test_a_change_of_strength_is_audible_while_it_plays_and_seen_in_a_second_tab
     tab.wait("studio.shared.now.files[0].settings.strength === 0")
     for _ in range(20):
         tab.settle()
-        piece, _, _ = tab.played()
+        piece, _ = tab.played()
         shown = place(piece, before, atol=1) + len(piece)
         if np.abs(piece - before[shown - len(piece) : shown]).max() < 2e-3:
             break
@@ -198,8 +228,8 @@ def test_pauses_are_found_cut_played_and_saved(tab: Tab, served: Served, talk: P
     assert Path("results/talk_cut.edl").read_text().startswith("TITLE")
     tab.keys("Home", "b", "Space")
     tab.wait("studio.player.playing && studio.player.sample > 60000")  # beyond the first join
-    piece, shown, _ = tab.played()
-    assert abs(place(piece, result) + len(piece) - shown) <= 2 * QUANTUM
+    piece, shown = tab.played()
+    assert abs(place(piece, result) + len(piece) - shown) <= LATE
     cut_s = tab.page.evaluate("studio.state.cuts[0][1] - studio.state.cuts[0][0]")
     position, here = tab.page.evaluate("[studio.position, studio.player.position]")
     assert position - here == pytest.approx(cut_s, abs=0.1)
@@ -222,8 +252,8 @@ def test_voices_are_soloed_and_muted_and_classes_listed(tab: Tab, served: Served
     tab.page.locator("#timeline").focus()
     tab.keys("Space")
     tab.wait("studio.player.playing && studio.player.sample > 4000")
-    piece, shown, _ = tab.played()
-    assert abs(place(piece, second) + len(piece) - shown) <= 2 * QUANTUM
+    piece, shown = tab.played()
+    assert abs(place(piece, second) + len(piece) - shown) <= LATE
     tab.keys("4")
     tab.page.locator("#classifier").select_option("noise_presence")
     tab.page.locator("#save-classify").click()
@@ -303,6 +333,11 @@ def test_contrast_names_focus_and_languages(tab: Tab) -> None:
         [],
         [tab.page.locator("#gone p").text_content()],
     )
+    tab.keys("1")
+    ear = tab.page.evaluate("studio.ear")
+    russian = "new KeyboardEvent('keydown', { key: 'ч', code: 'KeyX', bubbles: true })"
+    tab.page.evaluate(f"document.body.dispatchEvent({russian})")
+    assert tab.page.evaluate("studio.ear") == 1 - ear
     tab.page.locator("#language").select_option("en")
     tab.page.locator("#mode-classify").focus()
     tab.keys("ArrowRight")  # around to the first

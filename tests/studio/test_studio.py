@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shlex
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from clearmel.studio.library import Library, free_path
 from clearmel.studio.routes import create_app
 from clearmel.studio.session import Session
 from clearmel.studio.settings import PRESETS
-from tests.conftest import ROOT, run_script
+from tests.conftest import ROOT, refused, run_script
 
 NOISY = ROOT / "data/noisy.wav"
 RATE = 16000
@@ -218,6 +219,41 @@ def test_sound_that_is_denoised_while_it_plays_nearly_equals_the_file(studio: St
     np.testing.assert_array_equal(again, whole[8000:16000])
 
 
+@pytest.mark.parametrize(("name", "n_channels", "given"), [("a.flac", 2, 2), ("a.wav", 6, 1), ("a.mp4", 2, 2)])
+def test_windows_of_any_file_have_one_or_two_channels(
+    studio: Studio, workplace: Path, speech: "object", name: str, n_channels: int, given: int
+) -> None:
+    wave = np.asarray(speech)[0, :4000]  # shorter than the denoiser's opening
+    sound_file.write(name, np.stack([wave] * n_channels), 48000)
+    number, n_samples = studio.open(workplace / name), sound_file.inspect(name).n_samples
+    studio.post("/api/settings", {"name": number, "changes": {"strength": 0}})
+    before, after = (studio.window(number, track, 0, 9000) for track in ("before", "after"))
+    assert before.shape == (given, n_samples)
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    assert studio.window(number, "after", n_samples, 100).shape == (given, 0)
+    job = studio.run("denoise", number)
+    assert (job["state"], Path(job["outputs"][0]).suffix) == ("done", Path(name).suffix)
+
+
+def test_microphones_of_one_talk_are_cut_alike(studio: Studio, workplace: Path, speech: "object") -> None:
+    wave, pause = np.asarray(speech)[0], np.zeros(3 * RATE, np.float32)
+    silence = np.zeros_like(wave)
+    sound_file.write("one.wav", np.concatenate([wave, pause, silence]), RATE, "PCM_16")
+    sound_file.write("two.wav", np.concatenate([silence, pause, wave]), RATE, "PCM_16")
+    first, second = studio.open(workplace / "one.wav"), studio.open(workplace / "two.wav")
+    studio.post("/api/settings", {"name": first, "changes": {"together": [second], "timelines": ["json"]}})
+    words = row(studio.get("/api/state")[1], first)["commands"]["cut"].split()
+    job = studio.run("cut", first)
+    names = ["one_cut/one.wav", "one_cut/two.wav", "one_cut/one.json"]
+    assert [str(Path(path).relative_to(studio.library.output)) for path in job["outputs"]] == names
+    lengths = {sf.info(path).frames for path in job["outputs"][:2]}
+    assert len(lengths) == 1
+    assert 2 * len(wave) - RATE < lengths.pop() < 2 * len(wave) + 1.5 * RATE
+    ran = run_script("cut", *words[2:5], workplace / "shell", *words[6:])
+    assert ran.status == 0, ran
+    np.testing.assert_array_equal(sf.read(job["outputs"][1])[0], sf.read("shell/two.wav")[0])
+
+
 def test_a_change_of_strength_changes_the_samples(studio: Studio, noisy: Path) -> None:
     name, wave = studio.open(noisy), sf.read(noisy, dtype="float32")[0]
     assert studio.post("/api/settings", {"name": name, "changes": {"strength": 0}})[0] == 200
@@ -269,6 +305,19 @@ def test_cuts_are_decided_anew_at_once_and_exported(studio: Studio, workplace: P
     assert n_samples / RATE == pytest.approx(len(talk) / RATE - cut_s[2], abs=0.001)
     heard = studio.window(name, "cut", 0, len(talk))[0]
     np.testing.assert_allclose(heard, sf.read(job["outputs"][0], dtype="float32")[0], atol=1e-4)
+
+
+def test_a_recording_that_is_too_noisy_for_cuts_says_so(studio: Studio, workplace: Path, speech: "object") -> None:
+    wave = np.asarray(speech)[0]
+    talk = np.concatenate([wave, np.zeros(2 * RATE, np.float32), wave])
+    hiss = np.random.default_rng(0).normal(0, 1, len(talk)).astype(np.float32) * np.sqrt(np.square(wave).mean())
+    for name, noise_db, unsure in (("clear.wav", -60, False), ("noisy.wav", -3, True)):
+        sound_file.write(name, 0.5 * (talk + hiss * 10 ** (noise_db / 20)), RATE, "PCM_16")
+        number = studio.open(workplace / name)
+        assert studio.run("find_cuts", number)["state"] == "done"
+        found = row(studio.get("/api/state")[1], number)["unsure_db"]
+        assert (found is not None) == unsure
+        assert found is None or 0 < found < 12
 
 
 def test_recordings_that_are_cut_together_need_one_length(studio: Studio, noisy: Path, recording: Path) -> None:
@@ -348,3 +397,15 @@ def test_a_new_name_never_exists(workplace: Path) -> None:
     Path("a.wav").touch()
     Path("a_2.wav").symlink_to("nowhere")
     assert free_path(Path("a.wav")) == Path("a_3.wav")
+
+
+def test_the_command_names_what_it_cannot_use(noisy: Path, workplace: Path) -> None:
+    (workplace / "a.txt").write_text("no sound")
+    refused(run_script("studio", "nowhere.wav"), "nowhere.wav", "does not exist")
+    refused(run_script("studio", "a.txt"), "a.txt", "not a readable sound file")
+    refused(run_script("studio", noisy, "-o", "a.txt"), "a.txt", "cannot be made a folder")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(run_script("studio", noisy, "--port", port, "--no_browser"), str(port))

@@ -101,6 +101,10 @@ def test_a_change_lies_where_the_windows_meet_and_one_uncertain_window_is_none(t
     probabilities[2] = [0.55, 0.45, 0]
     found = changes.stretches(trained, WindowPredictions(spans, probabilities, np.full(8, 2, np.float32)))
     assert [(part.start_s, part.end_s, part.row["label"]) for part in found] == [(0, 5.5, "low"), (5.5, 9, "high")]
+    probabilities = np.array([low, low, *[[0.53, 0.47, 0]] * 6], np.float32)  # at the boundary
+    found = changes.stretches(trained, WindowPredictions(spans, probabilities, np.full(8, 2, np.float32)))
+    assert [(part.start_s, part.end_s, part.row["label"]) for part in found] == [(0, 9, "low")]
+    assert found[0].row["probability"] == found[0].row["p_low"] == pytest.approx(0.56, abs=0.03)
 
 
 def test_what_is_less_sure_than_the_threshold_is_unknown(trained: WindowClassifier) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from clearmel.audio.features import MelFeatures
-from clearmel.checkpoints.cards import expect
+from clearmel.checkpoints.cards import expect, shown_by
 from clearmel.networks import NETWORKS, Network
 
 
@@ -37,8 +37,7 @@ def build(card: Mapping[str, Any], state: Mapping[str, Any]) -> Network:
         warnings.simplefilter("ignore")  # of sizes that go oddly together
         network = kind(**card["sizes"])
     sizes, n_bins = network.sizes, features.n_fft // 2 + 1
-    inputs = {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
-    for key, wanted in inputs.items():
+    for key, wanted in shown_by(features).items():  # of the network, too, whose defaults the card need not name
         expect(sizes.get(key, wanted) == wanted, f"{key} {sizes.get(key)}, but the features have {wanted}")
     expect(sizes.get("fine_bins", 0) <= n_bins, f"fine_bins {sizes.get('fine_bins')}, but the features have {n_bins}")
     network.load_state_dict({**state, "_extra_state": dict(card)}, strict=True)

@@ -64,11 +64,22 @@ def check(card: Mapping[str, Any]) -> None:
         for part in ("training", "scores"):
             if card.get(part, {}).get(key):
                 _number(key, card[part][key], *bounds)
+    features = MelFeatures(**card["features"])
+    for key, wanted in shown_by(features).items():
+        expect(
+            card["sizes"].get(key, wanted) == wanted, f"{key} {card['sizes'].get(key)}, but the features have {wanted}"
+        )
     if card["task"] == "classification":
         count = max(2, int(card["sizes"].get("n_classes", 1)))
         expect(len(labels) == count, f"{len(labels)} labels; expected {count}")
     if card["task"] == "denoising":
-        MelFeatures(**card["features"]).check_inverse()
+        features.check_inverse()
+
+
+def shown_by(features: MelFeatures) -> dict[str, int]:
+    """Sizes of networks that the features decide."""
+    n_bins = features.n_fft // 2 + 1
+    return {"input_dim": features.n_mels, "spectrogram_resolution": features.n_mels, "n_bins": n_bins}
 
 
 def _number(name: str, value: object, least: float, most: float) -> None:

@@ -7,6 +7,7 @@ numbers of each storage as they lie in memory. Source: torch/serialization.py an
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -29,6 +30,16 @@ DTYPES: dict[str, str] = {
 }
 """Types of numbers by torch's names; bfloat16 is the upper half of a float32."""
 MOST_DIMENSIONS = 16
+OPERATIONS = frozenset(
+    [
+        *("PROTO", "STOP", "MARK", "GLOBAL", "BINPERSID", "REDUCE", "BUILD"),
+        *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+    ]
+)
+"""Operations of pickles that torch writes; others could ask for any amount of memory."""
 
 
 class _Kind(NamedTuple):
@@ -41,7 +52,13 @@ class _Unpickler(pickle.Unpickler):
     """Knows the four names that tensors in a dict need, and refuses every other."""
 
     def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(io.BytesIO(archive.read(f"{root}data.pkl")))
+        content = archive.read(f"{root}data.pkl")
+        for operation, number, _ in pickletools.genops(content):
+            if operation.name not in OPERATIONS or (
+                operation.name == "LONG_BINPUT" and int(number or 0) > len(content)
+            ):
+                raise pickle.UnpicklingError(f"it holds the operation {operation.name}")
+        super().__init__(io.BytesIO(content))
         self.archive, self.root = archive, root
         self.storages: dict[str, npt.NDArray[Any]] = {}
 

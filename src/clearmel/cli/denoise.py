@@ -1,6 +1,7 @@
 """Denoises recordings, folders of recordings, mel spectrograms (.npy), or live sound on a pipe (-)."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "output file or folder, - for stdout (default: FILE_denoised.ext beside the input)",
     )
     args = _parsed(parser, argv)
+    if PIPE in (*args.paths, args.output_path):  # a hop is too short for several threads; numpy is not yet imported
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return _denoise(jobs(args.paths, args.output_path, "denoised"), args)
 
 
@@ -99,7 +102,6 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.reporting import plots, tables
     from clearmel.runtime import load
 
-    # A hop is too short for several threads: on busy cores they wait for each other.
     network = load.by_name(args.model_filename, "denoising", args.device, n_threads=1 if piped else None)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     rows = list[dict[str, Any]]()

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pathlib import Path
 
     from clearmel.core.file_io import existing
-    from clearmel.networks import devices
+    from clearmel.runtime import devices
     from clearmel.studio.library import Library
     from clearmel.studio.routes import create_app
     from clearmel.studio.session import Session

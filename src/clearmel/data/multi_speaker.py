@@ -12,7 +12,7 @@ from clearmel.augmentation import mix, reverb
 from clearmel.augmentation.formants import shift_formants
 from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import MULTI_SPEAKER, AugmentationPolicy, draw_optional
-from clearmel.augmentation.recording_chain import apply_codec, draw_chain, filter_bands
+from clearmel.augmentation.recording_chain import Chain, apply_codec, draw_chain, filter_bands
 from clearmel.augmentation.synthetic_noise import coloured_noise
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
@@ -111,7 +111,7 @@ class MultiSpeakerMixtures(MelDataset):
         rng = np.random.default_rng([self.seed, 2 if training else 3, self.epoch if training else 0, index])
         options, policy = self.options, self.policy
         augment = training and self.noise is not None and rng.random() < options.augment
-        chain = draw_chain(rng, augment, 0.0, policy)
+        chain = draw_chain(rng, augment, 0.0, policy) if augment else Chain()
         places = self._places(rng) if rng.random() < options.reverb else None
         voices, wet, speakers, names = list[FloatArray](), list[FloatArray](), list[str](), list[str]()
         base_db = LEVEL_DB + (rng.uniform(*policy.mixture_level_range_db) if training else 0.0)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clearmel.audio.face_embeddings import FACE_DIM
 from clearmel.core.file_io import FloatArray
-from clearmel.graphs import classifiers, cutters, denoisers, separators, statistics
+from clearmel.graphs import attention, classifiers, cutters, denoisers, separators, statistics
 from clearmel.graphs.layers import Weights
 from clearmel.graphs.writer import Graph
 
@@ -20,6 +21,8 @@ CLASSIFIERS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str], str]] 
     "resnet18": classifiers.resnet,
     "resnet34": classifiers.resnet,
     "resnet50": classifiers.resnet,
+    "mhatt": attention.heads_on_lstm,
+    "kwt": attention.transformer,
     "fully_connected": classifiers.fully_connected,
     "vgg11": classifiers.vgg,
     "bcresnet": classifiers.bcresnet,
@@ -30,11 +33,9 @@ CUTTERS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str], str]] = {
     "conv1d": cutters.convolutional_cutter,
 }
 STRIDES = {"crnn": 4, "conv1d": 1}
+SEPARATORS = {"band_split": 513, "looking_to_listen": 257, "looking_to_listen_faces": 257}
+"""STFT bins by default."""
 WARM_UP_S = {"gain_denoiser": 4.0}
-
-
-class UnsupportedError(Exception):
-    """There is no graph for a network."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
     """The graph of checked weights.
 
     Raises:
-        UnsupportedError: there is no graph for the network.
         ValueError: tensors are left over.
         Exception: any, where tensors are missing or contradict each other.
     """
@@ -66,10 +66,9 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
     n_mels = int(card["features"].get("n_mels", 80))
     built = Built(b"")
     if network in ("lstm_denoiser", "gain_denoiser"):
-        if sizes.get("look_ahead"):
-            raise UnsupportedError("a denoiser with a look-ahead")
         denoisers.denoiser(graph, weights, network, sizes)
-        facts = {"fine_bins": sizes.get("fine_bins", 0), "warm_up_s": WARM_UP_S.get(network, 0.0)}
+        facts = {"fine_bins": int(sizes.get("fine_bins", 0)), "warm_up_s": WARM_UP_S.get(network, 0.0)}
+        facts["look_ahead"] = int(sizes.get("look_ahead", 0))
         built = Built(graph.model(), denoisers.state_shapes(weights), facts)
     elif network in CLASSIFIERS and network != "statistics":
         logits = CLASSIFIERS[network](graph, weights, sizes, graph.input("mel", 1, "frames", n_mels))
@@ -85,14 +84,20 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
         logits = CUTTERS[network](graph, weights, sizes, graph.input("mel", 1, "frames", n_mels))
         graph.output("logits", logits, 1, "decisions")
         built = Built(graph.model(), facts={"stride": STRIDES[network]})
-    elif network == "band_split":
-        n_bins, n_voices = int(sizes["n_bins"]), int(sizes["n_voices"])
-        masks = separators.band_split(graph, weights, sizes, graph.input("sound", "frames", n_bins, 2))
-        phase = [2] if sizes.get("phase") else []
-        graph.output("masks", masks, n_voices, "frames", n_bins, *phase)
-        built = Built(graph.model(), facts={"n_voices": n_voices})
     else:
-        raise UnsupportedError(network)
+        n_bins, n_voices = int(sizes.get("n_bins", SEPARATORS[network])), int(sizes.get("n_voices", 2))
+        sound, complex_masks = (
+            graph.input("sound", "frames", n_bins, 2),
+            bool(sizes.get("phase", network != "band_split")),
+        )
+        if network == "band_split":
+            masks = separators.band_split(graph, weights, sizes, sound)
+        else:
+            with_faces = network == "looking_to_listen_faces"
+            faces = graph.input("faces", n_voices, "video_frames", FACE_DIM) if with_faces else ""
+            masks = separators.looking_to_listen(graph, weights, sizes, sound, faces)
+        graph.output("masks", masks, n_voices, "frames", n_bins, *([2] if complex_masks else []))
+        built = Built(graph.model(), facts={"n_voices": n_voices, "faces": network == "looking_to_listen_faces"})
     if left := weights.left():
         raise ValueError(f"{len(left)} tensors such as {left[0][:60]} are none of a {network}")
     return built

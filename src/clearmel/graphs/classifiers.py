@@ -62,7 +62,8 @@ def _image(graph: Graph, mel: str) -> str:
 
 def fully_connected(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
     """See `clearmel.networks.FullyConnected`: the mean over windows, weighted by their frames."""
-    window, n_mels = int(sizes.get("window", 30)), int(sizes.get("input_dim", 80))
+    n_mels = int(sizes.get("input_dim", 80))
+    window = weights["layers.0.weight"].shape[1] // n_mels
     padded = graph.op("Pad", mel, graph.op("Concat", graph.numbers([0, 0, 0, 0]), _rest(graph, mel, window),
                                            graph.numbers([0]), axis=0))  # fmt: skip
     x = reshaped(graph, padded, -1, window * n_mels)  # (W, window M)

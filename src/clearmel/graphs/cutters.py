@@ -10,7 +10,9 @@ from clearmel.graphs.writer import Graph
 
 def recurrent_cutter(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
     """See `clearmel.networks.RecurrentCutter`."""
-    members = [weights, *(weights.at("others", number) for number in range(sizes.get("members", 1) - 1))]
+    members = [weights]
+    while weights.has("others", len(members) - 1):
+        members.append(weights.at("others", len(members) - 1))
     logits = [_decided(graph, member, mel) for member in members]
     return logits[0] if len(logits) == 1 else graph.op("Mean", *logits)
 

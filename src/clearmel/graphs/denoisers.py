@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clearmel.graphs.layers import Weights, linear, recurrent, reshaped, scaled, sliced
+from clearmel.graphs.layers import Weights, convolution, linear, recurrent, reshaped, scaled, sliced
 from clearmel.graphs.writer import Graph
 
 MEAN, SPREAD, FINE_SPREAD = 0.25, 0.5, 0.15
@@ -25,6 +25,8 @@ def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
     n_layers = sum(f"lstm.weight_ih_l{layer}" in weights for layer in range(64))
     width = weights["lstm.weight_hh_l0"].shape[1]
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("hidden", "cell"), (n_layers, 1, width))
+    if weights.has("ahead"):
+        shapes["ahead_hidden"] = (weights["ahead.weight"].shape[2] - 1, 1, width)  # outputs of the last frames
     if weights.has("refiner"):
         fine_width = weights["refiner.weight_hh_l0"].shape[1]
         shapes |= dict.fromkeys(("fine_hidden", "fine_cell"), (1, 1, fine_width))
@@ -36,16 +38,22 @@ def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
 
 
 def denoiser(graph: Graph, weights: Weights, network: str, sizes: Mapping[str, Any]) -> None:
-    """Adds a denoiser; inputs and outputs are those of docs/onnx.md with `--streaming`."""
+    """Adds a denoiser; inputs and outputs are those of docs/onnx.md with `--streaming`.
+
+    With a look-ahead, the input `ahead` has as many frames as `mel`, those that lie the look-ahead behind them.
+    """
     n_bands = weights["lstm.weight_ih_l0"].shape[1]
     mel = reshaped(graph, graph.input("mel", 1, "frames", n_bands), -1, 1, n_bands)  # (T, 1, M)
+    ahead = mel
+    if sizes.get("look_ahead"):
+        ahead = reshaped(graph, graph.input("ahead", 1, "frames", n_bands), -1, 1, n_bands)
     n_bins = len(weights["hidden2factor.weight"]) if weights.has("refiner") else 0
     fine = graph.input("fine", 1, "frames", n_bins) if n_bins else ""
     state = {name: graph.input(name, *shape) for name, shape in state_shapes(weights).items()}
     if network == "lstm_denoiser":
         after = _lstm_denoiser(graph, weights, mel, state, bool(sizes.get("attenuation")))
     else:
-        after = _gain_denoiser(graph, weights, mel, fine, state, sizes)
+        after = _gain_denoiser(graph, weights, [mel, ahead], fine, state, sizes)
     for name in state:
         graph.output(f"next_{name}", after[name], *state_shapes(weights)[name])
 
@@ -63,11 +71,15 @@ def _lstm_denoiser(
 
 
 def _gain_denoiser(
-    graph: Graph, weights: Weights, mel: str, fine: str, state: dict[str, str], sizes: Mapping[str, Any]
+    graph: Graph, weights: Weights, mels: list[str], fine: str, state: dict[str, str], sizes: Mapping[str, Any]
 ) -> dict[str, str]:
+    mel, ahead = mels
     level = scaled(graph, mel, 1 / SPREAD, -MEAN / SPREAD)
-    hidden, ends = recurrent(graph, weights.at("lstm"), "LSTM", level, [state["hidden"], state["cell"]])
+    seen = level if ahead == mel else scaled(graph, ahead, 1 / SPREAD, -MEAN / SPREAD)
+    hidden, ends = recurrent(graph, weights.at("lstm"), "LSTM", seen, [state["hidden"], state["cell"]])
     after = dict(zip(("hidden", "cell"), ends, strict=True))
+    if "ahead_hidden" in state:
+        hidden, after["ahead_hidden"] = _corrected(graph, weights, hidden, state["ahead_hidden"])
     least = 10 ** (-sizes.get("bound_db", 60.0) / 20)
     gain = scaled(
         graph, graph.op("Sigmoid", linear(graph, weights.at("hidden2gain"), hidden)), 1 - least, least
@@ -94,6 +106,16 @@ def _gain_denoiser(
     factor = scaled(graph, graph.op("Sigmoid", logit), -3.7, 0.7)
     graph.output("factor", reshaped(graph, factor, 1, -1, n_bins), 1, "frames", n_bins)
     return after
+
+
+def _corrected(graph: Graph, weights: Weights, hidden: str, before: str) -> tuple[str, str]:
+    """The LSTM's outputs (T, 1, H) for the present frames, corrected with the following ones; and the last outputs."""
+    reach = weights["ahead.weight"].shape[2] - 1
+    known = graph.op("Concat", before, hidden, axis=0)  # (reach + T, 1, H)
+    present = sliced(graph, known, 0, 0, -reach)
+    turned = convolution(graph, weights.at("ahead"), graph.op("Transpose", known, perm=[1, 2, 0]))  # (1, ahead_dim, T)
+    seen = graph.op("Transpose", graph.op("Elu", turned), perm=[2, 0, 1])
+    return graph.op("Add", present, linear(graph, weights.at("ahead2hidden"), seen)), sliced(graph, known, 0, -reach)
 
 
 def _bin_refiner(graph: Graph, weights: Weights, inputs: list[str], state: dict[str, str]) -> tuple[str, list[str]]:

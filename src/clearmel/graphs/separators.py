@@ -8,13 +8,33 @@ from typing import Any
 
 import numpy as np
 
-from clearmel.graphs.layers import Weights, layer_norm, linear, recurrent, reshaped, scaled, sliced
+from clearmel.graphs.layers import (
+    Weights,
+    batch_norm,
+    convolution,
+    layer_norm,
+    linear,
+    recurrent,
+    reshaped,
+    scaled,
+    sliced,
+)
 from clearmel.graphs.writer import Graph
+
+AUDIO_LAYERS = (
+    ((1, 7), (1, 1)), ((7, 1), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 1)), ((5, 5), (4, 1)), ((5, 5), (8, 1)),
+    ((5, 5), (16, 1)), ((5, 5), (32, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 2)), ((5, 5), (4, 4)), ((5, 5), (8, 8)),
+    ((5, 5), (16, 16)), ((5, 5), (32, 32)),
+)  # fmt: skip
+"""Kernel and dilation, in time and in frequency."""
+FACE_LAYERS = ((7, 1), (5, 1), (5, 2), (5, 4), (5, 8), (5, 16))
+BOUND = 145.0
+"""See `clearmel.networks.looking_to_listen`."""
 
 
 def band_split(graph: Graph, weights: Weights, sizes: Mapping[str, Any], sound: str) -> str:
     """See `clearmel.networks.BandSplitSeparator`."""
-    n_bins, n_voices, phase = int(sizes["n_bins"]), int(sizes["n_voices"]), bool(sizes.get("phase"))
+    n_bins, n_voices, phase = int(sizes.get("n_bins", 513)), int(sizes.get("n_voices", 2)), bool(sizes.get("phase"))
     squares = graph.op("ReduceSum", graph.op("Mul", sound, sound), graph.numbers([2]), keepdims=1)
     magnitude = graph.op("Sqrt", squares)  # (T, F, 1)
     logarithm = graph.op("Log", scaled(graph, magnitude, 1, 0.01))
@@ -67,3 +87,33 @@ def _path(graph: Graph, weights: Weights, x: str) -> str:
     """A bidirectional LSTM along the first axis of (L, A, D), and a linear layer."""
     hidden, _ = recurrent(graph, weights.at("lstm"), "LSTM", layer_norm(graph, weights.at("norm"), x))
     return linear(graph, weights.at("linear"), hidden)
+
+
+def looking_to_listen(graph: Graph, weights: Weights, sizes: Mapping[str, Any], sound: str, faces: str = "") -> str:
+    """See `clearmel.networks.LookingToListen`; faces (S, P, 512) or none."""
+    n_bins, n_voices = int(sizes.get("n_bins", 257)), int(sizes.get("n_voices", 2))
+    x = graph.op("Unsqueeze", graph.op("Transpose", sound, perm=[2, 0, 1]), graph.numbers([0]))  # (1, 2, T, F)
+    for number, (kernel, dilation) in enumerate((*AUDIO_LAYERS, ((1, 1), (1, 1)))):
+        pad = [(size - 1) * step // 2 for size, step in zip(kernel, dilation, strict=True)]
+        x = convolution(graph, weights.at("audio", 3 * number), x, pad=pad, dilation=dilation)
+        x = graph.op("Relu", batch_norm(graph, weights.at("audio", 3 * number + 1), x))
+    x = reshaped(graph, graph.op("Transpose", x, perm=[2, 0, 1, 3]), -1, 1, 8 * n_bins)  # (T, 1, 8 F)
+    if faces:
+        seen = graph.op("Transpose", faces, perm=[0, 2, 1])  # (S, 512, P)
+        for number, (size, step) in enumerate(FACE_LAYERS):
+            seen = convolution(
+                graph, weights.at("visual", 3 * number), seen, pad=[(size - 1) * step // 2], dilation=[step]
+            )
+            seen = graph.op("Relu", batch_norm(graph, weights.at("visual", 3 * number + 1), seen))
+        frames = graph.op(
+            "Concat", graph.op("Shape", seen, start=0, end=2), graph.op("Shape", x, start=0, end=1), axis=0
+        )
+        seen = graph.op("Resize", seen, "", "", frames, mode="linear", coordinate_transformation_mode="half_pixel")
+        seen = reshaped(graph, graph.op("Transpose", seen, perm=[2, 0, 1]), 0, 1, -1)  # (T, 1, S W)
+        x = graph.op("Concat", x, seen, axis=2)
+    hidden, _ = recurrent(graph, weights.at("lstm"), "LSTM", x)
+    x = graph.op("Relu", graph.op("Squeeze", hidden, graph.numbers([1])))
+    for place in (2, 4, 6):
+        x = graph.op("Relu", linear(graph, weights.at("linear", place), x))
+    x = reshaped(graph, linear(graph, weights.at("linear", 8), x), 0, n_voices, n_bins, 2)
+    return graph.op("Clip", graph.op("Transpose", x, perm=[1, 0, 2, 3]), graph.numbers(-BOUND), graph.numbers(BOUND))

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import clock
-from clearmel.inference.classify import WindowClassifier, WindowPredictions, described
+from clearmel.inference.classify import UNKNOWN, WindowClassifier, WindowPredictions, described
 
 SMOOTHING = (0.25, 0.5, 0.25)
 """Weights of the window before, the window itself and the next one, so that a single uncertain window is no change."""
+MARGIN = 0.2
+"""A class follows another if it is more probable by this much, so that a recording at the boundary does not flicker."""
 
 
 class Stretch(NamedTuple):
@@ -35,12 +38,13 @@ def stretches(classifier: WindowClassifier, windows: WindowPredictions) -> list[
         starts, ends = part.spans.T.astype(float)
         edges = [starts[0], *((ends[:-1] + starts[1:]) / 2).tolist(), ends[-1]]
         smooth = _smoothed(part)
-        labels = [classifier.row(probabilities)["label"] for probabilities in smooth]
+        labels = _steady(smooth, classifier)
         begin = 0
         for number in range(1, len(labels) + 1):
             if number == len(labels) or labels[number] != labels[begin]:
                 own = part.between(begin, number)._replace(probabilities=smooth[begin:number])
-                row = classifier.row(own.mean(), own.mean_snr_db())
+                row, label = classifier.row(own.mean(), own.mean_snr_db()), labels[begin]
+                row |= {"label": label, "probability": row.get(f"p_{label}", row["probability"])}
                 found.append(Stretch(float(edges[begin]), float(edges[number]), row))
                 begin = number
     return found
@@ -53,7 +57,20 @@ def _joined(windows: WindowPredictions) -> Iterator[tuple[int, int]]:
     yield from itertools.pairwise(edges)
 
 
-def _smoothed(windows: WindowPredictions) -> Any:
+def _steady(probabilities: FloatArray, classifier: WindowClassifier) -> list[str]:
+    """The label of each window (W, C); that of the window before stays unless another is clearly more probable."""
+    found = list[str]()
+    for own in probabilities:
+        label = classifier.row(own)["label"]
+        if found and UNKNOWN not in (label, found[-1]):
+            new, old = (own[classifier.labels.index(name)] for name in (label, found[-1]))
+            label = label if new - old > MARGIN else found[-1]
+        found.append(label)
+    return found
+
+
+def _smoothed(windows: WindowPredictions) -> FloatArray:
     """Probabilities (W, C), each a weighted mean with those of its neighbours."""
     padded = np.pad(windows.probabilities, ((1, 1), (0, 0)), mode="edge")
-    return sum(weight * padded[k : k + len(windows.spans)] for k, weight in enumerate(SMOOTHING))
+    parts = [weight * padded[k : k + len(windows.spans)] for k, weight in enumerate(SMOOTHING)]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)

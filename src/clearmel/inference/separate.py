@@ -10,7 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -157,13 +157,22 @@ class VoiceSeparator:
         return np.asarray(power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) * energy[:, None])
 
 
+class Separated(NamedTuple):
+    """The files of the tracks, and whether they hold a single voice."""
+
+    tracks: list[Path]
+    one_voice: bool
+
+
 def separate_file(
     voices: VoiceSeparator,
     source: Path,
     folder: Path,
     suffix: str = ".wav",
     progress: Advance | None = None,
-) -> list[Path]:
+    *,
+    count_voices: bool = False,
+) -> Separated:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
     Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
@@ -174,6 +183,7 @@ def separate_file(
         folder: receives the tracks; created if missing.
         suffix: sets their format.
         progress: called with the seconds processed since the last call.
+        count_voices: if only one voice is found, the only track is the recording itself.
 
     Raises:
         InputError: the recording cannot be read or is silent, or a track cannot be written.
@@ -200,10 +210,18 @@ def separate_file(
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
-    spans = activity.spans()
+    spans, only = activity.spans(), activity.alone()
+    if count_voices and only is not None:
+        spans, (first, *others) = [spans[only]], targets
+        with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:
+            for block in sound_file.blocks(source):
+                append(block)
+        for path in others:
+            path.unlink()
+        targets = [first]
     write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
     write_text(folder / "voices.txt", speakers.as_audacity(spans))
-    return targets
+    return Separated(targets, only is not None)
 
 
 def tracks_at_rate(

@@ -18,6 +18,8 @@ QUIET_DB, LEAK_DB = 28.0, 12.0
 """A voice is silent so far below its own level, or below another voice at the same time, which then leaks into it."""
 LONGEST_GAP_S, SHORTEST_S = 0.3, 0.12
 """Shorter gaps are closed, shorter speech is dropped."""
+LEAST_S, LEAST_SHARE = 0.5, 0.05
+"""A track holds a voice if it alone is active for so long, and for this share of all speech."""
 
 
 class VoiceActivity:
@@ -45,15 +47,29 @@ class VoiceActivity:
 
     def spans(self) -> list[Spans]:
         """Spans of speech of each voice in seconds, so far."""
+        return [self._tidy(row) for row in self._speaks()]
+
+    def alone(self) -> int | None:
+        """The only track that holds a voice; None where several do, or nobody speaks."""
+        speaks = self._speaks()
+        own = (speaks & (speaks.sum(axis=0) == 1)).sum(axis=1) * self.frame_s
+        least = max(LEAST_S, LEAST_SHARE * speaks.any(axis=0).sum() * self.frame_s)
+        found = np.flatnonzero(own >= least)
+        return int(found[0]) if len(found) == 1 else None
+
+    def _speaks(self) -> npt.NDArray[np.bool_]:
+        """Whether each voice speaks in each frame (S, T)."""
         power = np.concatenate([np.zeros((len(self.held), 0), np.float32), *self.powers], axis=1)  # (S, T)
         if not power.any():
-            return [[] for _ in power]
+            return np.zeros(power.shape, bool)
         kernel = np.full(AVERAGE_FRAMES, 1 / AVERAGE_FRAMES)
         smooth = np.stack([np.convolve(row, kernel, "same")[: power.shape[1]] for row in power])
         loud = np.quantile(smooth, 1 - LOUD_SHARE, axis=1)
         least = np.maximum(loud, loud.max() * 10 ** (-LEAK_DB / 10)) * 10 ** (-QUIET_DB / 10)
-        speaks = (smooth > least[:, None]) & (smooth >= smooth.max(axis=0) * 10 ** (-LEAK_DB / 10))
-        return [self._tidy(row) for row in speaks]
+        found: npt.NDArray[np.bool_] = (smooth > least[:, None]) & (
+            smooth >= smooth.max(axis=0) * 10 ** (-LEAK_DB / 10)
+        )
+        return found
 
     def _tidy(self, speaks: npt.NDArray[np.bool_]) -> Spans:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], speaks.astype(np.int8), [0]]))).reshape(-1, 2)

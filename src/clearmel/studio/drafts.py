@@ -61,7 +61,9 @@ class Drafts:
             return self._drafts.get(name)
 
     def want(self, recording: Recording, settings: Settings) -> None:
-        """Asks for a draft, unless there is one of these settings."""
+        """Asks for a draft, unless there is one of these settings, or the recording is too long."""
+        if recording.info.duration_s > LONGEST_S:
+            return
         with self._condition:
             old = self._drafts.get(recording.id)
             if old is not None and old.settings.sounding() == settings.sounding() and not old.failure:
@@ -112,10 +114,6 @@ class Drafts:
             self._changed()
 
     def _make(self, recording: Recording, draft: Draft, path: Path) -> None:
-        if recording.info.duration_s > LONGEST_S:
-            draft.failure = "too long to show; it is denoised while it plays"
-            return
-
         def report(done_s: float, total_s: float) -> None:
             with self._condition:
                 current = self._drafts.get(recording.id) is draft

@@ -29,6 +29,7 @@ class Job:
     id: str
     task: str
     names: list[str]
+    ids: list[str]
     work: Work
     state: str = "waiting"
     share: float = 0.0
@@ -42,6 +43,7 @@ class Job:
             "id": self.id,
             "task": self.task,
             "names": self.names,
+            "ids": self.ids,
             "state": self.state,
             "share": round(self.share, 3),
             "message": self.message,
@@ -63,10 +65,10 @@ class Queue:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def add(self, task: str, names: list[str], work: Work) -> Job:
-        """Adds a job at the end."""
+    def add(self, task: str, names: list[str], ids: list[str], work: Work) -> Job:
+        """Adds a job at the end; names and ids are those of its recordings."""
         with self._condition:
-            job = Job(f"j{next(self._numbers)}", task, names, work)
+            job = Job(f"j{next(self._numbers)}", task, names, ids, work)
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.state in ENDED]
             for old in ended[: max(0, len(self._jobs) - N_KEPT)]:

@@ -131,8 +131,8 @@ class Session:
             self._classes[recording.id] = found | {"windows": rows}
             return f"{found['label']} {found['probability']:.1%}", [target]
 
-        names = [one.path.name for one in (group if task in ("cut", "find_cuts") else [recording])]
-        self.queue.add(str(task), names, work)
+        used = group if task in ("cut", "find_cuts") else [recording]
+        self.queue.add(str(task), [one.path.name for one in used], [one.id for one in used], work)
 
     def snapshot(self) -> dict[str, Any]:
         """The state for the page."""
@@ -148,6 +148,7 @@ class Session:
 
     def _row(self, recording: Recording) -> dict[str, Any]:
         settings, draft, info = self.settings(recording), self.drafts.get(recording.id), recording.info
+        decided = self.engine.decided(recording)
         return {
             "id": recording.id,
             "name": recording.path.name,
@@ -165,7 +166,8 @@ class Session:
                 "before_lufs": draft.before_lufs,
                 "after_lufs": draft.after_lufs,
             },
-            "cuts_known": self.engine.known(recording),
+            "cuts_known": decided is not None,
+            "unsure_db": None if decided is None else decided.snr_db,
             "marked": self.labelling.marked(recording) is not None,
             "n_voices": len(self.voices(recording)),
             "label": (self.classes(recording) or {}).get("label"),

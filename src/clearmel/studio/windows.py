@@ -54,6 +54,8 @@ class Live:
     def read(self, start: int, count: int) -> FloatArray:
         """As `Source.read`, denoised."""
         count = max(0, min(count, self._source.n_samples - start))
+        if not count:
+            return np.zeros((self._source.n_channels, 0), np.float32)
         with self._lock:
             if start != self._at:
                 self._begin(start)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearmel.audio import sound_file, wav_chunks
+from clearmel.audio import sound_file, wav_chunks, working_level
 from clearmel.audio.loudness import LoudnessMeter
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
@@ -31,11 +31,15 @@ SYNCHRONOUS = "recordings that are cut together need one rate and length"
 
 @dataclass(frozen=True)
 class Decisions:
-    """Keep probabilities (K,) of a recording, one each `step_s` seconds, and the threshold of the weights."""
+    """Keep probabilities (K,) of a recording, one each `step_s` seconds, and the threshold of the weights.
+
+    snr_db: how far the speech lies above the noise, where that is too little to be sure of the cuts; else None.
+    """
 
     probabilities: FloatArray
     step_s: float
     threshold: float
+    snr_db: float | None
 
 
 class Engine:
@@ -85,20 +89,20 @@ class Engine:
         return round(found, 2) if np.isfinite(found) else None
 
     def decided(self, recording: Recording) -> Decisions | None:
-        """The decisions of the cutter for a recording, if they are known."""
-        return self._decisions.get(_version(recording.path))
-
-    def known(self, recording: Recording) -> bool:
-        """Whether the decisions of the cutter are known."""
-        return recording.path.is_file() and self.decided(recording) is not None
+        """The decisions of the cutter for a recording, if they are known and its file is there."""
+        return self._decisions.get(_version(recording.path)) if recording.path.is_file() else None
 
     def decide(self, recording: Recording, add: Advance | None = None) -> Decisions:
         """As `decided`, computed if need be."""
         key = _version(recording.path)
         if key not in self._decisions:
-            editor = self._editor()
-            found = editor.probabilities(recording.path, add)
-            self._decisions[key] = Decisions(found, editor.step_s, editor.threshold)
+            from clearmel.inference.cut import BLOCK_S, UNSURE_DB
+
+            editor, path = self._editor(), recording.path
+            meter = working_level.measure(sound_file.blocks(path, BLOCK_S), recording.info.sample_rate)
+            found = editor.decide(lambda: sound_file.mono(path, editor.features.sample_rate, BLOCK_S), meter, add)
+            snr_db = meter.snr_db() if meter.snr_db() < UNSURE_DB else None
+            self._decisions[key] = Decisions(found, editor.step_s, editor.threshold, snr_db)
         return self._decisions[key]
 
     def kept(self, recordings: Sequence[Recording], settings: Settings) -> binarize.Parts | None:
@@ -169,7 +173,8 @@ class Engine:
         from clearmel.inference.separate import VoiceSeparator, separate_file
 
         voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
-        return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        done = separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
+        return done.tracks
 
     def classify(
         self, recording: Recording, settings: Settings, target: Path, report: Report

@@ -94,6 +94,7 @@ def form(tiles: Tiles) -> dict[str, Any]:
         "tile_bins": TILE_BINS,
         "tile_columns": TILE_COLUMNS,
         "range_db": RANGE_DB,
+        "band_hz": tiles.band_hz,
     }
 
 

@@ -55,6 +55,7 @@ class Tiles:
     Attributes:
         bin_s: seconds of one bin of the waveform, about a millisecond.
         column_s: seconds of one column of the spectrogram, about ten milliseconds.
+        band_hz: lowest and highest frequency of the spectrogram, on the mel scale of Slaney.
         share: fraction of the recording read so far, 0 to 1.
         peak: largest magnitude of a sample so far.
         failure: error message if reading failed, else "".
@@ -72,6 +73,7 @@ class Tiles:
         self._step = max(1, round(self.info.sample_rate / 1000))  # samples of a bin
         self.bin_s = self._step / self.info.sample_rate
         self.column_s = BINS * self.bin_s
+        self.band_hz = min(40.0, self.info.sample_rate / 8), min(8000.0, self.info.sample_rate / 2)
         n_columns = -(-self.info.n_samples // (BINS * self._step))
         self._levels: list[npt.NDArray[np.uint8]] = []  # (T, M)
         self._waves: list[npt.NDArray[np.int16]] = []  # (BINS * T, 2)
@@ -140,7 +142,7 @@ class Tiles:
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
-        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, min(40.0, rate / 8), min(8000.0, rate / 2))
+        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, *self.band_hz)
         context = -(-n_fft // (2 * hop))  # columns that a window covers on each side
         # This offset centres the window of a frame on the middle of its column.
         buffer = np.zeros(context * hop - hop // 2, np.float32)

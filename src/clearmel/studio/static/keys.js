@@ -14,6 +14,8 @@ export function keys(page) {
     ["X", "k_swap", { x: () => page.swap() }],
     ["← →", "k_move", { ArrowLeft: move(-1), ArrowRight: move(1) }],
     ["Alt ← →", "k_move_far", {}],
+    ["L", "k_loop", { l: () => page.loop(...(view.loop ? [] : [page.position, page.position + 3])) }],
+    ["Esc", "k_unloop", { Escape: () => page.loop() }],
     ["Home End", "k_ends", { Home: () => page.seek(0), End: () => page.seek(view.duration) }],
     ["+ − ↑ ↓", "k_zoom", { "+": () => page.zoom(0.5), "=": () => page.zoom(0.5), ArrowUp: () => page.zoom(0.5), "-": () => page.zoom(2), ArrowDown: () => page.zoom(2) }],
     ["0", "k_all", { 0: () => view.show(0, view.duration) }],
@@ -29,13 +31,19 @@ export function keys(page) {
   ];
 }
 
+const PLACES = { BracketLeft: "[", BracketRight: "]", Slash: "/" };
+
+/** What a key means on an English keyboard. */
+const latin = (code) => (code.startsWith("Key") ? code.slice(3).toLowerCase() : PLACES[code]);
+
 export function listen(page) {
   const actions = Object.assign({}, ...keys(page).map(([, , found]) => found));
   document.addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || element("keys-dialog").open) return;
     if (target.closest("input:not([type=checkbox]), select") && !(target.type === "range" && !event.key.startsWith("Arrow") && !["Home", "End"].includes(event.key))) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const typed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = typed.length === 1 && typed > "~" ? latin(event.code) : typed; // a Russian layout, say
     if (!actions[key] || (event.altKey && !key.startsWith("Arrow"))) return;
     if ((key === " " || key === "Enter") && target.closest("button, a, input")) return; // the keys press it
     if (key.startsWith("Arrow") && target.closest("[role=tablist], [role=radiogroup]")) return; // these move within

@@ -1,4 +1,4 @@
-// The lists on the left: recordings, and the queue with progress, failures and results.
+// The lists on the left: recordings, and the queue with progress, failures and results; and the command to copy.
 
 import { clock } from "./paint.js";
 import { t } from "./words.js";
@@ -85,4 +85,12 @@ function row(job, paused) {
     item.append(link);
   });
   return item;
+}
+
+/** Shows a command whose flags do not break at their hyphens. */
+export function showCommand(text) {
+  const code = element("command").firstElementChild;
+  if (code.textContent === text) return;
+  const parts = text.split(/(--\w+)/).map((part) => (part.startsWith("--") ? Object.assign(document.createElement("span"), { textContent: part }) : part));
+  code.replaceChildren(...parts);
 }

@@ -2,27 +2,30 @@
 
 import { get } from "./calls.js";
 import { listen as listenToKeys, rove, showHelp } from "./keys.js";
-import { showFiles, showJobs } from "./lists.js";
+import { showCommand, showFiles, showJobs } from "./lists.js";
 import { fromResult, toResult } from "./marks.js";
+import { showLevel } from "./meter.js";
+import { copies, listen as listenToFiles } from "./opening.js";
 import { clock } from "./paint.js";
 import { Panels } from "./panels.js";
 import { Player } from "./player.js";
 import { listen as listenToPointer } from "./pointing.js";
-import { Shared, upload } from "./state.js";
+import { Shared } from "./state.js";
+import { earButtons, earsOf, lanesOf, picturesOf, tracksOf } from "./tracks.js";
 import { View } from "./view.js";
 import { language, t, translate } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const MODES = ["denoise", "cut", "separate", "classify"];
+const FIND_S = 1800; // longer recordings wait for the button
 const WAIT_MS = 150; // between changes of a slider and the server's answer
 
 const state = { file: null, form: null, cuts: null, classes: null, labels: [] };
-const view = new View(state);
+const view = new View(state, trouble);
 const player = new Player(moved, trouble);
 const shared = new Shared(arrived, (gone) => {
   element("gone").hidden = !gone;
 });
-const uploads = [];
 let panels, pending, timer;
 
 function trouble(text) {
@@ -53,6 +56,7 @@ const page = {
     player.pause();
     view.clear();
     Object.assign(state, { file, form: null, cuts: null, classes: null });
+    player.loop = view.loop = null;
     this.voices = { solo: null, muted: new Set() };
     history.replaceState(null, "", `#${id}`);
     element("empty").hidden = true;
@@ -72,6 +76,7 @@ const page = {
     }
     follow();
     attempt(results());
+    this.findCuts();
   },
   mode(mode, focus = false) {
     const { position } = this,
@@ -87,14 +92,18 @@ const page = {
     document.body.dataset.mode = mode;
     this.ear = mode === "classify" || (mode === "cut" && !state.cuts) ? 0 : 1;
     follow();
+    this.findCuts();
     if (state.file && edited !== ("cut" in player.gains)) this.seek(position); // the result has a time of its own
   },
-  /** The choices of what plays, in this mode. */
-  ears() {
-    return { denoise: ["before", "after", "removed"], cut: ["original", "result"], separate: ["mixture", "voices"], classify: ["original"] }[this.current];
+  /** Finds the cuts of a recording that is not too long, unless they are known or a job has been at it. */
+  findCuts() {
+    const { file } = state;
+    if (this.current !== "cut" || !file || file.cuts_known || file.marked || file.duration_s > FIND_S) return;
+    const begun = (job) => job.task === "find_cuts" && job.ids.includes(file.id);
+    if (!shared.now.jobs.some(begun)) this.job("find_cuts");
   },
   hear(index) {
-    if (!state.file || index >= this.ears().length) return;
+    if (!state.file || index >= earsOf(this.current).length) return;
     const { position } = this,
       was = this.ear;
     this.ear = index;
@@ -105,9 +114,22 @@ const page = {
       player.seek(index ? toResult(state.cuts, position) : position);
       if (playing) player.play();
     } else this.listen();
-    say(t(this.ears()[index]));
-    earButtons();
+    say(t(earsOf(this.current)[index]));
+    earButtons(this);
     moved();
+  },
+  /** Opens a recording as soon as the state has it. */
+  show(id) {
+    this.wish = id ?? this.wish;
+    arrived(shared.now);
+  },
+  /** Sets the section that plays again and again; without one, ends that. */
+  loop(from, to) {
+    const whole = from === undefined || "cut" in player.gains;
+    player.loop = whole ? null : [from, to].map((time) => Math.round(Math.min(view.duration, Math.max(0, time)) * player.rate));
+    view.loop = whole ? null : [from, to];
+    view.place(this.position);
+    if (!whole) this.playFrom(from);
   },
   swap() {
     this.hear(this.ear === 0 ? 1 : 0);
@@ -115,21 +137,9 @@ const page = {
   /** Gives the player the tracks of this mode and their gains. */
   listen() {
     if (!state.file) return;
-    const { settings, draft, n_voices } = state.file;
-    if (this.current === "denoise") {
-      const target = settings.loudness !== null && draft?.after_lufs != null ? 10 ** ((settings.loudness - draft.after_lufs) / 20) : 1;
-      const [before, after] = [[1, 0], [0, Math.min(16, target)], [1, -1]][this.ear];
-      player.use({ before, after });
-    } else if (this.current === "cut" && this.ear === 1 && state.cuts) {
-      const removed = state.cuts.reduce((sum, [a, b]) => sum + Math.round(b * player.rate) - Math.round(a * player.rate), 0);
-      player.use({ cut: 1 }, state.file.n_samples - removed);
-    } else if (this.current === "separate" && n_voices) {
-      const names = Array.from({ length: n_voices }, (_, k) => `voice_${k + 1}`),
-        { solo, muted } = this.voices;
-      const audible = (name) => this.ear === 1 && (solo ? solo === name : !muted.has(name));
-      player.use({ before: this.ear === 0 ? 1 : 0, ...Object.fromEntries(names.map((name) => [name, audible(name) ? 1 : 0])) });
-    } else player.use({ before: 1 });
-    view.mark(Object.keys(player.gains).filter((name) => player.gains[name]).map((name) => (name === "cut" ? "before" : name)));
+    const { gains, length } = tracksOf(this);
+    player.use(gains, length);
+    view.mark(Object.keys(gains).filter((name) => gains[name]).map((name) => (name === "cut" ? "before" : name)));
   },
   /** The time in the recording that plays. */
   get position() {
@@ -202,27 +212,8 @@ const page = {
     element("copy").textContent = t("copied");
     setTimeout(() => (element("copy").textContent = t("copy")), 1500);
   },
-  async add(files) {
-    for (const file of files) {
-      const stop = new AbortController();
-      const one = { number: Math.random().toString(36).slice(2), name: file.name, share: 0, stop: () => stop.abort() };
-      uploads.push(one);
-      lists();
-      const progress = (share) => {
-        one.share = share;
-        lists();
-      };
-      try {
-        this.wish = (await upload(file, progress, stop.signal)).names[0] ?? this.wish;
-      } catch (error) {
-        trouble(`${file.name}: ${error.message}`);
-      }
-      uploads.splice(uploads.indexOf(one), 1);
-      lists();
-      arrived(shared.now);
-    }
-  },
 };
+Object.assign(page, { follow, lists });
 globalThis.studio = page; // for the console, and for tests
 
 async function flush(more) {
@@ -293,11 +284,11 @@ function lists() {
   const now = shared.now;
   if (!now) return;
   showFiles(now.files, state.file?.id, { open: (id) => page.open(id), close: (id) => attempt(shared.send("/api/close", { name: id })) });
-  showJobs(now.jobs, uploads, now.paused, { cancel: (id) => attempt(shared.send("/api/cancel", { job: id })) });
+  showJobs(now.jobs, copies, now.paused, { cancel: (id) => attempt(shared.send("/api/cancel", { job: id })) });
   element("output-path").textContent = now.output;
   element("save-all").disabled = now.files.length < 2;
   for (const one of document.querySelectorAll(".save, #find-cuts, #by-hand, #play")) one.disabled = !state.file;
-  element("command").firstElementChild.textContent = state.file ? state.file.commands[page.current] || t("no_command") : "";
+  showCommand(state.file ? state.file.commands[page.current] || t("no_command") : "");
   element("command").hidden = !state.file;
 }
 
@@ -305,75 +296,13 @@ function lists() {
 function follow() {
   const { file } = state;
   if (!file || !panels) return;
-  const voices = Array.from({ length: file.n_voices || 2 }, (_, k) => `voice_${k + 1}`);
-  const pair = (track, label) => [
-    { kind: "wave", track, label },
-    { kind: "mel", track, label },
-  ];
-  const lanes = {
-    denoise: [...pair("before", t("before")), ...pair("after", t("after"))],
-    cut: [...pair("before", t("original")), { kind: "strip" }],
-    separate: [{ kind: "wave", track: "before", label: t("mixture") }, ...voices.flatMap((track, k) => pair(track, t("voice", k + 1)))],
-    classify: [...pair("before", t("original")), { kind: "classes" }],
-  }[page.current];
-  view.arrange([{ kind: "overview" }, ...lanes, { kind: "axis" }]);
-  if (state.form) {
-    view.tilesOf("before", 0);
-    const ready = file.draft?.share === 1;
-    if (ready) view.tilesOf("after", JSON.stringify([file.settings.model, file.settings.strength, file.settings.max_suppression_db]));
-    if (file.n_voices) for (const track of voices) view.tilesOf(track, file.n_voices);
-  }
+  view.arrange(lanesOf(page.current, file));
+  if (state.form) for (const [track, version] of picturesOf(file)) view.tilesOf(track, version);
   page.listen();
-  earButtons();
+  earButtons(page);
   panels.show(file);
   view.draw();
   lists();
-}
-
-function earButtons() {
-  const group = element("ears"),
-    names = page.ears(),
-    marks = ["A", "B", "D"];
-  const voices = page.current === "separate" && state.file?.n_voices ? state.file.n_voices : 0;
-  const key = JSON.stringify([names, language]);
-  if (group.dataset.key !== key) {
-    group.dataset.key = key;
-    group.replaceChildren(
-      ...names.map((name, index) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", onclick: () => page.hear(index) });
-        button.setAttribute("role", "radio");
-        button.setAttribute("aria-keyshortcuts", marks[index].toLowerCase());
-        button.append(Object.assign(document.createElement("kbd"), { textContent: marks[index] }), ` ${t(name)}`);
-        return button;
-      }),
-    );
-  }
-  [...group.children].forEach((button, index) => {
-    button.setAttribute("aria-checked", String(index === page.ear));
-    button.tabIndex = index === page.ear ? 0 : -1;
-  });
-  const { solo, muted } = page.voices,
-    shown = JSON.stringify([voices, solo, [...muted], language]);
-  if (element("voices").dataset.key === shown) return;
-  element("voices").dataset.key = shown;
-  const toggles = Array.from({ length: voices }, (_, k) => `voice_${k + 1}`).flatMap((name, k) =>
-    [
-      ["solo", solo === name, () => (page.voices.solo = solo === name ? null : name)],
-      ["mute", muted.has(name), () => (muted.has(name) ? muted.delete(name) : muted.add(name))],
-    ].map(([word, on, act]) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: t(word, t("voice", k + 1)) });
-      button.setAttribute("aria-pressed", String(on));
-      button.addEventListener("click", () => {
-        act();
-        const place = [...element("voices").children].indexOf(button);
-        page.ear = 1;
-        follow();
-        element("voices").children[place]?.focus();
-      });
-      return button;
-    }),
-  );
-  element("voices").replaceChildren(...toggles);
 }
 
 /** Shows the position and the level; called on every frame while it plays. */
@@ -385,12 +314,7 @@ function moved() {
   element("clock").textContent = clock(time);
   const text = t(player.playing ? "stop" : "play");
   if (element("play").textContent !== text) element("play").textContent = text;
-  const [rms, peak] = player.level(),
-    part = (db) => Math.max(0, Math.min(1, 1 + db / 60));
-  element("level").children[0].style.transform = `scaleX(${part(rms)})`;
-  element("level").children[1].style.left = `${100 * part(peak)}%`;
-  element("level").classList.toggle("over", peak > -0.1);
-  element("level-text").textContent = player.playing && peak > -99 ? `${peak.toFixed(0).replace("-", "−")} dB` : "";
+  showLevel(player);
   if (player.playing) return; // updates during playback would flood a screen reader
   element("timeline").setAttribute("aria-valuenow", time.toFixed(2));
   element("timeline").setAttribute("aria-valuetext", view.say(time));
@@ -424,41 +348,10 @@ for (const button of document.querySelectorAll(".save")) button.addEventListener
 element("trouble").lastElementChild.addEventListener("click", () => trouble(""));
 rove(element("modes"), (tab) => tab.click());
 rove(element("ears"), (button) => button.click());
-element("chosen").addEventListener("change", (event) => {
-  page.add([...event.target.files]);
-  event.target.value = "";
-});
-element("open").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  try {
-    page.wish = (await shared.send("/api/open", { path: element("path").value })).names[0];
-    element("path").value = "";
-    trouble("");
-    arrived(shared.now);
-  } catch (error) {
-    trouble(error.message);
-  }
-});
-const files = (event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragover", (event) => {
-  event.preventDefault();
-  if (files(event)) element("drop").hidden = false;
-});
-addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) element("drop").hidden = true;
-});
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  element("drop").hidden = true;
-  if (files(event)) page.add([...event.dataTransfer.files]);
-});
 addEventListener("pagehide", () => flush({ keepalive: true }));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return; // the labelling page may have saved marks
   get("/api/state").then((now) => shared.take(now)).then(results).catch(() => {});
-});
-addEventListener("beforeunload", (event) => {
-  if (uploads.length) event.preventDefault(); // only a copy on its way needs this tab
 });
 element("language").addEventListener("change", (event) => {
   translate(event.target.value);
@@ -476,6 +369,7 @@ panels = new Panels(page, await get("/api/choices"));
 showHelp(page);
 listenToKeys(page);
 listenToPointer(page);
+listenToFiles(page, trouble);
 page.mode("denoise");
 element("play").textContent = t("play");
 shared.watch();

@@ -97,7 +97,8 @@ export class Panels {
     if (draft && !draft.failure && draft.share < 1) text = t("drawing", Math.floor(100 * draft.share));
     this.line("measured", text || " ");
     const kept = cuts && file.duration_s - cuts.reduce((sum, [a, b]) => sum + b - a, 0);
-    this.line("cut-summary", cuts ? t("cut_found", clock(kept), clock(file.duration_s), cuts.length) : t("cut_unknown"));
+    const unsure = cuts && file.unsure_db !== null ? t("unsure", Math.round(file.unsure_db)) : "";
+    this.line("cut-summary", cuts ? t("cut_found", clock(kept), clock(file.duration_s), cuts.length) + unsure : t("cut_unknown"));
     this.line("class-summary", file.label ? t("class_found", file.label) : " ");
     const shown = [...new Set((classes ?? []).map((row) => row.label))];
     const key = shown.join();

@@ -6,9 +6,9 @@ const LEAD_S = 0.06;
 const FADE_S = 0.008;
 
 export class Player {
-  /** changed: called on every frame while it plays, and on start and stop. failed: called with a message. */
+  /** loop: samples [from, to] that play again and again, or null. changed: called on every frame while it plays, and on start and stop. failed: called with a message. */
   constructor(changed, failed) {
-    Object.assign(this, { changed, failed, file: null, tracks: new Map(), gains: {}, place: 0, ticket: 0 });
+    Object.assign(this, { changed, failed, file: null, tracks: new Map(), gains: {}, place: 0, ticket: 0, loop: null });
     this.playing = false;
   }
 
@@ -77,6 +77,10 @@ export class Player {
     for (const track of this.tracks.values()) this.feed(track, ticket);
     const tick = () => {
       if (ticket !== this.ticket) return;
+      if (this.loop && this.sample >= this.loop[1]) {
+        this.play(this.loop[0] / this.rate);
+        return;
+      }
       if (this.sample >= this.length) {
         this.pause();
         this.place = this.length;

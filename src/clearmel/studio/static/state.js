@@ -48,7 +48,8 @@ export async function upload(file, progress, stop) {
     request.responseType = "json";
     request.upload.onprogress = (event) => progress(event.loaded / Math.max(1, event.total));
     request.onload = () => (request.status === 200 ? done(request.response) : fail(new Error(request.response?.error ?? `status ${request.status}`)));
-    request.onerror = () => fail(new Error(`${file.name} could not be copied.`));
+    // The server ends the connection when the disk is full: it says so when it is asked again.
+    request.onerror = () => post("/api/room", { size: file.size }).then(() => fail(new Error(`${file.name} could not be copied.`)), fail);
     request.onabort = () => done({ names: [] });
     stop.addEventListener("abort", () => request.abort());
     request.send(file);

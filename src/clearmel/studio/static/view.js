@@ -1,6 +1,6 @@
 // Draws the lanes of a recording on one time axis: waves and spectrograms of its tracks, cuts and classes.
 
-import { Section, cleared, colours, drawAxis, drawBars, drawMel, drawText } from "./lanes.js";
+import { Section, cleared, colours, drawAxis, drawBars, drawHertz, drawMel, drawText } from "./lanes.js";
 import { clock, hatch } from "./paint.js";
 import { Tiles } from "./tiles.js";
 import { t } from "./words.js";
@@ -12,10 +12,10 @@ const CLASS_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#
 export const colourOf = (index) => CLASS_COLOURS[index % CLASS_COLOURS.length];
 
 export class View extends Section {
-  /** state: { file, form, cuts, classes, labels }. */
-  constructor(state) {
+  /** state: { file, form, cuts, classes, labels }. failed: called with a message about a recording that cannot be drawn. */
+  constructor(state, failed) {
     super();
-    this.state = state;
+    Object.assign(this, { state, failed });
     this.lanes = [];
     this.tiles = new Map();
     new ResizeObserver(() => this.draw()).observe(element("timeline"));
@@ -58,7 +58,10 @@ export class View extends Section {
     const found = this.tiles.get(track);
     if (found?.version === version) return found.tiles;
     found?.tiles.close();
-    const tiles = new Tiles({ name: this.state.file.id, track, version }, () => this.draw());
+    const tiles = new Tiles({ name: this.state.file.id, track, version }, () => {
+      if (tiles.failure) this.failed(tiles.failure);
+      this.draw();
+    });
     this.tiles.set(track, { version, tiles });
     return tiles;
   }
@@ -81,6 +84,11 @@ export class View extends Section {
     head.style.transform = `translateX(${x}px)`;
     head.style.top = `${overview}px`;
     this.position = time;
+    const loop = element("loop");
+    loop.hidden = !this.loop;
+    if (!this.loop) return;
+    const [from, to] = this.loop.map((edge) => ((edge - this.from) / this.span) * box.clientWidth);
+    Object.assign(loop.style, { left: `${from}px`, width: `${to - from}px`, top: `${overview}px` });
   }
   draw() {
     this.wanted ??= requestAnimationFrame(() => {
@@ -124,25 +132,35 @@ export class View extends Section {
       context.fillStyle = this.colours["cut-fill"];
       context.fillRect(x(a), 0, Math.max(1, x(b) - x(a)), height);
     }
+    if (!this.ready(found)) {
+      this.missing(box, track, this.colours.soft);
+      return;
+    }
     context.fillStyle = this.colours.line;
     context.fillRect(0, Math.round(height / 2), box.width, Math.max(1, ratio / 2));
-    if (found) drawBars(box, found.tiles, this.state.form, this.scale, this.colours, cuts);
-    else this.missing(box, track, this.colours.soft);
+    drawBars(box, found.tiles, this.state.form, this.scale, this.colours, cuts);
   }
   draw_mel(box, { track }) {
     const found = this.tiles.get(track);
-    if (found) drawMel(box, found.tiles, this.state.form);
+    if (this.ready(found)) drawMel(box, found.tiles, this.state.form);
     else this.missing(box, track, "#d9d9e0");
+    if (this.ready(found)) drawHertz(box, this.state.form);
     if (track !== "before") return;
     for (const [a, b] of this.cuts) {
       box.context.fillStyle = "rgb(255 255 255 / 26%)";
       box.context.fillRect(box.x(a), 0, Math.max(1, box.x(b) - box.x(a)), box.height);
     }
   }
+  /** Whether the visible section of a track has been read. */
+  ready(found) {
+    return found && (found.tiles.share === 1 || found.tiles.share * this.duration > this.from);
+  }
   missing(box, track, colour) {
-    const { draft } = this.state.file;
+    const { draft } = this.state.file,
+      tiles = this.tiles.get(track)?.tiles;
     let text = t("no_voices");
-    if (track === "after") text = !draft || draft.failure ? t("no_draft") : t("drawing", Math.floor(100 * draft.share));
+    if (track === "after") text = draft ? draft.failure || t("drawing", Math.floor(100 * draft.share)) : t("no_draft");
+    if (tiles) text = tiles.failure || t("reading", Math.floor(100 * tiles.share));
     drawText(box, text, box.width / 2, box.height / 2, "center", colour);
   }
   draw_strip(box) {

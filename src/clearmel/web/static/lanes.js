@@ -98,6 +98,23 @@ export function drawMel({ context, width, height, from, span, x }, tiles, file) 
   }
 }
 
+/** Slaney's mel scale: linear below 1 kHz, logarithmic above. */
+const mel = (hz) => (hz < 1000 ? (3 * hz) / 200 : 15 + (27 * Math.log(hz / 1000)) / Math.log(6.4));
+
+/** Frequencies at the right edge of a spectrogram. */
+export function drawHertz(box, { band_hz: [lowest, highest] }) {
+  const { width, height, ratio } = box;
+  let above = -Infinity;
+  for (const hz of [8000, 4000, 2000, 1000, 500, 250]) {
+    const share = (mel(hz) - mel(lowest)) / (mel(highest) - mel(lowest)),
+      y = (1 - share) * height;
+    if (y < 8 * ratio || y > height - 8 * ratio || y < above + 17 * ratio) continue;
+    above = y;
+    const text = hz < 1000 ? `${hz}` : `${hz / 1000}k`;
+    drawText(box, text, width - 8 * ratio, y, "right", "#fff", "rgb(0 0 0 / 55%)");
+  }
+}
+
 export function drawAxis(box, colours) {
   const { context, width, ratio, from, span, x } = box,
     wanted = (span / width) * 90 * ratio;
@@ -122,7 +139,7 @@ export function drawText({ context, ratio }, text, x, y, align, colour, ground =
   context.textBaseline = "middle";
   if (ground) {
     const wide = context.measureText(text).width + size * 0.7,
-      left = align === "center" ? x - wide / 2 : x - size * 0.35;
+      left = align === "center" ? x - wide / 2 : align === "right" ? x - wide + size * 0.35 : x - size * 0.35;
     context.fillStyle = ground;
     context.fillRect(left, y - size * 0.75, wide, size * 1.5);
   }
