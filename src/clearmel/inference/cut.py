@@ -41,7 +41,7 @@ NOISY_DB = 35.0
 """Recordings whose speech lies less above the noise are denoised before the decisions."""
 UNSURE_DB = 12.0
 """Below it words can be lost, and a warning says so."""
-DENOISED_SHIFT, NOISY_SHIFT = 1.0, -2.0
+DENOISED_SHIFT, NOISY_SHIFT = 3.0, -1.0
 """Added to the logits of the denoised and of the noisy sound; the higher one decides. The denoised sound finds the
 pauses, the noisy one keeps words that the denoiser has damaged. Chosen on podcast clips, see docs/cutting.md."""
 
