@@ -1,10 +1,9 @@
 # Build:  docker build -t clearmel .
 # Run on a folder; the results belong to you and lie in the same folder:
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" clearmel denoise recordings -o denoised
-# The labelling page answers only on its own localhost, so `clearmel label` does not work from a container.
+# It holds the core, without torch: docs/install.md.
+# The pages answer only on their own localhost, so `clearmel studio` and `clearmel label` do not work from a container.
 FROM python:3.11-slim
-
-RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
@@ -14,8 +13,6 @@ RUN pip install --no-cache-dir . && rm -rf /build
 
 RUN useradd --create-home clearmel && mkdir /data && chown clearmel /data
 USER clearmel
-# Matplotlib keeps a cache there; a user given with --user has no home.
-ENV MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /data
 
 ENTRYPOINT ["clearmel"]

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-import torch
+import numpy as np
 
+from clearmel.checkpoints import stored, weights_file
 from clearmel.inference.classify import WindowClassifier
+from clearmel.runtime import load
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = {
@@ -46,20 +48,18 @@ def measure(title: str, evaluated: list[str], trained: list[str]) -> dict[str, A
     test = ["eval_classification.py", *evaluated, "--model_filename", name, "--json"]
     done = subprocess.run([sys.executable, str(ROOT / test[0]), *test[1:]], check=True, capture_output=True, text=True)
     report = json.loads(done.stdout)
-    torch.set_num_threads(1)
-    classifier = WindowClassifier.load(name)
+    path = stored.models_path(name, saved=True)
+    classifier = WindowClassifier(load.load(path, "classification", n_threads=1))
     seconds = classifier.window_s or 4.0
-    wave = 0.1 * torch.randn(round(seconds * classifier.features.sample_rate))
+    wave = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * classifier.features.sample_rate), np.float32)
     spent = []
-    with torch.inference_mode():
-        for _ in range(5):
-            begun = time.perf_counter()
-            mel = classifier.features.mel(wave)[None]
-            classifier.network(mel, torch.tensor([mel.shape[1]]))
-            spent.append(time.perf_counter() - begun)
+    for _ in range(5):
+        begun = time.perf_counter()
+        classifier.network.logits(classifier.features.mel(wave)[None])
+        spent.append(time.perf_counter() - begun)
     return {
         "network": title,
-        "parameters": classifier.network.n_parameters(),
+        "parameters": weights_file.load(path, "classification").n_parameters(),
         "accuracy": report["accuracy"],
         "auc": report.get("auc"),
         "ms": 1000 * min(spent) / seconds,

@@ -26,24 +26,22 @@ from clearmel.metrics import speech_quality
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 FIGURES = {"pesq": 2, "stoi": 3, "estoi": 3, "si_sdr": 1, "dnsmos_ovrl": 2}
-BY_SNR = {"PESQ": ("pesq", 2), "ESTOI": ("estoi", 3), "SI-SDR": ("si_sdr", 1)}
+BY_GROUP = {"PESQ": ("pesq", 2), "ESTOI": ("estoi", 3), "SI-SDR": ("si_sdr", 1)}
 
 
 def clearmel(model: str, warm_up_s: float | None) -> Any:
     """A function that denoises with weights of Clearmel, and their number of parameters."""
-    import torch
-
     from clearmel.checkpoints import weights_file
     from clearmel.inference import denoise
     from clearmel.options import DenoiseOptions
+    from clearmel.runtime import load
 
-    torch.set_num_threads(1)
-    network, options = weights_file.load_denoiser(model), DenoiseOptions(warm_up_s=warm_up_s)
+    network, options = load.by_name(model, "denoising", n_threads=1), DenoiseOptions(warm_up_s=warm_up_s)
 
     def process(wave: np.ndarray) -> np.ndarray:
         return np.concatenate(list(denoise.denoise_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
 
-    return process, f"{network.n_parameters() / 1e6:.2f} M"
+    return process, f"{weights_file.load_denoiser(model).n_parameters() / 1e6:.2f} M"
 
 
 def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--noisy_path", type=Path, required=True, help="folder of noisy recordings")
     parser.add_argument("--clean_path", type=Path, required=True, help="folder of the clean recordings")
-    parser.add_argument("--mix_csv", type=Path, help="mix.csv of the dataset, for a table by SNR")
+    parser.add_argument("--mix_csv", type=Path, help="mix.csv of the dataset, for tables by SNR and by noise")
     parser.add_argument(
         "--systems", default="denoiser.pth,denoiser_tiny.pth," + ",".join(PEERS), help="comma-separated"
     )
@@ -151,7 +149,7 @@ def title(system: str) -> str:
 
 
 def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv: Path | None) -> None:
-    """Prints all systems, best PESQ first, then figures by SNR, rounded down to multiples of 5 dB."""
+    """Prints all systems, best PESQ first; then figures by SNR, rounded down to multiples of 5 dB, and by noise."""
     means = {system: speech_quality.mean(found["rows"]) for system, found in systems.items()}
     order = sorted(means, key=lambda system: -means[system]["pesq"])
     print(f"\n{len(names)} recordings\n")
@@ -166,18 +164,27 @@ def print_tables(systems: dict[str, dict[str, Any]], names: list[Path], mix_csv:
     if mix_csv is None:
         return
     with mix_csv.open(encoding="utf-8") as file:
-        snr = {Path(row["name"]).with_suffix(""): float(row["snr_db"]) for row in csv.DictReader(file)}
-    bins = {name: int(5 * np.floor(snr[name.with_suffix("")] / 5)) for name in names}
-    columns = sorted(set(bins.values()))
-    print(f"\n| {' / '.join(BY_SNR)} from an SNR of | " + " | ".join(f"{low} dB" for low in columns) + " |")
+        rows = {Path(row["name"]).with_suffix(""): row for row in csv.DictReader(file)}
+    mixtures = [rows[name.with_suffix("")] for name in names]
+    lowest_db = [int(5 * np.floor(float(row["snr_db"]) / 5)) for row in mixtures]
+    columns = sorted(set(lowest_db))
+    print(f"\n| {' / '.join(BY_GROUP)} from an SNR of | " + " | ".join(f"{low} dB" for low in columns) + " |")
     print("|---|" + "---|" * len(columns))
     for system in order:
-        cells = []
-        for low in columns:
-            chosen = [row for name, row in zip(names, systems[system]["rows"], strict=True) if bins[name] == low]
-            figures = (f"{np.nanmean([row[key] for row in chosen]):.{digits}f}" for key, digits in BY_SNR.values())
-            cells.append(" / ".join(figures))
+        cells = [group_figures(systems[system]["rows"], lowest_db, low) for low in columns]
         print(f"| {title(system)} | {' | '.join(cells)} |")
+    noises = [Path(row["noise"]).parent.name or row["noise"] for row in mixtures]
+    print(f"\n| {' / '.join(BY_GROUP)} in | mixtures | " + " | ".join(map(title, order)) + " |")
+    print("|---|---|" + "---|" * len(order))
+    for noise in sorted(set(noises)):
+        cells = [group_figures(systems[system]["rows"], noises, noise) for system in order]
+        print(f"| {noise} | {noises.count(noise)} | {' | '.join(cells)} |")
+
+
+def group_figures(rows: list[dict[str, float]], groups: list[Any], group: Any) -> str:
+    """Mean figures over the files of one group, such as "1.92 / 0.737 / 9.4"."""
+    chosen = [row for row, own in zip(rows, groups, strict=True) if own == group]
+    return " / ".join(f"{np.nanmean([row[key] for row in chosen]):.{digits}f}" for key, digits in BY_GROUP.values())
 
 
 def draw(systems: dict[str, dict[str, Any]], path: Path) -> None:

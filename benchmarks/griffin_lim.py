@@ -33,7 +33,7 @@ def librosas(mel: Tensor) -> Tensor:
 
 
 def ours(n_iterations: int, momentum: float) -> Callable[[Tensor], Tensor]:
-    return lambda mel: griffin_lim(FEATURES, mel, n_iterations, momentum)
+    return lambda mel: torch.from_numpy(griffin_lim(FEATURES, mel.numpy(), n_iterations, momentum))
 
 
 def convergence(estimate: Tensor, wave: Tensor) -> float:

@@ -22,23 +22,19 @@ TASKS = ("start", "features", "classify", "clean by gain", "clean by griffin_lim
 
 def measure(task: str, recording: Path, repeats: int, model: str, classifier: str) -> dict[str, Any]:
     """Median seconds of a task and the peak memory of this process in MiB."""
-    import torch
-
+    from clearmel.audio import sound_file
     from clearmel.audio.features import MelFeatures
-    from clearmel.checkpoints import weights_file
-    from clearmel.data.mel_datasets import MelSource
     from clearmel.inference import denoise
     from clearmel.inference.classify import WindowClassifier
     from clearmel.options import DenoiseOptions
+    from clearmel.runtime import load
 
-    torch.set_num_threads(1)
-    denoiser = weights_file.load_denoiser(model)
+    denoiser = load.by_name(model, "denoising")
     windows = WindowClassifier.load(classifier)
-    mels = MelSource(recording.parent, MelFeatures())
-    name, cleaned = Path(recording.name), recording.parent / "cleaned" / "cleaned.wav"
+    cleaned = recording.parent / "cleaned" / "cleaned.wav"
     work: dict[str, Callable[[], object]] = {
         "start": lambda: None,
-        "features": lambda: mels.mel(name),
+        "features": lambda: MelFeatures().mel(sound_file.read(recording, 16000)[0]),
         "classify": lambda: windows.predict(recording),
         "clean by gain": lambda: denoise.denoise_file(denoiser, recording, cleaned),
         "clean by griffin_lim": lambda: denoise.denoise_file(

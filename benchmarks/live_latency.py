@@ -19,16 +19,14 @@ from typing import Any
 def measure(rate: int, n_channels: int, seconds: float, model: str) -> dict[str, Any]:
     """Time and memory of one stream, without its first second."""
     import numpy as np
-    import torch
 
     from clearmel.audio import sound_file
     from clearmel.audio.pipes import Pcm
-    from clearmel.checkpoints import weights_file
     from clearmel.inference import live
     from clearmel.inference.denoise_stream import DenoiseStream
+    from clearmel.runtime import load
 
-    torch.set_num_threads(1)
-    stream = DenoiseStream(weights_file.load_denoiser(model), rate, n_channels)
+    stream = DenoiseStream(load.by_name(model, "denoising", n_threads=1), rate, n_channels)
     delay_ms = 1000 * live.delay(stream) / rate
     form = Pcm.of_file("PCM_16", rate, n_channels)
     clip, clip_rate = sound_file.read(Path(__file__).parents[1] / "data/noisy.wav")

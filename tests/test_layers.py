@@ -11,8 +11,9 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = (
-    "core", "options", "audio", "segments", "augmentation", "networks", "metrics", "reporting", "checkpoints", "data",
-    "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "labeler", "api", "cli",
+    "core", "options", "audio", "segments", "augmentation", "networks", "metrics", "reporting", "checkpoints",
+    "graphs", "runtime", "data", "tasks", "training", "inference", "evaluation", "onnx_export", "prepare", "web",
+    "labeler", "api", "studio", "cli",
 )  # fmt: skip
 """From the bottom up: a package imports only packages before it."""
 PACKAGE = ROOT / "src/clearmel"

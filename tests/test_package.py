@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def test_the_pinned_versions_are_those_that_the_package_asks_for() -> None:
     users, tests = pins("requirements.txt"), pins("requirements.txt") | pins("requirements-dev.txt")
     for requirement in map(Requirement, PROJECT["dependencies"]):
         assert requirement.specifier.contains(users[requirement.name]), requirement
-    for extra in ("metrics", "onnx", "otio", "speech", "dev"):
+    for extra in ("train", "plot", "metrics", "onnx", "otio", "speech", "dev"):
         for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
             if requirement.name != "clearmel":
                 assert requirement.specifier.contains(tests[requirement.name]), requirement
@@ -72,6 +74,42 @@ def test_an_installed_wheel_denoises_a_file_from_any_folder(wheel: Path, workpla
     before, after = sf.read("in.wav")[0], sf.read("in_denoised.wav")[0]
     assert before.shape == after.shape
     assert (after**2).mean() < 0.9 * (before**2).mean()  # the noise is gone
+
+
+def core_distributions() -> set[str]:
+    """The declared dependencies of the core, and theirs."""
+    found, open_ = set[str](), [Requirement(text) for text in PROJECT["dependencies"]]
+    while open_:
+        requirement = open_.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(name)
+            open_ += map(Requirement, metadata.requires(name) or [])
+    return found
+
+
+def test_the_core_runs_every_verb_without_torch_or_a_network(wheel: Path, workplace: Path) -> None:
+    """In an environment of its own, which holds the wheel and the dependencies that it declares."""
+    venv.create("core", with_pip=False, symlinks=os.name != "nt")
+    [site] = Path("core").absolute().rglob("site-packages")
+    sources = [(wheel, path.name) for path in wheel.iterdir()]
+    for name in core_distributions():
+        files = metadata.files(name) or []
+        sources += [(Path(str(files[0].locate())).parents[len(files[0].parts) - 1], file.parts[0]) for file in files]
+    for folder, name in set(sources):
+        if name not in ("..", "__pycache__"):
+            (site / name).symlink_to(folder / name)
+    [python] = [path for path in Path("core").absolute().glob("*/python*") if path.stem == "python"]
+    environment = {"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [python, ROOT / "tests/installed.py", ROOT / "data"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["verbs", "page", "interface"]
 
 
 def test_the_list_of_verbs_needs_nothing_heavy(workplace: Path) -> None:

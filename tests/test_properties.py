@@ -29,7 +29,6 @@ from clearmel.data import labels
 from clearmel.data.batching import BucketSampler, Item, Shares, collate
 from clearmel.data.labels import Listing
 from clearmel.inference import live
-from clearmel.labeler.wav_stream import WavStream
 from clearmel.options import CutOptions
 from clearmel.prepare.download import clip_lists
 from clearmel.reporting import tables
@@ -38,6 +37,7 @@ from clearmel.segments.binarize import parts_to_keep
 from clearmel.segments.frame_rate import FrameRate
 from clearmel.segments.label_file import LabelFile
 from clearmel.segments.timelines import Timeline
+from clearmel.web.wav_stream import WavStream
 
 SILENCE = 1 + math.log(1e-12) / 10
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyloudnorm
 import pytest
-from scipy import signal
+from scipy import ndimage, signal
 
 import clearmel
-from clearmel.audio import sound_file
-from clearmel.audio.loudness import LoudnessMeter, Matched, k_weighting
+from clearmel.audio import filtering, sound_file
+from clearmel.audio.loudness import LoudnessMeter, Matched, impulse_response, k_weighting
 from tests.conftest import ROOT, refused, run_script
 
 
@@ -146,3 +146,15 @@ def test_what_has_no_loudness_is_refused(workplace: Path) -> None:
     refused(run_script("denoise", ROOT / "data/noisy.npy", "-o", "o.npy", "--loudness", "-16"), "--loudness", ".npy")
     ran = run_script("cut", ROOT / "data/noisy.wav", "-o", "o.wav", "--loudness", "16")
     assert (ran.status, "expected podcast, broadcast, or -60 to -5 LUFS" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 192000])
+def test_the_filters_of_numpy_are_those_of_scipy(rate: int, rng: np.random.Generator) -> None:
+    wave = rng.standard_normal((2, 3 * rate // 10 + 17)).astype(np.float32) + np.float32(0.5)
+    response = impulse_response(rate)
+    padded = np.pad(wave, ((0, 0), (len(response) - 1, 0)))
+    wanted = signal.sosfilt(k_weighting(rate), wave.astype(np.float64), axis=1)
+    np.testing.assert_allclose(filtering.convolved(padded, response), wanted, atol=1e-7)
+    for length in (1, 7, 300):
+        lowest = ndimage.minimum_filter1d(wave[0], length)[length // 2 : len(wave[0]) - (length - 1) // 2]
+        np.testing.assert_array_equal(filtering.sliding_minimum(wave[0], length), lowest)

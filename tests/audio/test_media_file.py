@@ -1,5 +1,6 @@
 """Files that only FFmpeg reads, and files of which libsndfile reads the beginning only."""
 
+import concurrent.futures
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,14 @@ def test_the_track_is_chosen_by_number(workplace: Path) -> None:
     for number, wave in enumerate(waves, 1):
         with media_file.using(MediaOptions(audio_track=number)):
             assert np.allclose(sound_file.read("in.mka")[0], wave[:, 0], atol=1e-4)
+    assert np.allclose(sound_file.read("in.mka")[0], waves[0][:, 0], atol=1e-4)
+    for all_threads, number in ((False, 0), (True, 1)):  # the labelling page answers in threads of its own
+        with (
+            media_file.using(MediaOptions(audio_track=2), all_threads=all_threads),
+            concurrent.futures.ThreadPoolExecutor(1) as pool,
+        ):
+            read = pool.submit(sound_file.read, "in.mka").result()[0]
+        assert np.allclose(read, waves[number][:, 0], atol=1e-4)
     assert np.allclose(sound_file.read("in.mka")[0], waves[0][:, 0], atol=1e-4)
     with media_file.using(MediaOptions(audio_track=3)), pytest.raises(InputError, match="2 sound tracks"):
         sound_file.read("in.mka")

@@ -12,7 +12,8 @@ from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import AugmentationPolicy
 from clearmel.augmentation.recording_chain import Chain
 from clearmel.data.noise_presence import NoisePresence
-from clearmel.data.noisy_speech import CROWD, MUSIC, SYNTHETIC, TALKERS, NoisySpeech
+from clearmel.data.noise_sources import CROWD, MUSIC, SYNTHETIC, TALKERS
+from clearmel.data.noisy_speech import NoisySpeech
 from clearmel.data.splits import Pool, split_pools
 from clearmel.options import BuildOptions, MixOptions
 from clearmel.prepare import plan
@@ -62,7 +63,7 @@ def assert_chains(found: list[Recipe], by: AugmentationPolicy) -> None:
 
 
 def test_there_is_a_policy_for_each_use() -> None:
-    assert POLICIES.keys() == {"TRAINING", "DATASET", "NOISE_PRESENCE", "MULTI_SPEAKER"}
+    assert POLICIES.keys() == {"TRAINING", "DATASET", "NOISE_PRESENCE", "MULTI_SPEAKER", "CUTTING"}
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -149,14 +150,14 @@ def test_noise_presence_draws_telephone_lines_with_the_named_probabilities() -> 
 
 def test_a_policy_of_zeros_changes_nothing() -> None:
     data = mixtures()
-    data.policy = NO_CHANGE
+    data.policy = data.noise.policy = NO_CHANGE
     for index, recipe in enumerate(recipes(data)[:50]):
         assert len(recipe.noises) == 1
         assert recipe.noises[0].startswith("noise/")
         assert (recipe.chain, recipe.clip_db, recipe.noise_tilt_db) == (Chain(), None, None)
         rng = np.random.default_rng(index)
-        wave = data.noise[int(recipe.noises[0].split("/")[1])]
-        np.testing.assert_array_equal(data._load_noise(recipe.noises[0], rng, True), wave)
+        wave = data.noise.recordings[int(recipe.noises[0].split("/")[1])]
+        np.testing.assert_array_equal(data.noise.wave(recipe.noises[0], rng, True), wave)
         rng = np.random.default_rng([2, index])
         rng.random()  # the draw that decides on the speed
         same, _ = data._draw_speech(np.random.default_rng([2, index]), True)

@@ -44,6 +44,7 @@ PUBLISHED = {
 
 NO_JSON = {
     "label": "serves a page until Ctrl-C",
+    "studio": "serves a page until Ctrl-C",
     "plot": "draws and computes no figures",
     "train": "writes models/<name>.recipe.json",
     "train classification": "writes models/<name>.history.json",
@@ -87,7 +88,8 @@ def test_flags_agree_everywhere(verb: str, flags_of: Callable[[str], dict[str, a
     flags = flags_of(module)
     draws = "plots" in (ROOT / f"src/clearmel/cli/{module}.py").read_text()
     assert ("plot_dir" in flags, "no_plots" in flags) == (draws, draws)
-    assert ("device" in flags) == ("model_filename" in flags and verb not in NO_DEVICE)
+    runs = "model_filename" in flags or verb == "studio"  # where the page names the models
+    assert ("device" in flags) == (runs and verb not in NO_DEVICE)
     assert "device" not in flags or flags["device"].default == "auto"
     assert ("json" in flags) == (verb not in NO_JSON)
 

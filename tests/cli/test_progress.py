@@ -77,9 +77,8 @@ def test_callers_are_told_the_seconds_done_and_the_total(workplace: Path) -> Non
     for call in (
         lambda told: clearmel.denoise_file("long.wav", "out.wav", progress=told),
         lambda told: clearmel.cut(long, rate, progress=told),
-        lambda told: clearmel.separate(
-            long[: 45 * rate], rate, passes=1, progress=told
-        ),  # a turn of 30 s, and the rest
+        lambda told: clearmel.classify(long, rate, progress=told),
+        lambda told: clearmel.separate(long[: 45 * rate], rate, passes=1, progress=told),
     ):
         told = list[tuple[float, float]]()
         call(lambda done, total, told=told: told.append((done, total)))
@@ -89,3 +88,4 @@ def test_callers_are_told_the_seconds_done_and_the_total(workplace: Path) -> Non
         assert list(done) == sorted(done)
         assert done[0] < totals[0]
         assert done[-1] == pytest.approx(totals[0], abs=0.05)
+    assert max(np.diff(done, prepend=0)) <= 16  # separation: by windows of 16 s, although a turn has up to 30 s

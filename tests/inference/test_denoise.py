@@ -164,6 +164,24 @@ def test_strength_scales_the_attenuation_in_decibels_and_the_limit_bounds_it(rng
         np.testing.assert_allclose(np.exp(change * 5), factor, rtol=1e-4)
 
 
+def test_an_unlinked_channel_is_denoised_as_if_it_were_alone(workplace: Path, rng) -> None:
+    """Two microphones, one of them 50 dB lower: as one recording of two channels, and as two recordings."""
+    network = gain_network(fine_bins=256)
+    burst = np.repeat(rng.random((2, 20)) > 0.5, 2205, axis=1)
+    wave = (rng.normal(0, 0.1, burst.shape) * (0.05 + burst) * [[1], [0.003]]).astype(np.float32)
+    sound_file.write(Path("both.wav"), wave, 22050, "FLOAT")
+    for number, channel in enumerate(wave):
+        sound_file.write(Path(f"{number}.wav"), channel[None], 22050, "FLOAT")
+        denoise.denoise_file(network, Path(f"{number}.wav"), Path(f"{number}_out.wav"))
+    alone = np.stack([sf.read(f"{number}_out.wav", dtype="float32")[0] for number in (0, 1)])
+    for unlinked in (False, True):
+        denoise.denoise_file(network, Path("both.wav"), Path("out.wav"), DenoiseOptions(unlink_channels=unlinked))
+        found = sf.read("out.wav", dtype="float32", always_2d=True)[0].T
+        change_db = 20 * np.log10(np.abs(found - alone).max(axis=1) / np.abs(alone).max(axis=1) + 1e-12)
+        assert (change_db < -100).all() == unlinked
+        assert (change_db > -40).any() != unlinked
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 @pytest.mark.parametrize("reconstruction", ["gain", "griffin_lim"])
 def test_rate_channels_and_length_stay_in_every_format(

@@ -203,6 +203,7 @@ def test_bad_sound_is_one_clear_line(data: bytes, flags: tuple[str, ...], words:
         (("--reconstruction=griffin_lim",), "griffin_lim"),
         (("--plot_dir=p",), "--plot_dir"),
         (("--warm_up_s=4",), "--warm_up_s"),
+        (("--audio_track=2",), "--audio_track"),
         (("--raw_format=s8",), "--raw_format s8"),
         (("--raw_format=s16le", "--raw_rate=0"), "--raw_rate 0"),
     ],

@@ -20,6 +20,7 @@ from clearmel.audio.complex_masks import (
     ideal_ratio,
 )
 from clearmel.audio.features import MelFeatures
+from clearmel.augmentation.policy import AugmentationPolicy
 from clearmel.checkpoints import weights_file
 from clearmel.data.multi_speaker import MultiSpeakerMixtures, role
 from clearmel.data.separation_folder import SeparationFolder
@@ -217,11 +218,55 @@ def test_validation_is_the_same_in_every_epoch_and_training_is_not() -> None:
 
 def test_noise_lies_under_three_voices_at_the_drawn_snr() -> None:
     noise = {"noise_path": str(ROOT / "data/noise"), "noise_share": 1.0, "snr_min": 9.0, "snr_max": 9.0}
-    data = mixtures(n_voices=3, val_fraction=0.0, **noise)
+    data = mixtures(n_voices=3, val_fraction=0.0, augment=0.0, **noise)
     waves = data[0].waves
     voices = sum(waves[role(number)] for number in (1, 2, 3)).numpy()
     noise = waves["mixture"].numpy() - voices
     assert levels.active_level_db(voices) - levels.active_level_db(noise) == pytest.approx(9, abs=0.05)
+
+
+def test_an_estimate_of_a_silent_voice_is_rated_by_its_level_below_the_mixture(rng: np.random.Generator) -> None:
+    voice = torch.from_numpy(band(100, 1000, 1, rng))
+    silent, faint = torch.zeros_like(voice), torch.from_numpy(band(2000, 4000, 1, rng))
+    faint *= 0.1 * voice.norm() / faint.norm()
+    voices, estimates = torch.stack([voice, silent])[None], torch.stack([faint, voice + faint])[None]
+    ratios, order = best_order(estimates, voices, voice[None])
+    assert order.tolist() == [[1, 0]]
+    torch.testing.assert_close(ratios, torch.tensor([[20.0, 20.0]]), atol=0.1, rtol=0)
+
+
+def test_some_training_mixtures_have_one_voice_and_validation_has_none() -> None:
+    counts = {
+        split: [sum(voice.any() for voice in mixtures(split, one_voice=0.5).drawn(index).voices) for index in range(6)]
+        for split in ("train", "val")
+    }
+    assert set(counts["val"]) == {2}
+    assert set(counts["train"]) == {1, 2}
+    assert mixtures("train", one_voice=0.5)[0].waves.keys() == {"mixture", "voice_1", "voice_2"}
+
+
+def test_in_a_room_the_target_is_the_early_part_of_each_voice() -> None:
+    data = mixtures(augment=0.0, reverb=1.0)
+    for index in range(4):
+        drawn = data.drawn(index)
+        late = drawn.mixture - np.sum(drawn.voices, axis=0)
+        assert -40 < levels.active_level_db(late) - levels.active_level_db(drawn.mixture) < -1
+
+
+def test_a_recording_chain_limits_the_band_of_voices_and_adds_hiss_to_the_mixture() -> None:
+    noise = {"noise_path": str(ROOT / "data/noise"), "noise_share": 0.0, "augment": 1.0}
+    data = mixtures(**noise)
+    data.policy = AugmentationPolicy(
+        lowpass_probability=1.0, lowpass_range_hz=(3000.0, 3000.0), hiss_probability=1.0, hiss_range_db=(20.0, 20.0)
+    )
+    for index in range(3):
+        drawn = data.drawn(index)
+        for voice in drawn.voices:
+            power = np.square(np.abs(np.fft.rfft(voice)))
+            assert power[4000 * len(voice) // RATE :].sum() < 1e-4 * power.sum()
+        hiss = drawn.mixture - np.sum(drawn.voices, axis=0)
+        below = levels.active_level_db(np.sum(drawn.voices, axis=0)) - levels.active_level_db(hiss)
+        assert below == pytest.approx(20, abs=0.1)
 
 
 def test_a_built_dataset_holds_each_mixtures_own_voices_and_masks(workplace: Path) -> None:
@@ -313,6 +358,27 @@ def test_tracks_have_the_recordings_rate_length_and_channels(
     assert Path("p/mix_voices.png").exists()
 
 
+def test_a_recording_of_one_voice_is_the_only_track_if_voices_are_counted(
+    trained: VoiceSeparator, rng: np.random.Generator
+) -> None:
+    low, high = band(100, 1000, 4, rng), band(2000, 5000, 4, rng)
+    pauses = np.repeat([0, 1, 1, 0, 1, 0, 1, 1], len(low) // 8)
+    for name, wave in (("one.wav", low * pauses), ("two.wav", low * pauses + high * pauses[::-1])):
+        sound_file.write(name, wave, RATE, "FLOAT")
+    for name, flags, count, words in (
+        ("one.wav", ["--n_voices", "auto"], 1, "found one voice only in 00:04 (the track is the recording)"),
+        ("one.wav", [], 2, "--n_voices auto writes one track then"),
+        ("two.wav", ["--n_voices", "auto"], 2, "into 2 voices"),
+    ):
+        ran = run_script("inference_separation", "--input_path", name, "--output_path", "out", *flags)
+        assert words in ran.err
+        assert sorted(path.name for path in Path("out").glob("*.wav")) == ["voice_1.wav", "voice_2.wav"][:count]
+        named = {line.split()[7] for line in Path("out/voices.rttm").read_text().splitlines()}
+        assert len(named) == (1 if name == "one.wav" else 2)
+        if count == 1:
+            np.testing.assert_array_equal(sf.read("out/voice_1.wav")[0], sf.read("one.wav")[0])
+
+
 def test_a_voice_stays_in_its_track_for_ten_minutes(workplace: Path, rng: np.random.Generator) -> None:
     low, high = band(100, 1000, 10, rng), band(2000, 5000, 10, rng)
     time = np.arange(600 * RATE) // (25 * RATE)
@@ -326,6 +392,18 @@ def test_a_voice_stays_in_its_track_for_ten_minutes(workplace: Path, rng: np.ran
         minutes = zip(np.split(track, 10), np.split(wanted.astype(np.float32), 10), strict=True)
         for ours, theirs in minutes:
             assert float(signal.si_sdr(torch.from_numpy(ours)[None], torch.from_numpy(theirs)[None])) > 15
+    rows = [line.split() for line in Path("out/voices.rttm").read_text().splitlines()]
+    assert {len(row) for row in rows} == {10}
+    for name, silent in (("voice_1", lambda k: k % 3 == 1), ("voice_2", lambda k: k % 4 == 2)):
+        spans = [(float(row[3]), float(row[3]) + float(row[4])) for row in rows if row[7] == name]
+        wanted = [k for k in range(24) if not silent(k)]
+        starts = [25 * k for k in wanted if k - 1 not in wanted]
+        ends = [25 * (k + 1) for k in wanted if k + 1 not in wanted]
+        assert spans == [pytest.approx(pair, abs=0.1) for pair in zip(starts, ends, strict=True)]
+    labels = [line.split("\t") for line in Path("out/voices.txt").read_text().splitlines()]
+    assert [(float(a), label) for a, _, label in labels] == [
+        (pytest.approx(float(row[3]), abs=1e-3), row[7].replace("_", " ")) for row in rows
+    ]
 
 
 def test_a_folder_goes_on_after_a_bad_file(trained: VoiceSeparator, rng: np.random.Generator) -> None:

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,33 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from clearmel.audio import sound_file
 from clearmel.labeler.routes import create_app
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
+from clearmel.web.serve import QuietHandler
+from tests.browsers import chromium, playwright
 
-playwright = pytest.importorskip("playwright.sync_api") if "CI" not in os.environ else None
-if playwright is None:
-    from playwright import sync_api as playwright
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RATE = 16000
 FIRST, SECOND = "a_1.wav", "b_2.wav"
 SECONDS = 6.0
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    if CHROMIUM is None:
-        if "CI" in os.environ:
-            pytest.fail("no Chromium: apt-get install chromium")
-        pytest.skip("the labelling page needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # The sandbox cannot be had as root, and the pages are our own.
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--mute-audio"])
-        yield browser
-        browser.close()
+browser = pytest.fixture(scope="module")(chromium)
 
 
 @pytest.fixture
@@ -53,13 +40,6 @@ def clips(workplace: Path, rng: np.random.Generator) -> Path:
     return workplace / "clips"
 
 
-class _Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def serve(workplace: Path) -> Iterator[Callable[..., str]]:
     """Serves a folder; gives the address."""
@@ -68,7 +48,7 @@ def serve(workplace: Path) -> Iterator[Callable[..., str]]:
     def start(folder: Path, **more: object) -> str:
         recordings = Folder(folder)
         app = create_app(recordings, LabelFile(workplace / "labels.json", recordings.names), **more)
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -14,11 +14,12 @@ from matplotlib.image import imread
 
 from clearmel.audio import sound_file
 from clearmel.core.errors import InputError
-from clearmel.labeler import security
+from clearmel.labeler import routes
 from clearmel.labeler.routes import create_app
-from clearmel.labeler.tiles import Tiles
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
+from clearmel.web import pages, security
+from clearmel.web.tiles import Tiles
 from tests.conftest import refused, run_script
 
 RATE = 16000
@@ -116,7 +117,10 @@ def test_the_page_and_its_parts_come_from_here_alone(page: Page) -> None:
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert not page.app.debug
-    names = [path.name for path in Path(security.__file__).with_name("static").iterdir()]
+    own = {path.name for path in Path(routes.__file__).with_name("static").iterdir()}
+    shared = {path.name for path in pages.SHARED.iterdir()}
+    assert not own & shared
+    names = own | shared
     for name in names:
         status, data, headers = page.raw(f"/static/{name}")
         assert status == (404 if name == "page.html" else 200)  # the page has a token only from /

@@ -26,6 +26,7 @@ from clearmel.options.source import Source
 from clearmel.prepare import noisy_speech
 from clearmel.prepare.download import clip_lists, run
 from clearmel.prepare.faces import build, read_image
+from clearmel.runtime import load
 from clearmel.segments.label_file import LabelFile
 from clearmel.tasks import DenoisingTask
 from clearmel.training import trainer
@@ -132,7 +133,7 @@ def read_weights(path: Path) -> None:
     short = Path("clips/a.wav")
     file, task = str(path.absolute()), network.card["task"]
     if task == "denoising":
-        denoiser = weights_file.load_denoiser(file)
+        denoiser = load.load(file, "denoising")
         mel = read_mel("mel.npy", MelFeatures(**network.card["features"]).n_mels)
         assert denoise.estimate_mel(denoiser, mel).shape == mel.shape
         denoise.denoise_file(denoiser, short, Path("out.wav"))

@@ -16,9 +16,11 @@ from clearmel.core.progress import Progress, advance
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
 from clearmel.inference.separate import VoiceSeparator, tracks_at_rate
-from clearmel.networks import Cutter, Separator
 from clearmel.options import CutOptions
 from clearmel.segments.binarize import parts_to_keep
+
+BLOCK_S = 30.0
+"""Seconds of sound after which a caller is told how much is done."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -26,7 +28,14 @@ def _classifier(model: str, device: str) -> WindowClassifier:
     return WindowClassifier(load(model, "classification", device))
 
 
-def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device: str = "auto") -> dict[str, Any]:
+def classify(
+    wave: Wave,
+    sample_rate: int,
+    *,
+    model: str = "classifier",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Predicts the class of a recording; by default whether it is noisy or clean.
 
     Args:
@@ -34,6 +43,7 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         device: where the network computes, see `clearmel.load`.
+        progress: called with the seconds of sound that are done, and the total.
 
     Returns:
         "label", its "probability", and "p_<label>" of every class, each 0 to 1; "snr_db" if the weights estimate it.
@@ -45,8 +55,12 @@ def classify(wave: Wave, sample_rate: int, *, model: str = "classifier", device:
     classifier = _classifier(model, device)
     channels = channels_first(wave, sample_rate)
     gain, sound = working_level.measure([channels], sample_rate).gain(), downmix(channels)[None]
-    blocks = resample_blocks(iter([sound]), sample_rate, classifier.features.sample_rate, 1)
-    windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain) if sound.any() else None
+    step = int(BLOCK_S * sample_rate)
+    pieces = (sound[:, start : start + step] for start in range(0, sound.shape[1], step))
+    blocks = resample_blocks(pieces, sample_rate, classifier.features.sample_rate, 1)
+    done, windows = advance(progress, sound.shape[1] / sample_rate), None
+    if sound.any():
+        windows = classifier.predict_blocks((block[0] for block in blocks), gain=gain, progress=done)
     if windows is None:
         raise ValueError("wave is silent; expected sound.")
     return classifier.whole(windows)
@@ -80,9 +94,7 @@ def cut(
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}; expected 0 to 1.")
-    network = load(model, "cutting", device)
-    assert isinstance(network, Cutter)
-    editor = Editor(network)
+    editor = Editor(load(model, "cutting", device))
     channels = channels_first(wave, sample_rate)
     sound, duration_s = downmix(channels)[None], channels.shape[1] / sample_rate
 
@@ -124,17 +136,11 @@ def separate(
     """
     if not 1 <= passes <= 16:
         raise ValueError(f"passes is {passes}; expected 1 to 16.")
-    network = load(model, "separation", device)
-    assert isinstance(network, Separator)
-    voices = VoiceSeparator(network, passes=passes)
+    voices = VoiceSeparator(load(model, "separation", device), passes=passes)
     sound = channels_first(wave, sample_rate)
     blocks = resample_blocks(iter([sound]), sample_rate, voices.rate, len(sound))
-    done, found = advance(progress, sound.shape[1] / sample_rate), list[FloatArray]()
-    for piece in tracks_at_rate(voices, blocks, sample_rate, len(sound)):
-        found.append(piece)
-        if done is not None:
-            done(piece.shape[2] / sample_rate)
-    pieces = np.concatenate(found, axis=2)
+    done = advance(progress, sound.shape[1] / sample_rate)
+    pieces = np.concatenate(list(tracks_at_rate(voices, blocks, sample_rate, len(sound), done)), axis=2)
     missing = max(0, sound.shape[1] - pieces.shape[2])
     pieces = np.pad(pieces[..., : sound.shape[1]], ((0, 0), (0, 0), (0, missing)))
     return [as_given(track, wave) for track in pieces]

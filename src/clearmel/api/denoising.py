@@ -6,19 +6,18 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
-from clearmel.audio import media_file, sound_file, working_level
+from clearmel.audio import media_file, sound_file
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
-from clearmel.inference.denoise_stream import DenoiseStream
-from clearmel.networks import Denoiser as DenoiserNetwork
+from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, MediaOptions, lufs
 
 
 class Stream:
     """A recording that is denoised while it comes in; see `Denoiser.stream`."""
 
-    def __init__(self, stream: DenoiseStream, sample_rate: int, channels: int) -> None:
+    def __init__(self, stream: DenoiseStream | UnlinkedStreams, sample_rate: int, channels: int) -> None:
         self._stream, self._sample_rate, self._channels = stream, sample_rate, channels
         self._given: Wave | None = None
 
@@ -52,6 +51,7 @@ class Denoiser:
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         device: where the network computes, see `clearmel.load`.
 
     Raises:
@@ -64,17 +64,18 @@ class Denoiser:
         *,
         strength: float = 1.0,
         max_suppression_db: float | None = None,
+        unlink_channels: bool = False,
         device: str = "auto",
     ) -> None:
-        network = load(model, "denoising", device)
-        assert isinstance(network, DenoiserNetwork)
-        self.network = network
-        self.options = DenoiseOptions(strength=strength, max_suppression_db=max_suppression_db)
+        self.network = load(model, "denoising", device)
+        self.options = DenoiseOptions(
+            strength=strength, max_suppression_db=max_suppression_db, unlink_channels=unlink_channels
+        )
 
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:
         """See `clearmel.denoise`."""
         sound = channels_first(wave, sample_rate)
-        gain = working_level.measure([sound], sample_rate).gain()
+        _, gain = recordings.measured([sound], sample_rate, len(sound), self.options)
         pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
@@ -108,7 +109,7 @@ class Denoiser:
         check_rate(sample_rate)
         if channels < 1:
             raise ValueError(f"channels is {channels}; expected 1 or more.")
-        return Stream(DenoiseStream(self.network, sample_rate, channels, self.options), sample_rate, channels)
+        return Stream(open_stream(self.network, sample_rate, channels, self.options), sample_rate, channels)
 
 
 def denoise(
@@ -118,6 +119,7 @@ def denoise(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    unlink_channels: bool = False,
     device: str = "auto",
 ) -> Wave:
     """Removes the noise from a recording.
@@ -128,6 +130,7 @@ def denoise(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         device: where the network computes, see `clearmel.load`.
 
     Returns:
@@ -137,9 +140,13 @@ def denoise(
         ValueError: the wave is empty, not finite, or of a wrong shape or type.
         clearmel.InputError: there are no such weights or no such device, or an option is out of range.
     """
-    return Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise(
-        wave, sample_rate
-    )
+    return Denoiser(
+        model,
+        strength=strength,
+        max_suppression_db=max_suppression_db,
+        unlink_channels=unlink_channels,
+        device=device,
+    ).denoise(wave, sample_rate)
 
 
 def denoise_file(
@@ -149,6 +156,7 @@ def denoise_file(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    unlink_channels: bool = False,
     device: str = "auto",
     audio_track: int | None = None,
     bitrate: int | None = None,
@@ -164,6 +172,7 @@ def denoise_file(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         device: where the network computes, see `clearmel.load`.
         audio_track: sound track of a video, from 1; None for its main one.
         bitrate: kbit/s of compressed formats; None for the source's.
@@ -175,7 +184,13 @@ def denoise_file(
     Raises:
         clearmel.InputError: the source cannot be read, the target cannot be written, or they are one file.
     """
-    Denoiser(model, strength=strength, max_suppression_db=max_suppression_db, device=device).denoise_file(
+    Denoiser(
+        model,
+        strength=strength,
+        max_suppression_db=max_suppression_db,
+        unlink_channels=unlink_channels,
+        device=device,
+    ).denoise_file(
         source,
         target,
         audio_track=audio_track,

@@ -2,12 +2,12 @@
 
 import functools
 
-from clearmel.checkpoints import weights_file
-from clearmel.networks import Network
+from clearmel.runtime import load as runtime
+from clearmel.runtime.model import Model
 
 
 @functools.lru_cache(maxsize=8)
-def load(model: str, task: str | None = None, device: str = "auto") -> Network:
+def load(model: str, task: str | None = None, device: str = "auto") -> Model:
     """Loads trained weights, in evaluation mode; the same name gives the same network.
 
     Args:
@@ -17,10 +17,10 @@ def load(model: str, task: str | None = None, device: str = "auto") -> Network:
         device: "auto" (CUDA where there is a device, else the CPU), "cpu", "cuda" or "mps" (Apple).
 
     Returns:
-        A `torch.nn.Module` with a `card`: task, network, features, training and scores.
+        The weights with their `card`: task, network, features, training and scores.
 
     Raises:
         clearmel.InputError: there are no such weights, they are damaged or of another task, or there is no such device.
     """
     name = model if model.endswith(".pth") else f"{model}.pth"
-    return weights_file.load(weights_file.models_path(name, saved=True), task, device)
+    return runtime.by_name(name, task, device)

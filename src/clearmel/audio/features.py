@@ -1,17 +1,18 @@
-"""STFT and log-mel of a wave.
+"""STFT and log-mel of a wave, of numpy arrays in inference and of torch tensors in training.
 
 Shapes: B batch, N samples, T frames, F STFT bins, M mel bands. "..." stands for any number of leading dimensions.
 """
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
 
 from clearmel.audio import mel_scale
-from clearmel.audio.stft import hann, power_of
+from clearmel.audio.stft import hann, overlap_add, power_of, spectra, waves
+from clearmel.core import arrays
+from clearmel.core.arrays import Array
 from clearmel.core.errors import InputError
 
 FLOOR = 1e-12
@@ -109,10 +110,12 @@ class MelFeatures:
         """Number of frames that span the given seconds."""
         return round(seconds * self.sample_rate / self.hop_length)
 
-    def stft(self, wave: Tensor) -> Tensor:
+    def stft(self, wave: Array) -> Array:
         """Complex spectrum (..., T, F) of (..., N)."""
+        if isinstance(wave, np.ndarray):
+            return spectra(self._frames(wave), self.window(wave))
         flat = wave.reshape(-1, wave.shape[-1])
-        spectrum = torch.stft(
+        spectrum = arrays.library(wave).stft(
             flat,
             self.n_fft,
             self.hop_length,
@@ -123,63 +126,78 @@ class MelFeatures:
         )  # (B, F, T)
         return spectrum.transpose(1, 2).reshape(*wave.shape[:-1], -1, self.n_fft // 2 + 1)
 
-    def window(self, like: Tensor) -> Tensor:
+    def _frames(self, wave: Array) -> Array:
+        """Centred frames (..., T, n_fft) of a wave (..., N), a view."""
+        return arrays.framed(arrays.padded(wave, self.n_fft // 2, self.n_fft // 2), self.n_fft, self.hop_length)
+
+    def window(self, like: Array) -> Array:
         """The window (n_fft,), zero outside its win_length."""
         length = self.win_length or self.n_fft
         padding = self.n_fft - length
-        return functional.pad(hann(length, like.dtype, like.device), (padding // 2, padding - padding // 2))
+        return arrays.padded(hann(length, arrays.kind(like)), padding // 2, padding - padding // 2)
 
-    def istft(self, spectrum: Tensor, n_samples: int) -> Tensor:
+    def istft(self, spectrum: Array, n_samples: int) -> Array:
         """Wave (..., n_samples) of a spectrum (..., T, F) by weighted overlap-add."""
+        window: Any = self.window(spectrum.real)
+        if isinstance(spectrum, np.ndarray):
+            rest = -self.n_fft % self.hop_length
+            squares = np.broadcast_to(arrays.padded(window**2, 0, rest), (spectrum.shape[-2], self.n_fft + rest))
+            weight = overlap_add(squares, self.hop_length)
+            total = overlap_add(arrays.padded(waves(spectrum, window), 0, rest), self.hop_length)
+            wave = (total / np.maximum(weight, 1e-11)).reshape(*spectrum.shape[:-2], -1)[..., self.n_fft // 2 :]
+            return arrays.padded(wave[..., :n_samples], 0, max(0, n_samples - wave.shape[-1]))
         flat = spectrum.reshape(-1, *spectrum.shape[-2:]).transpose(1, 2)
-        window = self.window(spectrum.real)
-        wave = torch.istft(flat, self.n_fft, self.hop_length, window=window, center=True, length=n_samples)
-        return wave.reshape(*spectrum.shape[:-2], n_samples)
+        made = arrays.library(spectrum).istft(
+            flat, self.n_fft, self.hop_length, window=window, center=True, length=n_samples
+        )
+        return made.reshape(*spectrum.shape[:-2], n_samples)
 
-    def mel(self, wave: Tensor) -> Tensor:
+    def mel(self, wave: Array) -> Array:
         """Log-mel (..., T, M) of (..., N); computes the spectrum of a long wave in pieces to save memory."""
         if self.pre_emphasis:
-            wave = wave - self.pre_emphasis * functional.pad(wave[..., :-1], (1, 0))
+            wave = wave - self.pre_emphasis * arrays.padded(wave[..., :-1], 1, 0)
         n_frames = self.n_frames(wave.shape[-1])
         if n_frames <= PIECE_FRAMES:
             return self.relative(self.mel_of_power(self._powers(self.stft(wave))))
-        padded = functional.pad(wave, (self.n_fft // 2, self.n_fft // 2))
-        window = self.window(wave)
-        frames = padded.unfold(-1, self.n_fft, self.hop_length)  # (..., T, n_fft), a view
+        frames, window = self._frames(wave), self.window(wave)
         pieces = [
-            self.mel_of_power(self._powers(torch.fft.rfft(piece * window)))
-            for piece in torch.split(frames, PIECE_FRAMES, dim=-2)
+            self.mel_of_power(self._powers(spectra(frames[..., start : start + PIECE_FRAMES, :], window)))
+            for start in range(0, n_frames, PIECE_FRAMES)
         ]
-        return self.relative(torch.cat(pieces, dim=-2))
+        return self.relative(arrays.joined(pieces, -2))
 
-    def _powers(self, spectrum: Tensor) -> Tensor:
+    def _powers(self, spectrum: Array) -> Array:
         """The power or the magnitudes that the bands sum up, see `exponent`."""
-        power = power_of(spectrum)
-        return power if self.exponent == 2 else power.sqrt()
+        power: Array = power_of(spectrum)
+        return power if self.exponent == 2 else power**0.5
 
-    def relative(self, mel: Tensor) -> Tensor:
+    def relative(self, mel: Array) -> Array:
         """Log-mels (..., T, M) relative to their maximum if `top_db` is set; otherwise unchanged."""
         if not self.top_db:
             return mel
-        loudest = mel.amax(dim=(-2, -1), keepdim=True)
-        return 1 + (mel - loudest).clamp(min=-self.top_db / DECIBELS_PER_UNIT)
+        math_of = arrays.library(mel)
+        loudest = math_of.amax(mel, (-2, -1), keepdims=True)
+        return 1 + math_of.clip(mel - loudest, -self.top_db / DECIBELS_PER_UNIT, None)
 
-    def mel_of_power(self, power: Tensor) -> Tensor:
+    def mel_of_power(self, power: Array) -> Array:
         """Absolute log-mel (..., T, M) of a power spectrum (..., T, F)."""
-        return 1 + torch.log(FLOOR + power @ self.filters(power).T) / 10
+        return 1 + arrays.library(power).log(FLOOR + power @ self.filters(power).T) / 10
 
-    def cepstrum(self, mel: Tensor, n_coefficients: int = 20) -> Tensor:
+    def cepstrum(self, mel: Array, n_coefficients: int = 20) -> Array:
         """MFCCs (..., T, n) of a log-mel: its orthonormal DCT-II over the bands, in dB."""
-        bands = (torch.arange(self.n_mels, dtype=mel.dtype) + 0.5) * math.pi / self.n_mels
-        basis = torch.cos(torch.arange(n_coefficients, dtype=mel.dtype)[:, None] * bands) * math.sqrt(2 / self.n_mels)
+        bands = (np.arange(self.n_mels) + 0.5) * math.pi / self.n_mels
+        basis = np.cos(np.arange(n_coefficients)[:, None] * bands) * math.sqrt(2 / self.n_mels)
         basis[0] /= math.sqrt(2)
-        return (mel - 1) * DECIBELS_PER_UNIT @ basis.T.to(mel)
+        return (mel - 1) * DECIBELS_PER_UNIT @ arrays.like(basis.T, mel)
 
-    def power_of_mel(self, mel: Tensor) -> Tensor:
+    def power_of_mel(self, mel: Array) -> Array:
         """Mel power (..., T, M) of a log-mel."""
-        return torch.exp((mel - 1) * 10)
+        return arrays.library(mel).exp((mel - 1) * 10)
 
-    def filters(self, like: Tensor | None = None) -> Tensor:
-        """Mel filter bank (M, F), each triangle of area 2 / width (Slaney)."""
-        like = torch.zeros(()) if like is None else like
-        return mel_scale.filters(self.edges, self.n_fft, self.sample_rate, like.dtype, like.device)
+    def filters(self, like: Any = np.float32()) -> Any:  # noqa: B008  a constant
+        """Mel filter bank (M, F), each triangle of area 2 / width (Slaney).
+
+        Args:
+            like: an array whose kind, type and device the filters get.
+        """
+        return mel_scale.filters(self.edges, self.n_fft, self.sample_rate, arrays.kind(like))

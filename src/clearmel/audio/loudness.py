@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from clearmel.audio.filtering import convolved, sliding_minimum
 from clearmel.core.file_io import FloatArray
 
 ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
@@ -18,6 +19,7 @@ BIN_LU, TOP_LUFS = 0.01, 130.0
 """Blocks are counted in such steps up to such a loudness; floats in the range of int16 reach 90."""
 OFFSET_LU = -0.691
 """So that a 997 Hz sine of full scale in one channel has -3.01 LUFS (BS.1770-4, note 1)."""
+RESPONSE_S = 0.15
 SURROUND = {5: (1, 1, 1, 1.41, 1.41), 6: (1, 1, 1, 0, 1.41, 1.41)}
 """Weights of the channels of 5.0 and 5.1 in the order of wav; all others weigh 1."""
 
@@ -38,9 +40,9 @@ class LoudnessMeter:
     """
 
     def __init__(self, sample_rate: int, n_channels: int) -> None:
-        self.sections, self.step = k_weighting(sample_rate), round(STEP_S * sample_rate)
+        self.response, self.step = impulse_response(sample_rate), round(STEP_S * sample_rate)
         self.weights = np.array(SURROUND.get(n_channels, (1.0,) * n_channels))
-        self.state = np.zeros((len(self.sections), n_channels, 2))
+        self.before = np.zeros((n_channels, len(self.response) - 1), np.float32)  # the last samples
         self.held = np.zeros(0)  # weighted squares whose step is not complete
         self.powers = np.zeros(0)  # of the last steps
         self.counts = np.zeros(round((TOP_LUFS - ABSOLUTE_GATE_LUFS) / BIN_LU))
@@ -50,9 +52,8 @@ class LoudnessMeter:
         """Takes the next piece (C, N)."""
         if not block.shape[1]:
             return
-        from scipy import signal  # here: it takes time to import
-
-        weighted, self.state = signal.sosfilt(self.sections, block.astype(np.float64), axis=1, zi=self.state)
+        sound = np.concatenate([self.before, block], axis=1)
+        self.before, weighted = sound[:, block.shape[1] :], convolved(sound, self.response)
         squares = np.concatenate([self.held, self.weights @ np.square(weighted)])
         count = len(squares) // self.step
         steps = squares[: count * self.step].reshape(count, self.step).mean(axis=1)
@@ -97,6 +98,16 @@ def k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
     return np.array([shelf, pass_high])
 
 
+def impulse_response(sample_rate: int) -> npt.NDArray[np.float64]:
+    """The first `RESPONSE_S` of the K filter's impulse response, after which it lies below a billionth of its peak."""
+    count = round(RESPONSE_S * sample_rate)
+    n_fft = 1 << (2 * count).bit_length()
+    delay = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
+    powers = np.stack([np.ones_like(delay), delay, delay**2])
+    sections = [(section[:3] @ powers) / (section[3:] @ powers) for section in k_weighting(sample_rate)]
+    return np.fft.irfft(np.prod(sections, axis=0), n_fft)[:count]
+
+
 class Limiter:
     """Keeps the true peak of a recording in pieces below `CEILING_DBTP`, with a look-ahead.
 
@@ -137,10 +148,8 @@ class Limiter:
             return self.wave[:, :0]
         ready, self.wave = self.wave[:, :n_ready], self.wave[:, n_ready:]
         if self.needed.min() < 1:
-            from scipy import ndimage, signal  # here: it takes time to import
-
-            lowest = ndimage.minimum_filter1d(self.needed, 2 * self.reach + 1)[self.reach : -self.reach]
-            ready = ready * signal.oaconvolve(lowest, self.smoothing, mode="valid").astype(np.float32)
+            lowest = sliding_minimum(self.needed, 2 * self.reach + 1)
+            ready = ready * convolved(lowest, self.smoothing).astype(np.float32)
         self.needed = self.needed[n_ready:]
         return ready
 

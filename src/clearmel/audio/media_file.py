@@ -55,6 +55,7 @@ FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
 _lengths: dict[tuple[str, int, int, int, Window | None], int] = {}
 """By path, size, time of change, track and window."""
 _options: ContextVar[MediaOptions] = ContextVar("media_options")
+_of_all_threads: list[MediaOptions] = [MediaOptions()]
 
 
 class UnreadableError(InputError):
@@ -62,18 +63,27 @@ class UnreadableError(InputError):
 
 
 @contextlib.contextmanager
-def using(options: MediaOptions) -> Iterator[None]:
-    """Chooses the sound track that is read and how files are written, for the duration of a `with` block."""
+def using(options: MediaOptions, *, all_threads: bool = False) -> Iterator[None]:
+    """Chooses the sound track that is read and how files are written, for the duration of a `with` block.
+
+    Args:
+        options: the choice.
+        all_threads: also in all other threads, as of a server; without it, calls in several threads are independent.
+    """
     token = _options.set(options)
+    if all_threads:
+        _of_all_threads.append(options)
     try:
         yield
     finally:
         _options.reset(token)
+        if all_threads:
+            _of_all_threads.remove(options)
 
 
 def options() -> MediaOptions:
-    """The options of the innermost `using`."""
-    return _options.get(MediaOptions())
+    """The options of the innermost `using` of this thread, else of all threads."""
+    return _options.get(_of_all_threads[-1])
 
 
 def pyav(path: str | Path) -> Any:

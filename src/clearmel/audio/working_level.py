@@ -13,8 +13,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from clearmel.audio import mel_scale
 from clearmel.audio.features import FLOOR, MelFeatures
@@ -139,34 +137,34 @@ def _powers(wave: FloatArray, size: int) -> Powers:
     return power
 
 
-def spectrum_powers(power: Tensor) -> Powers:
+def spectrum_powers(power: FloatArray) -> Powers:
     """Mean squares (T,) of frames under a Hann window, from their power spectra (T, F); without constant offset."""
     n_fft = 2 * (power.shape[-1] - 1)
-    found: Powers = (2 * power[:, 2:].sum(dim=1) / (0.375 * n_fft**2)).numpy()
+    found: Powers = 2 * power[:, 2:].sum(axis=1) / (0.375 * n_fft**2)
     return found
 
 
-def measured_mel(mel: Tensor, features: MelFeatures) -> float:
+def measured_mel(mel: FloatArray, features: MelFeatures) -> float:
     """The gain for a recording of which only the log-mel (T, M) is known; see `factor`.
 
     A band's power times half the width of its triangle in Hz is the power of the bins that are nearest to it.
     """
     if features.top_db or features.exponent != 2:  # the level has no effect, or is not in the mel
         return 1.0
-    bands = torch.exp((mel.double() - 1) * 10) - FLOOR
+    bands = np.exp((mel.astype(np.float64) - 1) * 10) - FLOOR
     edges = mel_scale.triangles(features.fmin, features.fmax, features.n_mels, features.n_fft, features.sample_rate)[1]
-    sums = bands.clamp(min=0) @ ((edges[2:] - edges[:-2]) / 2)
+    sums = np.maximum(bands, 0) @ ((edges[2:] - edges[:-2]) / 2)
     level = FrameLevels()
-    level.add((2 * sums / (0.375 * features.n_fft**2)).numpy())
+    level.add(2 * sums / (0.375 * features.n_fft**2))
     return factor(level.active_db())
 
 
-def scaled_mel(mel: Tensor, gain: float) -> Tensor:
+def scaled_mel(mel: FloatArray, gain: float) -> FloatArray:
     """The log-mel (..., T, M) of the recording times a gain."""
     if gain == 1:
         return mel
-    power = (torch.exp((mel.double() - 1) * 10) - FLOOR).clamp(min=0)
-    return (1 + torch.log(FLOOR + power * gain**2) / 10).to(mel)
+    power = np.maximum(np.exp((mel.astype(np.float64) - 1) * 10) - FLOOR, 0)
+    return (1 + np.log(FLOOR + power * gain**2) / 10).astype(mel.dtype)
 
 
 class RunningGain:

@@ -99,20 +99,7 @@ def filtered(
         clean = target = reverberated(speech, sample_rate, chain.room, recipe.seed)
         if chain.early:
             target = reverberated(speech, sample_rate, chain.room, recipe.seed, early=True)
-    noise = np.zeros_like(clean)
-    for name in recipe.noises:
-        part = coloured_noise(len(clean), rng) if name == "coloured" else audible_segment(load(name), len(clean), rng)
-        level = active_level_db(part, sample_rate)
-        if np.isfinite(level):  # with several noises, each level is drawn from a range of 6 dB
-            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
-    if recipe.noise_tilt_db is not None:
-        noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
-    if recipe.noise_span is not None:
-        start, end, fade = recipe.noise_span
-        position = np.arange(len(noise)) / len(noise)
-        ramp = np.clip((position - start) / max(fade, 1e-6), 0, 1) * np.clip((end - position) / max(fade, 1e-6), 0, 1)
-        within = noise * ramp.astype(np.float32)
-        noise = within if np.isfinite(active_level_db(within, sample_rate)) else noise
+    noise = summed_noise(recipe, len(clean), load, sample_rate, rng)
     levels = active_level_db(clean, sample_rate), active_level_db(noise, sample_rate)
     if not np.isfinite(levels[: 1 + bool(recipe.noises)]).all():
         silent = "the speech" if not np.isfinite(levels[0]) else f"the noise {' + '.join(recipe.noises)}"
@@ -142,6 +129,35 @@ def finished(sides: FloatArray, recipe: Recipe, sample_rate: int = 16000) -> Flo
     if recipe.silence is not None:
         sides[:, int(recipe.silence[0] * sides.shape[1]) : int(recipe.silence[1] * sides.shape[1])] = 0
     return sides
+
+
+def summed_noise(
+    recipe: Recipe, n_samples: int, load: Callable[[str], FloatArray], sample_rate: int, rng: Rng
+) -> FloatArray:
+    """The sum (n_samples,) of a recipe's noises at random levels, with its tilt and span; zeros without noises.
+
+    Args:
+        recipe: parameters of the mixture; its SNR is not applied.
+        n_samples: length.
+        load: returns the wave of a name in `recipe.noises`.
+        sample_rate: of all waves in Hz.
+        rng: random generator of segments and levels.
+    """
+    noise = np.zeros(n_samples, np.float32)
+    for name in recipe.noises:
+        part = coloured_noise(n_samples, rng) if name == "coloured" else audible_segment(load(name), n_samples, rng)
+        level = active_level_db(part, sample_rate)
+        if np.isfinite(level):  # with several noises, each level is drawn from a range of 6 dB
+            noise = noise + part * np.float32(10 ** ((rng.uniform(-6, 0) - level) / 20))
+    if recipe.noise_tilt_db is not None:
+        noise = filter_bands(noise, sample_rate, Chain(tilt_db=recipe.noise_tilt_db))
+    if recipe.noise_span is not None:
+        start, end, fade = recipe.noise_span
+        position = np.arange(len(noise)) / len(noise)
+        ramp = np.clip((position - start) / max(fade, 1e-6), 0, 1) * np.clip((end - position) / max(fade, 1e-6), 0, 1)
+        within = noise * ramp.astype(np.float32)
+        noise = within if np.isfinite(active_level_db(within, sample_rate)) else noise
+    return noise
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How often and how strongly training data is augmented: named probabilities and ranges, and the four policies in use.
+"""How often and how strongly training data is augmented: named probabilities and ranges, and the five policies in use.
 
 The options of a command (SNR range, share of augmented items, share with reverberation) come on top of a policy.
 """
@@ -268,7 +268,41 @@ NOISE_PRESENCE = replace(
 )
 """For items that train and test a classifier of noise behind speech."""
 
+CUTTING = replace(
+    TRAINING,
+    no_noise_probability=0.05,
+    coloured_noise_probability=0.15,
+    synthetic_noise_probability=0.12,
+    babble_probability=0.05,
+    several_noises_probability=0.2,
+    crowd_probability=0.06,
+    talkers_probability=0.0,
+    music_probability=0.12,
+    snr_beta=None,
+    silence_probability=0.0,
+)
+"""For labelled clips, which train a cutter: without talkers, whose words would count as pauses, and without silence,
+which would hide words that are to be kept."""
+
 MULTI_SPEAKER = AugmentationPolicy(
+    coloured_noise_probability=0.06,
+    synthetic_noise_probability=0.1,
+    several_noises_probability=0.2,
+    crowd_probability=0.15,
+    music_probability=0.05,
+    second_coloured_probability=0.2,
+    second_synthetic_probability=0.3,
+    noise_tilt_probability=0.3,
+    noise_tilt_range_db=(-9, 9),
+    tilt_probability=0.3,
+    tilt_range_db=(-9, 9),
+    highpass_probability=0.2,
+    highpass_range_hz=(40, 300),
+    lowpass_probability=0.2,
+    lowpass_range_hz=(2800, 7800),
+    codec_probability=0.1,
+    hiss_probability=0.5,
+    hiss_range_db=(30, 70),
     speech_speed_range=(0.9, 1.12),
     formant_ratio_range=(0.85, 1.18),
     mixture_level_range_db=(-8, 8),
@@ -276,4 +310,5 @@ MULTI_SPEAKER = AugmentationPolicy(
     partial_speech_probability=0.5,
     late_start_probability=0.5,
 )
-"""For mixtures of several speakers. The option `--augment` gives the probabilities of other speeds and formants."""
+"""For mixtures of several speakers. The option `--augment` gives the probabilities of other speeds and formants, and of
+noisy mixtures with other noises and a recording chain."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from clearmel.audio import sound_file
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.file_io import FloatArray, list_files, quoted
 
 Room = tuple[float, float, float, float, float]
 """Length, width and height in m, RT60 in s, distance between speaker and microphone in m."""
@@ -43,6 +43,18 @@ def reverberated(wave: FloatArray, sample_rate: int, room: Room | str, seed: int
     n_fft = 1 << (len(wave) + len(response)).bit_length()
     wet = np.fft.irfft(np.fft.rfft(wave, n_fft) * np.fft.rfft(response, n_fft), n_fft)
     return wet[direct : direct + len(wave)].astype(np.float32)
+
+
+def measured_rooms(folder: str | None, sample_rate: int) -> list[str]:
+    """Paths of the impulse responses below a folder, read into the cache; none for None.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    found = [str(Path(folder, name)) for name in list_files(folder, sound_file.SUFFIXES)] if folder else []
+    for path in found:
+        measured_response(sample_rate, path)
+    return found
 
 
 @functools.lru_cache(maxsize=256)

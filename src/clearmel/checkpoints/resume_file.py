@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from clearmel.checkpoints import weights_file
-from clearmel.checkpoints.cards import is_plain
+from clearmel.checkpoints.assembly import is_plain
 from clearmel.core import distributed
 from clearmel.core.errors import InputError, shortened
 from clearmel.core.file_io import quoted

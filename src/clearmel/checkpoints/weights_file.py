@@ -13,29 +13,13 @@ from typing import Any
 import torch
 
 from clearmel.audio.features import MelFeatures
-from clearmel.checkpoints import cards
-from clearmel.core.errors import FullDiskError, InputError, reason, shortened
+from clearmel.checkpoints import assembly, stored
+from clearmel.checkpoints.stored import FORMAT, models_path
+from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import existing, quoted, replacing
 from clearmel.networks import NETWORKS, Denoiser, Network, devices
 
-FORMAT = 1
-
-
-def models_path(model_filename: str, *, saved: bool) -> Path:
-    """Path of a weights file: `models/<model_filename>` below the current folder.
-
-    Args:
-        model_filename: such as "denoiser.pth".
-        saved: the file is to be read. Then the weights that ship with the package are the second choice, so that they
-            are found from any folder.
-    """
-    here = Path("models", model_filename)
-    if saved and not here.exists():
-        package = Path(__file__).parents[1]
-        for folder in (package / "models", package.parents[1] / "models"):  # an installed wheel; a clone
-            if (folder / model_filename).exists():
-                return folder / model_filename
-    return here
+__all__ = ["FORMAT", "flag_name", "load", "load_denoiser", "load_dict", "make_card", "models_path", "save"]
 
 
 def make_card(
@@ -112,25 +96,13 @@ def load(path: str | Path, task: str | None, device: str = "cpu") -> Network:
     """
     place = devices.pick(device)
     state = load_dict(path)
-    if not all(isinstance(key, str) for key in state):
-        raise InputError(f"{quoted(path)} is not a state dict: its keys are not names.")
-    card = state.get("_extra_state")
-    if not isinstance(card, dict) or not card:
-        card = _card_by_keys(path, state)
+    card = stored.card_of(path, state, task)
     try:
-        if card["format"] > FORMAT:
-            raise InputError(f"has card format {card['format']}; this version reads {FORMAT}. Update.")
-        card = card | {"task": cards.current_task(card["task"])}
-        cards.check(card)
-        if cards.current_task(task) not in (None, card["task"]):
-            raise InputError(f"holds weights for {card['task'][:40]}; expected {task}. Give another --model_filename.")
-        network = cards.build(card, state)
+        network = assembly.build(card, state)
     except InputError as error:
         raise InputError(f"{quoted(path)} {error.line()}") from error
     except Exception as error:  # torch's layers raise various exceptions for impossible sizes
-        raise InputError(
-            f"{quoted(path)} does not fit its card ({type(error).__name__}: {reason(error)[:120]}). Retrain it."
-        ) from error
+        raise stored.does_not_fit(path, error) from error
     weights = [value for value in network.state_dict().values() if isinstance(value, torch.Tensor)]
     if not all(torch.isfinite(weight).all() for weight in weights):
         raise InputError(f"{quoted(path)} holds NaN or infinite weights. Retrain it.")
@@ -147,30 +119,3 @@ def load_denoiser(model_filename: str, device: str = "cpu") -> Denoiser:
     network = load(models_path(model_filename, saved=True), "denoising", device)
     assert isinstance(network, Denoiser)
     return network
-
-
-def _card_by_keys(path: str | Path, state: dict[str, Any]) -> dict[str, Any]:
-    """The card of weights that the original scripts have saved."""
-    lstm = {f"lstm.{kind}_{side}_l0" for kind in ("weight", "bias") for side in ("ih", "hh")}
-    for head, task in (("hidden2class", "classification"), ("hidden2spectrogram", "denoising")):
-        if set(state) == lstm | {f"{head}.weight", f"{head}.bias"}:
-            shapes = {key: tuple(getattr(value, "shape", ())) for key, value in state.items()}
-            if len(shapes["lstm.weight_ih_l0"]) != 2 or len(shapes[f"{head}.weight"]) != 2:
-                break
-            sizes = {"input_dim": shapes["lstm.weight_ih_l0"][1], "hidden_dim": shapes["lstm.weight_ih_l0"][0] // 4}
-            if task == "denoising":
-                sizes["spectrogram_resolution"] = shapes[f"{head}.weight"][0]
-            if sizes["input_dim"] != MelFeatures().n_mels:
-                break
-            return {
-                "format": FORMAT,
-                "task": task,
-                "network": "lstm_classifier" if task == "classification" else "lstm_denoiser",
-                "sizes": sizes,
-                "features": MelFeatures().card(),
-                "labels": ["noisy", "clean"] if task == "classification" else [],
-                "training": {"by": "the original suite"},
-                "scores": {},
-            }
-    names = ", ".join(shortened(name, 60) for name in sorted(state)[:4])
-    raise InputError(f"{quoted(path)} is of no known network: it has no card, and keys {names} ... Give other weights.")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from clearmel.cli import data_flags
 from clearmel.cli.parser import Parser, add_option_flags, positive, take
 from clearmel.options import BuildOptions
 
@@ -19,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     options = take(BuildOptions, args)
 
-    from clearmel.core import batch_files
     from clearmel.prepare import noisy_speech
 
+    skipped = data_flags.skipped(data_flags.places(args))
     built = noisy_speech.build(options, Path(args.output_path), args.workers, args.overwrite)
     for split, count in built.counts.items():
         print(f"{split}: {count} mixtures")
@@ -30,6 +31,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in built.failed[:20]:
         print(f"failed: {line}", file=sys.stderr)
     print(f"saved {args.output_path}" + (f"; {len(built.failed)} clips failed" if built.failed else ""))
-    places = (options.clean_path, options.noise_path, options.val_clean_path, options.val_noise_path)
-    skipped = any(batch_files.undecoded(place) for place in places if place and Path(place).is_dir())
-    return 1 if built.failed or skipped else 0
+    return 1 if built.failed else skipped

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from clearmel.cli import data_flags
 from clearmel.cli.parser import Parser, add_option_flags, non_negative, take
 from clearmel.options import MultiSpeakerOptions
 
@@ -19,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = take(MultiSpeakerOptions, args)
 
     from clearmel.audio.features import MelFeatures
-    from clearmel.core import batch_files
     from clearmel.prepare import multi_speaker
 
+    skipped = data_flags.skipped(data_flags.places(args))
     counts = multi_speaker.build(
         options,
         MelFeatures(n_fft=512, hop_length=160, win_length=400),
@@ -31,5 +32,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         faces_path=args.faces_path,
     )
     print(f"{', '.join(f'{count} {split}' for split, count in counts.items())} mixtures in {args.output_path}")
-    places = (options.clean_path, options.noise_path, options.val_clean_path, options.val_noise_path)
-    return 1 if any(batch_files.undecoded(place) for place in places if place and Path(place).is_dir()) else 0
+    return skipped

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from clearmel.cli.parser import Parser, add_option_flags, fraction, seconds, take
@@ -102,6 +103,27 @@ def use_lists(args: argparse.Namespace) -> None:
                 setattr(args, prefix + folder, listed)
 
 
+MIXED = ("clean_path", "noise_path", "val_clean_path", "val_noise_path", "noisy_path", "val_noisy_path", "rir_path")
+
+
+def places(args: argparse.Namespace) -> list[str | None]:
+    """The folders that the data are read from: those of recordings to mix and of flat pairs, else --dataset_path."""
+    mixed = [getattr(args, name, None) for name in MIXED]
+    return mixed if any(mixed) else [args.dataset_path]
+
+
+def skipped(places: Sequence[str | None]) -> int:
+    """Names on stderr the recordings below some folders that have no decoder.
+
+    Returns:
+        The exit status of a command that leaves them out: 1 if there are any, else 0.
+    """
+    from clearmel.core import batch_files
+
+    folders = dict.fromkeys(place for place in places if place and Path(place).is_dir())
+    return int(any([batch_files.report_undecoded(folder) for folder in folders]))
+
+
 def source(args: argparse.Namespace, split: str, seed: int) -> Source:
     """The source of data that the flags of this module name.
 
@@ -110,6 +132,7 @@ def source(args: argparse.Namespace, split: str, seed: int) -> Source:
         split: "train", or "." to evaluate on the folder itself.
         seed: of the mixtures.
     """
-    mixed = mixing(args) if hasattr(args, "noise_path") else None
+    mixes = hasattr(args, "clean_path") and hasattr(args, "noise_path")
+    mixed = mixing(args) if mixes else None
     held = {name: getattr(args, name) for name in ("val_fold", "val_fraction") if hasattr(args, name)}
     return Source(args.dataset_path, flat_pairs(args, split), args.cache_path, mixed, seed, **held)

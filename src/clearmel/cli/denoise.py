@@ -1,6 +1,7 @@
 """Denoises recordings, folders of recordings, mel spectrograms (.npy), or live sound on a pipe (-)."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "output file or folder, - for stdout (default: FILE_denoised.ext beside the input)",
     )
     args = _parsed(parser, argv)
+    if PIPE in (*args.paths, args.output_path):  # a hop is too short for several threads; numpy is not yet imported
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return _denoise(jobs(args.paths, args.output_path, "denoised"), args)
 
 
@@ -51,7 +54,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     add_model_flag(parser, "denoiser.pth")
     add_device_flag(parser)
     parser.add_argument("--output_path", default="./data/predicted.npy", help="denoised mel")
-    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction",))
+    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction", "unlink_channels"))
     add_result_flags(parser)
     add_plot_flags(parser)
     args = parser.parse_args(argv)
@@ -86,18 +89,20 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         raise InputError("--json prints on stdout, where the sound goes; name an output file, or leave --json out.")
     if args.loudness is not None and (piped or any(Path(job.source).suffix.lower() == ".npy" for job in found)):
         raise InputError("--loudness needs sound in whole files; give no - and no .npy as a path with it.")
+    if args.audio_track and any(job.source == PIPE for job in found):
+        raise InputError("--audio_track chooses a sound track of a file; a pipe has one. Leave --audio_track out.")
     if raw.raw_format and not piped:
         raise InputError("--raw_format describes sound on a pipe; give - as a path.")
 
     from tqdm import tqdm
 
     from clearmel.audio import media_file, sound_file
-    from clearmel.checkpoints import weights_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots, tables
+    from clearmel.runtime import load
 
-    network = weights_file.load_denoiser(args.model_filename, args.device)
+    network = load.by_name(args.model_filename, "denoising", args.device, n_threads=1 if piped else None)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots)
     rows = list[dict[str, Any]]()
 
@@ -142,12 +147,12 @@ def _denoise_mel(job: Job, args: argparse.Namespace, *, draw: bool) -> dict[str,
     options = take(DenoiseOptions, args)
 
     from clearmel.audio.features import MelFeatures
-    from clearmel.checkpoints import weights_file
     from clearmel.core import file_io, npy
     from clearmel.inference import denoise
     from clearmel.reporting import plots
+    from clearmel.runtime import load
 
-    network = weights_file.load_denoiser(args.model_filename, args.device)
+    network = load.by_name(args.model_filename, "denoising", args.device)
     features = MelFeatures(**network.card["features"])
     noisy = npy.read_mel(job.source, features.n_mels)
     file_io.refuse_overwriting(job.source, job.target)

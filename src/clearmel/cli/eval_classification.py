@@ -9,7 +9,7 @@ from clearmel.options.evaluation import EvalOptions, OutputOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags, evaluates and prints."""
+    """Parses the flags, evaluates and prints; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data/val", training=False)
     parser.add_argument("--val_fold", type=positive, help="evaluate on this fold of labelled files only")
@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.evaluation import classification
     from clearmel.reporting import plots, tables
 
+    skipped = data_flags.skipped(data_flags.places(args))
+
     source = data_flags.source(args, ".", args.seed)
     found = classification.evaluate_classifier(
         args.model_filename, source, take(EvalOptions, args), take(OutputOptions, args)
@@ -43,4 +45,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.plot_dir:
         board = plots.Board(args.plot_dir, enabled=not args.no_plots)
         board.confusion(found.counts, found.labels, f"{Path(args.model_filename).stem}_confusion")
-    return 0
+    return skipped

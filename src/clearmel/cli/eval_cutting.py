@@ -10,7 +10,7 @@ from clearmel.options.source import Source
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags, evaluates and prints."""
+    """Parses the flags, evaluates and prints; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_clip_flags(parser, training=False)
     add_model_flag(parser, "cutter.pth")
@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from clearmel.evaluation import cutting
     from clearmel.reporting import plots, tables
+
+    skipped = data_flags.skipped([args.dataset_path])
 
     found = cutting.evaluate_cutter(
         args.model_filename,
@@ -54,4 +56,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.plot_dir:
         board = plots.Board(args.plot_dir, enabled=not args.no_plots)
         board.cut_curve(found.curves, report["threshold"], f"{Path(args.model_filename).stem}_curve")
-    return 0
+    return skipped

@@ -17,7 +17,7 @@ from clearmel.options.evaluation import EvalOptions, OutputOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags, evaluates, prints and draws."""
+    """Parses the flags, evaluates, prints and draws; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data/val", training=False)
     add_model_flag(parser, "denoiser.pth")
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.evaluation import denoising
     from clearmel.inference import denoise
     from clearmel.reporting import plots
+
+    skipped = data_flags.skipped(data_flags.places(args))
 
     network, task, data, _, report = denoising.evaluate_denoiser(
         args.model_filename,
@@ -54,4 +56,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         noisy, clean = item.mels["noisy"].numpy(), item.mels["clean"].numpy()
         panels = {"noisy": noisy, "denoised": denoise.estimate_mel(network, noisy, options), "clean": clean}
         board.spectrograms(panels, f"{index:04d}_{item.name.rsplit('.', 1)[0].replace('/', '_')}")
-    return 0
+    return skipped

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from clearmel.cli import data_flags
 from clearmel.cli.parser import (
     Parser,
     add_device_flag,
@@ -17,7 +18,7 @@ from clearmel.options.evaluation import OutputOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags, evaluates and prints."""
+    """Parses the flags, evaluates and prints; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     parser.add_argument("--dataset_path", help="folder of mixtures: LibriMix, or a built separation dataset")
     add_option_flags(
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.evaluation import separation
     from clearmel.reporting import tables
 
+    skipped = data_flags.skipped([args.dataset_path] if args.dataset_path else data_flags.places(args))
+
     table = separation.evaluate_separator(
         args.model_filename,
         args.dataset_path,
@@ -48,4 +51,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if not args.json:
         print(tables.text_table(table))
-    return 0
+    return skipped

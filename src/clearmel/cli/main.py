@@ -12,6 +12,7 @@ VERBS = {
     "separate": ("separate", "write each voice of a recording into a file of its own"),
     "classify": ("classify", "print the class of recordings, by default noisy or clean"),
     "label": ("label", "open the page on which to mark pauses, breaths and knocks"),
+    "studio": ("studio", "open a page on which to do all of this and compare before and after"),
     "plot": ("plot", "draw a waveform, spectrum, mel spectrogram or cepstral coefficients"),
     "train": ("train_recipe", "run all trainings of a recipe: clearmel train --recipe recipes/denoiser.toml"),
     "train classification": ("train_classification", "train a classifier"),

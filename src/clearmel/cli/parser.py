@@ -15,6 +15,8 @@ from clearmel.core import distributed
 from clearmel.core.errors import InputError, reason, shortened
 from clearmel.options import DEVICES, lufs
 
+OPTIONAL = {"matplotlib": "plot"} | dict.fromkeys(("torch", "accelerate", "scipy", "pyroomacoustics"), "train")
+"""Packages that the core does without, and the extra that installs each."""
 Options = TypeVar("Options")
 Number = TypeVar("Number", int, float)
 
@@ -59,6 +61,15 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> typing.NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in OPTIONAL:
+            raise
+        extra = OPTIONAL[package]
+        status, line = (
+            2,
+            f"error: this needs {package}, which is not installed. Install: pip install 'clearmel[{extra}]'",
+        )
     except OSError as error:
         path = f"{shortened(repr(error.filename))}: " if error.filename else ""
         status, line = 2, f"error: {path}{reason(error)}"

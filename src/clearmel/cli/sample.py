@@ -18,25 +18,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="choose the same pair again (default: a new one each time)")
     args = parser.parse_args(argv)
 
-    import torch
-
     from clearmel.audio import sound_file
     from clearmel.audio.features import MelFeatures
     from clearmel.audio.griffin_lim import griffin_lim
-    from clearmel.checkpoints import weights_file
     from clearmel.inference import denoise
     from clearmel.options.source import Source
+    from clearmel.runtime import load
     from clearmel.tasks import DenoisingTask
 
-    network = weights_file.load_denoiser(args.model_filename, args.device)
+    network = load.by_name(args.model_filename, "denoising", args.device)
     features = MelFeatures(**network.card["features"])
     data = DenoisingTask(Source(args.dataset_path), features).dataset(".")
     item = data[random.Random(args.seed).randrange(len(data))]
-    mels = dict(item.mels)
-    mels["predicted"] = torch.from_numpy(denoise.estimate_mel(network, item.mels["noisy"].numpy()))
+    mels = {role: mel.numpy() for role, mel in item.mels.items()}
+    mels["predicted"] = denoise.estimate_mel(network, mels["noisy"])
     print(item.name)
     for role in ("clean", "noisy", "predicted"):
         path = getattr(args, f"{role}_path")
-        sound_file.write(path, griffin_lim(features, mels[role]).numpy(), features.sample_rate)
+        sound_file.write(path, griffin_lim(features, mels[role]), features.sample_rate)
         print(f"saved {path}")
     return 0

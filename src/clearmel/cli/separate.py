@@ -46,6 +46,12 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "separator.pth")
     add_device_flag(parser)
     add_passes_flag(parser)
+    parser.add_argument(
+        "--n_voices",
+        choices=("all", "auto"),
+        default="all",
+        help="all: a track for each voice of the weights; auto: the recording itself where only one voice is found",
+    )
     parser.add_argument("--faces_path", help="embeddings (voices, frames, 512) of the speakers' faces, 25 a second")
     add_result_flags(parser)
     add_option_flags(parser, MediaOptions, leave_out=("bitrate",))
@@ -54,13 +60,12 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
-    from clearmel.audio import media_file, sound_file
+    from clearmel.audio import face_embeddings, media_file, sound_file
     from clearmel.core import batch_files, file_io, progress
-    from clearmel.data import separation_folder
     from clearmel.inference import separate
     from clearmel.reporting import plots, tables
 
-    faces = separation_folder.read_embeddings(Path(args.faces_path)) if args.faces_path else None
+    faces = face_embeddings.read_embeddings(Path(args.faces_path)) if args.faces_path else None
     voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
 
@@ -73,10 +78,15 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
             started, duration_s = time.monotonic(), sound_file.inspect(path).duration_s
             folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
             with progress.bar(duration_s, shown=not source.is_dir()) as advance:
-                tracks = separate.separate_file(voices, path, folder, progress=advance)
+                tracks, one_voice = separate.separate_file(
+                    voices, path, folder, progress=advance, count_voices=args.n_voices == "auto"
+                )
             shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
             board.recordings(shown, f"{path.stem}_voices")
             took = f"{time.monotonic() - started:.1f} s"
+            if one_voice:
+                advice = "the track is the recording" if len(tracks) == 1 else "--n_voices auto writes one track then"
+                return tracks, f"found one voice only in {progress.clock(duration_s)} ({advice}), {took}"
             return tracks, f"separated {progress.clock(duration_s)} into {len(tracks)} voices, {took}"
 
         def done(path: Path, result: tuple[list[Path], str]) -> None:

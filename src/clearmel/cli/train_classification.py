@@ -9,7 +9,7 @@ from clearmel.options.source import Source
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and trains."""
+    """Parses the flags and trains; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data", training=True)
     parser.add_argument("--val_fold", type=non_negative, help="fold of labelled files to validate on, 0 for none")
@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.tasks import ClassificationTask
     from clearmel.training import run
 
+    skipped = data_flags.skipped(data_flags.places(args))
+
     def task(source: Source) -> ClassificationTask:
         return ClassificationTask(
             source,
@@ -47,4 +49,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         run.cross_validate(task, source, options, args.model_filename)
     else:
         run.train(task(source), options, args.model_filename, plots.Board(args.plot_dir, enabled=not args.no_plots))
-    return 0
+    return skipped

@@ -25,7 +25,7 @@ SIZES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and trains."""
+    """Parses the flags and trains; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     data_flags.add_data_flags(parser, "./data", training=True)
     data_flags.add_mixing_flags(parser, ("echo",))
@@ -65,9 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.tasks import DenoisingTask
     from clearmel.training import run
 
+    skipped = data_flags.skipped(data_flags.places(args))
+
     chosen = {name: getattr(args, name) for name in SIZES[args.network]}
     task = DenoisingTask(
         data_flags.source(args, "train", options.seed), sizes=chosen, losses=losses, network_name=args.network
     )
     run.train(task, options, args.model_filename, plots.Board(args.plot_dir, enabled=not args.no_plots))
-    return 0
+    return skipped

@@ -15,7 +15,7 @@ KEYS = {"task", "model_filename", "common", "stages"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Reads the recipe and trains."""
+    """Reads the recipe and trains; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="TOML file, such as recipes/denoiser.toml")
     parser.add_argument(
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.checkpoints import weights_file
 
     train = importlib.import_module(f"clearmel.cli.train_{recipe['task']}").main
-    stem, done, before = Path(recipe["model_filename"]).stem, [], None
+    stem, done, before, status = Path(recipe["model_filename"]).stem, [], None, 0
     for number, stage in enumerate(recipe["stages"], 1):
         usual = recipe["model_filename"] if number == len(recipe["stages"]) else f"{stem}_stage{number}.pth"
         name = stage.get("model_filename", usual)
@@ -48,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         begun = [out.with_suffix(".resume.pth"), *(out.parent.glob(f"{out.stem}_fold*.resume.pth") if folds else ())]
         if args.resume and any(path.exists() for path in begun):  # of a finished training, nothing is left to do
             words.append("--resume")
-        status: int = train(words)
-        if status:
-            return status
+        status = max(status, train(words))  # 1: recordings without a decoder were left out
         if distributed.is_rank_zero():
             figures = out.with_suffix(".folds.json" if folds else ".history.json")
             history = json.loads(figures.read_text(encoding="utf-8"))
@@ -58,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             log = weights_file.models_path(f"{stem}.recipe.json", saved=False)
             write_text(log, json.dumps({"recipe": str(args.recipe), "trainings": done}, indent=1))
         before = name
-    return 0
+    return status
 
 
 def read(path: Path) -> dict[str, Any]:

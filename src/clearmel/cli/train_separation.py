@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from clearmel.cli import data_flags
 from clearmel.cli.parser import Parser, add_model_flag, add_option_flags, add_plot_flags, take
 from clearmel.options import FitOptions, MultiSpeakerOptions, SeparatorOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses the flags and trains."""
+    """Parses the flags and trains; 1 if recordings have no decoder."""
     parser = Parser(__doc__)
     parser.add_argument("--dataset_path", help="mixtures on disk (train/, val/) in place of --clean_path")
     parser.add_argument("--cache_path", help="folder that keeps the decoded recordings from run to run")
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clearmel.tasks import SeparationTask
     from clearmel.training import run
 
+    skipped = data_flags.skipped([args.dataset_path] if args.dataset_path else data_flags.places(args))
+
     task = SeparationTask(
         sizes=chosen.sizes(),
         source=Source(args.dataset_path or ".", cache_path=args.cache_path, seed=args.seed),
@@ -35,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder=bool(args.dataset_path),
     )
     run.train(task, options, args.model_filename, plots.Board(args.plot_dir, enabled=not args.no_plots))
-    return 0
+    return skipped

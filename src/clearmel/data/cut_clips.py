@@ -21,9 +21,10 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing, list_files, quoted
 from clearmel.core.npy import open_array
 from clearmel.data.batching import Item
+from clearmel.data.clip_noise import ClipNoise, Denoise
 from clearmel.data.mel_datasets import MelDataset
 from clearmel.data.waveform_cache import WaveformCache
-from clearmel.options import AugmentOptions
+from clearmel.options import AugmentOptions, ClipNoiseOptions
 from clearmel.segments import frames
 from clearmel.segments.frames import FRAME_S
 from clearmel.segments.label_file import LabelFile
@@ -112,7 +113,8 @@ class CutClips(MelDataset):
     """Mels of labelled recordings with their keep labels.
 
     An item holds "mel" (T, M) and "keep" (K, 2): for each decision the label 0 or 1 and its weight, 0 if the label is
-    unknown. In training, an item is a random segment of `clip_s` seconds, augmented by `options`.
+    unknown. In training, an item is a random segment of `clip_s` seconds, augmented by `options` and `noise`; outside
+    of training, every second recording gets noise if `noise` names a folder for validation; it has the label 1.
 
     Args:
         clips: the recordings.
@@ -122,6 +124,8 @@ class CutClips(MelDataset):
         options: augmentation in training; None: outside of training, with complete recordings.
         seed: seed of all random draws.
         cache: see `WaveformCache`.
+        noise: noise and rooms; None: without.
+        denoise: see `ClipNoise`.
 
     Raises:
         InputError: a recording cannot be read.
@@ -136,6 +140,8 @@ class CutClips(MelDataset):
         options: AugmentOptions | None = None,
         seed: int = 0,
         cache: Path | None = None,
+        noise: ClipNoiseOptions | None = None,
+        denoise: Denoise | None = None,
     ) -> None:
         self.clips, self.features, self.stride, self.options, self.seed = clips, features, stride, options, seed
         names = [str(clip.name) for clip in clips.clips]
@@ -146,6 +152,10 @@ class CutClips(MelDataset):
         counts = [max(1, round(size / self.n_samples)) if self.n_samples else 1 for size in sizes.tolist()]
         self.places = np.repeat(np.arange(len(names)), counts)  # a long recording gives many segments
         self.lengths = [features.n_frames(min(int(sizes[i]), self.n_samples or int(sizes[i]))) for i in self.places]
+        self.noise = None
+        if noise is not None and (noise.noise_path if options else noise.val_noise_path):
+            split, paths = "train" if options else "val", tuple(clip.name.as_posix() for clip in clips.clips)
+            self.noise = ClipNoise(split, clips.root, paths, noise, features, clip_s, seed, cache, denoise)
 
     def __getitem__(self, index: int) -> Item:
         clip = self.clips.clips[self.places[index]]
@@ -157,9 +167,14 @@ class CutClips(MelDataset):
                 start = int(rng.integers((len(wave) - self.n_samples) // self.step))
                 wave = wave[start * self.step : start * self.step + self.n_samples]
             wave = wave * np.float32(10 ** (self.options.gain_db * rng.uniform(-1, 1) / 20))
+        keep = self.targets(clip, 1 + (self.features.n_frames(len(wave)) - 1) // self.stride, start)
+        noisy = self.noise is not None and self.options is None and index % 2
+        if self.noise is not None and noisy:
+            wave, keep = self.noise.noisy(wave, keep, self.step, np.random.default_rng([self.seed, index]))
+        elif self.noise is not None and self.options is not None and rng.random() < self.noise.shares.noise_share:
+            wave, keep = self.noise.noisy(wave, keep, self.step, rng)
         mel = self.features.mel(torch.from_numpy(np.ascontiguousarray(wave)))
-        keep = self.targets(clip, 1 + (len(mel) - 1) // self.stride, start)
-        return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float("nan"))
+        return Item(clip.name.as_posix(), {"mel": mel, "keep": torch.from_numpy(keep)}, float(noisy))
 
     def targets(self, clip: Clip, count: int, start: int = 0) -> FloatArray:
         """Labels and weights (count, 2) of the decisions from index `start`; unknown labels have weight 0."""

@@ -79,7 +79,8 @@ class MelSource:
         """
         path = self.root / name
         if name.suffix.lower() == ".npy":
-            return self.features.relative(torch.from_numpy(read_mel(path, self.features.n_mels)))
+            stored: Tensor = self.features.relative(torch.from_numpy(read_mel(path, self.features.n_mels)))
+            return stored
         if self.cache is None:
             return torch.from_numpy(self._compute(path))
         status = path.stat()

@@ -15,7 +15,8 @@ from clearmel.augmentation.policy import NOISE_PRESENCE
 from clearmel.augmentation.recording_chain import CODECS, draw_codec
 from clearmel.core.file_io import FloatArray
 from clearmel.data.batching import Item
-from clearmel.data.noisy_speech import SYNTHETIC, NoisySpeech
+from clearmel.data.noise_sources import SYNTHETIC
+from clearmel.data.noisy_speech import NoisySpeech
 from clearmel.data.splits import Pool
 from clearmel.metrics import snr
 from clearmel.options import MixOptions
@@ -60,7 +61,7 @@ class NoisePresence(NoisySpeech):
         augment = rng.random() < self.options.augment
         speech, source = self._draw_speech(rng, augment)
         recipe = self._item_recipe(index, rng, augment)
-        noisy, clean = mix.filtered(speech, recipe, lambda name: self._load_noise(name, rng, augment), self.rate)
+        noisy, clean = mix.filtered(speech, recipe, lambda name: self.noise.wave(name, rng, augment), self.rate)
         hiss_db = np.inf if recipe.chain.floor_db is None else recipe.chain.floor_db
         own_db = levels.snr_db(self.speech.recordings[source], self.rate)
         snr_db = snr.total_db(self._noise_snr_db(noisy, clean), hiss_db, own_db)
@@ -74,7 +75,7 @@ class NoisePresence(NoisySpeech):
         augment = rng.random() < self.options.augment
         self._draw_speech(rng, augment)
         recipe = self._item_recipe(index, rng, augment)
-        return {"noise": " + ".join(sorted({self._noise_type(name) for name in recipe.noises}))}
+        return {"noise": " + ".join(sorted({self.noise.kind(name) for name in recipe.noises}))}
 
     def _item_recipe(self, index: int, rng: np.random.Generator, augment: bool) -> Recipe:
         recipe, policy = self._draw_recipe(rng, augment), self.policy
@@ -104,8 +105,3 @@ class NoisePresence(NoisySpeech):
         """SNR between active levels of a mixture (N,) and its clean side; inf without noise."""
         noise_db = levels.active_level_db(noisy - clean, self.rate)
         return levels.active_level_db(clean, self.rate) - noise_db if np.isfinite(noise_db) else np.inf
-
-    def _noise_type(self, name: str) -> str:
-        if not name.startswith("noise/"):
-            return name
-        return self.noise.names[int(name.split("/")[1])].split("/")[0]

@@ -6,28 +6,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clearmel.audio import levels, sound_file
 from clearmel.audio.features import MelFeatures
-from clearmel.augmentation import mix, reverb, scenes
+from clearmel.augmentation import mix, reverb
 from clearmel.augmentation.formants import shift_formants, whispered
 from clearmel.augmentation.mix import Recipe
 from clearmel.augmentation.policy import TRAINING, AugmentationPolicy, draw_optional
 from clearmel.augmentation.recording_chain import Chain, draw_codec
-from clearmel.augmentation.synthetic_noise import synthetic_noise
-from clearmel.core.file_io import FloatArray, list_files
+from clearmel.core.file_io import FloatArray
 from clearmel.data.batching import Item
 from clearmel.data.mel_datasets import MelDataset
-from clearmel.data.speech_pool import SpeechPool, change_speed
+from clearmel.data.noise_sources import TALKERS, NoiseSources
+from clearmel.data.speech_pool import SpeechPool
 from clearmel.data.splits import Pool
-from clearmel.data.waveform_cache import WaveformCache
 from clearmel.options import MixOptions
 
 N_ROOMS = 128
 """Room impulse responses are computed once; each reverberant mixture uses one of them."""
-SYNTHETIC = "made"
-"""Name of synthetic noise in recipes and reports."""
-CROWD, TALKERS, MUSIC = "crowd", "talkers", "music"
-"""Names of built scenes."""
 
 
 class NoisySpeech(MelDataset):
@@ -61,7 +55,7 @@ class NoisySpeech(MelDataset):
             Path(pool.clean_root), pool.clean, self.rate, self.n_samples, options.min_range_db,
             options.speaker_balance, cache,
         )  # fmt: skip
-        self.noise = WaveformCache(Path(pool.noise_root), pool.noise, self.rate, cache)
+        self.noise = NoiseSources(pool, self.speech, self.policy, self.n_samples, cache)
         n_segments = max(1, round(self.speech.seconds / options.clip_s))
         items = options.val_items if split == "val" else options.epoch_items or n_segments
         self.lengths = [features.n_frames(self.n_samples)] * items
@@ -71,12 +65,7 @@ class NoisySpeech(MelDataset):
         if options.reverb > 0:
             for room, number in self.rooms:  # computed here so that worker processes inherit the cache
                 reverb.room_response(self.rate, room, number)
-            if options.rir_path:
-                self.measured_rooms = [
-                    str(Path(options.rir_path, name)) for name in list_files(options.rir_path, sound_file.SUFFIXES)
-                ]
-                for path in self.measured_rooms:
-                    reverb.measured_response(self.rate, path)
+            self.measured_rooms = reverb.measured_rooms(options.rir_path, self.rate)
 
     def __getitem__(self, index: int) -> Item:
         rng = self._generator(index)
@@ -93,7 +82,7 @@ class NoisySpeech(MelDataset):
     def _mixture(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, FloatArray]:
         speech, _ = self._draw_speech(rng, augment)
         recipe = self._draw_recipe(rng, augment)
-        return mix.mix(speech, recipe, lambda name: self._load_noise(name, rng, augment), self.rate)
+        return mix.mix(speech, recipe, lambda name: self.noise.wave(name, rng, augment), self.rate)
 
     def _draw_speech(self, rng: np.random.Generator, augment: bool) -> tuple[FloatArray, int]:
         """The speech of a mixture, and the index of its recording."""
@@ -110,7 +99,7 @@ class NoisySpeech(MelDataset):
 
     def _draw_recipe(self, rng: np.random.Generator, augment: bool) -> Recipe:
         options, policy = self.options, self.policy
-        noises = self._draw_noises(rng, augment)
+        noises = self.noise.draw(rng, augment)
         chain, clip_db, span, silence = Chain(), None, None, None
         lowest_db = options.snr_min
         if TALKERS in noises:
@@ -152,52 +141,3 @@ class NoisySpeech(MelDataset):
             start = rng.choice((0, rng.uniform(0, 1 - length)))
             silence = (start, start + length)
         return span, silence
-
-    def _draw_noises(self, rng: np.random.Generator, augment: bool) -> list[str]:
-        """Names of the noises of a mixture, as `_load_noise` takes them."""
-        policy, recorded = self.policy, f"noise/{rng.integers(len(self.noise))}"
-        kind = policy.noise_kind(rng.random()) if augment else "recorded"
-        if kind == "recorded":
-            return [recorded]
-        if kind == CROWD and rng.random() < 0.5:
-            return [CROWD, recorded]
-        if kind != "several":
-            return {"none": [], "synthetic": [SYNTHETIC]}.get(kind, [kind])
-        kinds = ("coloured", SYNTHETIC, "babble", f"noise/{rng.integers(len(self.noise))}")
-        noises = [recorded, str(rng.choice(kinds, p=policy.second_noise_probabilities()))]
-        if rng.random() < policy.third_noise_probability:
-            noises.append(f"noise/{rng.integers(len(self.noise))}")
-        return noises
-
-    def _load_noise(self, name: str, rng: np.random.Generator, augment: bool) -> FloatArray:
-        """The wave of a noise: scenes, babble and synthetic noise are made, recorded noise may be augmented."""
-        policy = self.policy
-        if name in (CROWD, TALKERS):
-            n_voices = scenes.draw_crowd_size(rng) if name == CROWD else int(rng.integers(1, 3))
-            scene = scenes.crowd if name == CROWD else scenes.talkers
-            return scene([self.speech.piece(rng)[0] for _ in range(n_voices)], self.rate, rng)
-        if name == MUSIC:
-            return scenes.music(self.n_samples, self.rate, rng)
-        if name == "babble":
-            low, high = policy.babble_voices
-            voices = [self.speech.piece(rng)[0] for _ in range(rng.integers(low, high + 1))]
-            attenuation_db = [
-                levels.active_level_db(voice, self.rate) + rng.uniform(*policy.babble_attenuation_range_db)
-                for voice in voices
-            ]
-            wave = sum(v * np.float32(10 ** (-level / 20)) for v, level in zip(voices, attenuation_db, strict=True))
-            return np.asarray(wave, dtype=np.float32)
-        if name == SYNTHETIC:
-            return synthetic_noise(self.n_samples, self.rate, rng)
-        wave = self.noise[int(name.split("/")[1])]
-        if augment and rng.random() < policy.noise_speed_probability:
-            longest = self.n_samples * 2
-            if len(wave) > longest:
-                wave = mix.audible_segment(wave, longest, rng)
-            wave = change_speed(wave, rng.uniform(*policy.noise_speed_range))
-        if augment and rng.random() < policy.noise_gain_probability:
-            knots = np.arange(0, len(wave) + self.rate, int(policy.noise_gain_step_s * self.rate))
-            gain_db = rng.uniform(*policy.noise_gain_range_db, len(knots))
-            gain = np.interp(np.arange(len(wave)), knots, 10 ** (gain_db / 20))
-            wave = np.asarray(wave * gain, dtype=np.float32)
-        return wave

@@ -6,16 +6,14 @@ import numpy as np
 import torch
 
 from clearmel.audio import sound_file
+from clearmel.audio.face_embeddings import crop_embeddings, read_embeddings
 from clearmel.audio.features import MelFeatures
 from clearmel.core.errors import InputError, raise_all
 from clearmel.core.file_io import FloatArray, existing, list_files, quoted
-from clearmel.core.npy import open_array
 from clearmel.data.batching import Item
 from clearmel.data.mel_datasets import MelDataset
 from clearmel.data.multi_speaker import role
 from clearmel.data.waveform_cache import WaveformCache
-from clearmel.networks.looking_to_listen import FACE_DIM
-from clearmel.options import FRAME_RATE_HZ
 
 MIXTURES = ("mix_clean", "mix_both", "mix")
 """Possible folders of the mixtures; the first existing one is used."""
@@ -114,25 +112,3 @@ class SeparationFolder(MelDataset):
         if len(faces) != self.n_voices:
             raise InputError(f"{quoted(path)} has faces of {len(faces)} voices; expected {self.n_voices}.")
         return crop_embeddings(faces, first / self.rate, length / self.rate)
-
-
-def read_embeddings(path: Path) -> FloatArray:
-    """Reads face embeddings: three dimensions, the last one 512.
-
-    Raises:
-        InputError: the file is missing or unreadable, or has another shape.
-    """
-    faces = open_array(path, f"(voices, frames, {FACE_DIM})")
-    floats = np.issubdtype(faces.dtype, np.floating)
-    if faces.ndim != 3 or faces.shape[2] != FACE_DIM or not faces.size or not floats or not np.isfinite(faces).all():
-        raise InputError(
-            f"{quoted(path)} has shape {faces.shape}; expected three dimensions of finite numbers, the last {FACE_DIM}."
-        )
-    return np.asarray(faces, np.float32)
-
-
-def crop_embeddings(faces: FloatArray, start_s: float, seconds: float) -> FloatArray:
-    """A segment (S, P', 512) of embeddings (S, P, 512), padded with zeros, which also mean that no face was found."""
-    first, count = round(start_s * FRAME_RATE_HZ), max(1, round(seconds * FRAME_RATE_HZ))
-    own = faces[:, first : first + count]
-    return np.pad(own, ((0, 0), (0, count - own.shape[1]), (0, 0)))

@@ -66,7 +66,8 @@ class ShardedMels(MelDataset):
         except OSError as error:
             raise InputError(f"{quoted(path)} cannot be read: {reason(error)}.") from error
         mel = mel_of_bytes(content, f"{path}:{member_of(self.shards.name(index), side)}", self.features.n_mels)
-        return self.features.relative(torch.from_numpy(mel))
+        found: Tensor = self.features.relative(torch.from_numpy(mel))
+        return found
 
     def _begin_reading(self) -> None:
         self._open, self._owner, self._turn = OrderedDict[int, BinaryIO](), os.getpid(), threading.Lock()

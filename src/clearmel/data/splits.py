@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from clearmel.audio import sound_file
-from clearmel.core import batch_files
 from clearmel.core.errors import InputError, raise_all
 from clearmel.core.file_io import is_file, list_files, quoted
 from clearmel.data.labels import read_table
@@ -55,7 +54,6 @@ def _listed(place: str | None) -> tuple[str, tuple[str, ...]]:
         return "", ()
     if not place.lower().endswith(".csv") or Path(place).is_dir():
         names = tuple(path.as_posix() for path in list_files(place, sound_file.SUFFIXES))
-        batch_files.report_undecoded(place)
         return place, names
     listed = [row["filename"] for row in read_table(Path(place), ("filename",))]
     beside = [Path(place).parent / name for name in listed]

@@ -50,16 +50,17 @@ def evaluate_cutter(
         strength: of the cuts that are counted as events.
         peers: also run the other systems.
     """
-    editor = cut.Editor.load(model_filename)
+    network = weights_file.load(weights_file.models_path(model_filename, saved=True), CuttingTask.name)
+    editor = cut.Editor(network)
     task = CuttingTask(
         source,
         editor.features,
-        network_name=weights_file.flag_name(editor.network),
+        network_name=weights_file.flag_name(network),
         labels_path=labels_path,
         collar_s=collar_s,
         threshold=editor.threshold,
     )
-    data, records, figures = evaluate_task(task, editor.network, options)
+    data, records, figures = evaluate_task(task, network, options)
     distributed.leave_to_rank_zero()
     chosen = CutOptions.of_strength(strength, editor.threshold)
     rows = cutting.rows_of(records, editor.threshold, chosen)

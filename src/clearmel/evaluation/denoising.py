@@ -25,6 +25,7 @@ from clearmel.options import DenoiseOptions
 from clearmel.options.evaluation import EvalOptions, OutputOptions
 from clearmel.options.source import Source
 from clearmel.reporting import html_report, tables
+from clearmel.runtime.model import as_model
 from clearmel.tasks import DenoisingTask
 from clearmel.tasks.base import Record
 
@@ -125,7 +126,7 @@ def evaluate_denoiser(
         ensure_writable(report_path)
     network = weights_file.load_denoiser(model_filename)
     task = DenoisingTask(
-        source, MelFeatures(**network.card["features"]), warm_up_s=denoise.priming_s(network, denoising)
+        source, MelFeatures(**network.card["features"]), warm_up_s=denoise.priming_s(as_model(network), denoising)
     )
     data, records, report = evaluate_task(task, network, options)
     by_name = {str(record["name"]): record for record in records}

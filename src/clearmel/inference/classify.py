@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.silence import trim_digital_silence
-from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
 from clearmel.core.progress import Advance
-from clearmel.data.batching import Item, collate
-from clearmel.metrics import classification, snr
-from clearmel.networks import Network
+from clearmel.metrics import calibrated, snr
+from clearmel.runtime import load
+from clearmel.runtime.model import as_model
 
 BATCH = 16
 """Windows in one forward pass."""
@@ -67,14 +64,14 @@ class WindowClassifier:
     """Classifies recordings with trained weights.
 
     Args:
-        network: a classifier with its card.
+        network: a classifier with its card, as a model or a network of torch.
         threshold: below this probability the label is `UNKNOWN`; None: that of the card, or 0.
     """
 
-    def __init__(self, network: Network, threshold: float | None = None) -> None:
+    def __init__(self, network: Any, threshold: float | None = None) -> None:
         training, scores = (network.card.get(key, {}) for key in ("training", "scores"))
         own = float(training.get("threshold") or 0.0)
-        self.network, self.threshold = network, own if threshold is None else threshold
+        self.network, self.threshold = as_model(network), own if threshold is None else threshold
         self.labels: list[str] = list(network.card["labels"])
         self.features = MelFeatures(**network.card["features"])
         self.temperature = float(training.get("temperature") or scores.get("temperature") or 1.0)
@@ -83,9 +80,8 @@ class WindowClassifier:
 
     @classmethod
     def load(cls, model_filename: str, threshold: float | None = None, device: str = "cpu") -> "WindowClassifier":
-        """Loads `models/<model_filename>`; see `weights_file.load`."""
-        path = weights_file.models_path(model_filename, saved=True)
-        return cls(weights_file.load(path, "classification", device), threshold)
+        """Loads `models/<model_filename>`; see `clearmel.runtime.load.by_name`."""
+        return cls(load.by_name(model_filename, "classification", device), threshold)
 
     def predict(
         self,
@@ -109,16 +105,12 @@ class WindowClassifier:
         """
         if path.suffix.lower() == ".npy":
             mel = read_mel(path, self.features.n_mels)
-            gain = working_level.measured_mel(torch.from_numpy(mel), self.features)
-            mel = working_level.scaled_mel(torch.from_numpy(mel), gain).numpy()
-            windows = _mel_windows(mel, self.features, *self._lengths(window_s, hop_s))
+            mel = working_level.scaled_mel(mel, working_level.measured_mel(mel, self.features))
+            found = self._predict(_mel_windows(mel, self.features, *self._lengths(window_s, hop_s)))
         else:
             gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
             blocks = sound_file.mono(path, self.features.sample_rate)
-            if progress is not None:
-                blocks = _counted(blocks, self.features.sample_rate, progress)
-            windows = self._sound_windows(blocks, window_s, hop_s, gain)
-        found = self._predict(windows)
+            found = self.predict_blocks(blocks, window_s, hop_s, gain, progress)
         if found is None:
             raise InputError(f"{quoted(path)} is silent; expected sound.")
         return found
@@ -129,6 +121,7 @@ class WindowClassifier:
         window_s: float | None = None,
         hop_s: float | None = None,
         gain: float = 1.0,
+        progress: Advance | None = None,
     ) -> WindowPredictions | None:
         """As `predict`, for a recording in blocks (N,) at the rate of the features; None if it is silent.
 
@@ -137,36 +130,34 @@ class WindowClassifier:
             window_s: as in `predict`.
             hop_s: as in `predict`.
             gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+            progress: called with the seconds of each block.
         """
-        return self._predict(self._sound_windows(blocks, window_s, hop_s, gain))
+        if progress is not None:
+            blocks = _counted(blocks, self.features.sample_rate, progress)
+        if gain != 1:
+            blocks = (block * np.float32(gain) for block in blocks)
+        lengths = self._lengths(window_s, hop_s)
+        return self._predict(_sound_windows(blocks, self.features, *lengths, self.window_s > 0))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
-    def _sound_windows(
-        self, blocks: Iterator[FloatArray], window_s: float | None, hop_s: float | None, gain: float
-    ) -> Iterator["Window"]:
-        if gain != 1:
-            blocks = (block * np.float32(gain) for block in blocks)
-        return _sound_windows(blocks, self.features, *self._lengths(window_s, hop_s), self.window_s > 0)
-
-    @torch.inference_mode()
     def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
-        spans, seconds, found = list[tuple[float, float]](), list[float](), list[Tensor]()
+        spans, seconds, found = list[tuple[float, float]](), list[float](), list[FloatArray]()
         while chunk := list(itertools.islice(windows, BATCH)):
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
-            batch = collate([Item("", {"mel": window.mel}, 0.0) for window in chunk]).to(self.network.device)
-            found.append(self.network(batch.mels["mel"], batch.lengths).float().cpu())
+            for _, alike in itertools.groupby(chunk, key=lambda window: len(window.mel)):
+                found.append(self.network.logits(np.stack([window.mel for window in alike])))
         if not found:
             return None
-        logits = torch.cat(found)
+        logits = np.concatenate(found)
         return WindowPredictions(
             np.array(spans, np.float32),
-            classification.probabilities(logits, self.temperature).numpy(),
+            calibrated.probabilities(logits, self.temperature),
             np.array(seconds, np.float32),
-            snr.estimate_db(logits).numpy() if self.estimates_snr else None,
+            snr.estimate_db(logits) if self.estimates_snr else None,
         )
 
     def whole(self, windows: WindowPredictions) -> dict[str, Any]:
@@ -215,7 +206,7 @@ class Window(NamedTuple):
     """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
 
     span: tuple[float, float]
-    mel: Tensor
+    mel: FloatArray
     sound_s: float
 
 
@@ -228,7 +219,7 @@ def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) 
 def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:
     per_s = features.sample_rate / features.hop_length
     for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
-        seen = features.relative(torch.from_numpy(piece))
+        seen = features.relative(piece)
         yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
 
 
@@ -240,7 +231,7 @@ def _sound_windows(
         sound = trim_digital_silence(wave) if cut else wave
         if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
             continue
-        seen = features.mel(torch.from_numpy(np.ascontiguousarray(sound)))
+        seen = features.mel(sound)
         yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
 
 

@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from clearmel.audio import sound_file, wav_chunks, working_level
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.loudness import Matched
 from clearmel.audio.working_level import LevelMeter
-from clearmel.checkpoints import weights_file
 from clearmel.core import batch_files, file_io, progress
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.progress import Advance
 from clearmel.inference import denoise
 from clearmel.inference.render import render
-from clearmel.networks import Cutter, Denoiser
+from clearmel.metrics import calibrated
 from clearmel.options import CutOptions
 from clearmel.reporting import plots
+from clearmel.runtime import load
+from clearmel.runtime.model import Model, as_model
 from clearmel.segments import binarize, frames, timelines
 from clearmel.segments.folder import Folder
 from clearmel.segments.frame_rate import DEFAULT_FPS, FrameRate
@@ -54,23 +54,21 @@ class Editor:
         step_s: seconds from decision to decision.
 
     Args:
-        network: a cutter with its card.
+        network: a cutter with its card, as a model or a network of torch.
     """
 
-    def __init__(self, network: Cutter) -> None:
-        self.network, self.features = network, MelFeatures(**network.card["features"])
-        self.step = network.stride * self.features.hop_length
+    def __init__(self, network: Any) -> None:
+        self.network, self.features = as_model(network), MelFeatures(**network.card["features"])
+        self.step = self.network.stride * self.features.hop_length
         self.step_s = self.step / self.features.sample_rate
         chosen = network.card["training"].get("threshold") or network.card["scores"].get("threshold") or 0.5
         self.threshold = min(max(float(chosen), 1e-4), 1 - 1e-4)
-        self._loaded: Denoiser | None = None
+        self._loaded: Model | None = None
 
     @classmethod
     def load(cls, model_filename: str, device: str = "cpu") -> "Editor":
-        """Loads `models/<model_filename>`; see `weights_file.load`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "cutting", device)
-        assert isinstance(network, Cutter)
-        return cls(network)
+        """Loads `models/<model_filename>`; see `clearmel.runtime.load.by_name`."""
+        return cls(load.by_name(model_filename, "cutting", device))
 
     def probabilities(self, path: str | Path, advance: Advance | None = None) -> FloatArray:
         """Probability of keeping (K,), one per decision; decision k covers the sound around k * step_s.
@@ -111,13 +109,12 @@ class Editor:
         logits = np.maximum(clean + DENOISED_SHIFT, noisy + NOISY_SHIFT)
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
-    def denoiser(self) -> Denoiser:
+    def denoiser(self) -> Model:
         """The denoiser `denoiser.pth`, loaded when a recording needs it."""
         if self._loaded is None:
-            self._loaded = weights_file.load_denoiser("denoiser.pth", self.network.device.type)
+            self._loaded = load.by_name("denoiser.pth", "denoising", self.network.device)
         return self._loaded
 
-    @torch.inference_mode()
     def probabilities_of_blocks(
         self, blocks: Iterator[FloatArray], advance: Advance | None = None, gain: float = 1.0
     ) -> FloatArray:
@@ -130,10 +127,8 @@ class Editor:
         """
         found: list[FloatArray] = []
         for wave, first, last in self._windows(blocks):
-            mel = self.features.mel(torch.from_numpy(wave if gain == 1 else wave * np.float32(gain)))[None]
-            device = self.network.device
-            logits = self.network(mel.to(device), torch.tensor([mel.shape[1]], device=device))[0]
-            found.append(logits[first:last].sigmoid().cpu().numpy())
+            mel = self.features.mel(wave if gain == 1 else wave * np.float32(gain))[None]
+            found.append(calibrated.probabilities(self.network.logits(mel)[0, first:last, None])[:, 1])
             if advance is not None:
                 advance(len(found[-1]) * self.step_s)
         return np.concatenate(found)

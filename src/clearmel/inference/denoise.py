@@ -5,13 +5,12 @@ Shapes: C channels, N samples, T frames, M mel bands.
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
@@ -20,46 +19,38 @@ from clearmel.audio.loudness import Matched
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.core.progress import Advance, clock
-from clearmel.inference.denoise_stream import FULL, DenoiseStream
-from clearmel.networks import Denoiser
+from clearmel.inference.denoise_stream import FULL, open_stream
 from clearmel.options import DenoiseOptions
+from clearmel.runtime.model import Model, as_model
 
 BLOCK_SAMPLES = 480_000
 """Samples of all channels together in a block: 30 s of 16 kHz mono."""
 GRIFFIN_LIM_LIMIT_S = 3600
 
 
-def priming_s(network: Denoiser, options: DenoiseOptions) -> float:
+def priming_s(network: Model, options: DenoiseOptions) -> float:
     """Opening seconds of a recording that prime the network's state."""
     return network.warm_up_s if options.warm_up_s is None else options.warm_up_s
 
 
-def estimate_mel(network: Denoiser, mel: FloatArray, options: DenoiseOptions = FULL) -> FloatArray:
-    """Denoised log-mel (T, M) of a noisy one (T, M)."""
-    noisy = torch.from_numpy(mel)[None]
-    gain = 1.0
-    if "features" in network.card:
-        gain = working_level.measured_mel(noisy[0], MelFeatures(**network.card["features"]))
-    noisy = working_level.scaled_mel(noisy, gain)
-    with torch.inference_mode():
-        estimate = _controlled(noisy, _estimate(network, noisy, options), options)
-    return np.asarray(working_level.scaled_mel(estimate, 1 / gain)[0].numpy(), dtype=np.float32)
+def estimate_mel(network: Any, mel: FloatArray, options: DenoiseOptions = FULL) -> FloatArray:
+    """Denoised log-mel (T, M) of a noisy one (T, M); the network is a model or a network of torch."""
+    model, gain = as_model(network), 1.0
+    if "features" in model.card:
+        gain = working_level.measured_mel(mel, MelFeatures(**model.card["features"]))
+    noisy = working_level.scaled_mel(mel, gain)
+    return working_level.scaled_mel(_estimate(model, noisy, options), 1 / gain)
 
 
-def _estimate(network: Denoiser, noisy: Tensor, options: DenoiseOptions) -> Tensor:
-    """The network's estimate for whole log-mels (B, T, M)."""
+def _estimate(network: Model, noisy: FloatArray, options: DenoiseOptions) -> FloatArray:
+    """The estimate for a whole log-mel (T, M), with the strength and the attenuation limit of the options."""
     seconds = priming_s(network, options)
     n_opening = MelFeatures(**network.card["features"]).frames_in(seconds) if seconds else 0
-    lengths = torch.full((len(noisy),), noisy.shape[1], device=network.device)
-    return network.estimate(noisy.to(network.device), lengths, n_opening).cpu()
-
-
-def _controlled(noisy: Tensor, estimate: Tensor, options: DenoiseOptions) -> Tensor:
-    """Applies the strength and the attenuation limit of the options to an estimate."""
+    estimate = network.estimate(noisy, n_opening)
     if options.strength != 1:
-        estimate = torch.lerp(noisy, estimate, options.strength)
+        estimate = noisy + np.float32(options.strength) * (estimate - noisy)
     if options.max_suppression_db is not None:
-        estimate = torch.maximum(estimate, noisy - options.max_suppression_db / DECIBELS_PER_UNIT)
+        estimate = np.maximum(estimate, noisy - np.float32(options.max_suppression_db / DECIBELS_PER_UNIT))
     return estimate
 
 
@@ -84,7 +75,7 @@ class Denoised:
 
 
 def denoise_file(
-    network: Denoiser,
+    network: Any,
     source: Path,
     target: Path,
     options: DenoiseOptions = FULL,
@@ -94,7 +85,7 @@ def denoise_file(
     """Denoises a recording into another file, keeping rate, channels, length, level and, where it can, sample format.
 
     Args:
-        network: a denoiser.
+        network: a denoiser, as a model or a network of torch.
         source: any sound file.
         target: output file; its suffix sets the format.
         options: strength, attenuation limit and reconstruction.
@@ -112,13 +103,13 @@ def denoise_file(
             "Use gain, or cut it."
         )
     block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
-    before = working_level.measure(sound_file.blocks(source, block_s), info.sample_rate)
+    before, gain = measured(sound_file.blocks(source, block_s), info.sample_rate, info.n_channels, options)
     after, passes = working_level.LevelMeter(info.sample_rate), 1 if loudness_lufs is None else 2
     clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
 
     def made() -> Iterator[FloatArray]:
         pieces, number = sound_file.blocks(source, block_s), next(pass_number)
-        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, before.gain()):
+        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, gain):
             if not number:
                 after.push(block)
             yield block
@@ -136,30 +127,52 @@ def denoise_file(
 
 
 def denoise_blocks(
-    network: Denoiser,
+    network: Any,
     blocks: Iterable[FloatArray],
     sample_rate: int,
     n_channels: int,
     options: DenoiseOptions = FULL,
-    gain: float = 1.0,
+    gain: float | Sequence[float] = 1.0,
 ) -> Iterator[FloatArray]:
     """Denoises a recording in blocks (C, N); the result does not depend on the block length.
 
     Args:
-        network: a denoiser.
+        network: a denoiser, as a model or a network of torch.
         blocks: the recording.
         sample_rate: in Hz.
         n_channels: C.
         options: strength and attenuation limit.
-        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`.
+        gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; or one for each
+            unlinked channel.
     """
-    stream = DenoiseStream(network, sample_rate, n_channels, options, gain)
-    opening, blocks = _split_opening(iter(blocks), round(priming_s(network, options) * sample_rate))
+    model = as_model(network)
+    stream = open_stream(model, sample_rate, n_channels, options, gain)
+    opening, blocks = _split_opening(iter(blocks), round(priming_s(model, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
+
+
+def measured(
+    blocks: Iterable[FloatArray], sample_rate: int, n_channels: int, options: DenoiseOptions
+) -> tuple[working_level.LevelMeter, float | list[float]]:
+    """The levels of a recording, and the gain of its channels, or of each where they are unlinked."""
+    meter = working_level.LevelMeter(sample_rate)
+    own = [working_level.LevelMeter(sample_rate) for _ in range(n_channels if options.unlink_channels else 0)]
+    for block in blocks:
+        meter.push(block)
+        for channel_meter, channel in zip(own, block, strict=False):
+            channel_meter.push(channel[None])
+    return meter, [channel_meter.gain() for channel_meter in own] or meter.gain()
+
+
+def denoise_wave(network: Any, wave: FloatArray, sample_rate: int) -> FloatArray:
+    """A denoised wave (N,)."""
+    gain = working_level.measure([wave[None]], sample_rate).gain()
+    pieces = denoise_blocks(network, [wave[None]], sample_rate, 1, gain=gain)
+    return np.ascontiguousarray(np.concatenate(list(pieces), axis=1)[0, : len(wave)])
 
 
 def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatArray | None, Iterator[FloatArray]]:
@@ -175,24 +188,22 @@ def _split_opening(blocks: Iterator[FloatArray], n_samples: int) -> tuple[FloatA
 
 
 def _rebuilt(
-    network: Denoiser,
+    network: Any,
     blocks: Iterable[FloatArray],
     sample_rate: int,
     n_channels: int,
     options: DenoiseOptions,
-    gain: float,
+    gain: float | Sequence[float],
 ) -> Iterator[FloatArray]:
     """Reconstructs each channel from its denoised mel by Griffin-Lim, with the length of the input."""
-    features = MelFeatures(**network.card["features"])
+    model = as_model(network)
+    features = MelFeatures(**model.card["features"])
     wave = np.concatenate(list(blocks), axis=1)  # (C, N)
-    if gain != 1:
-        wave *= np.float32(gain)
+    factor = np.asarray(gain, np.float32).reshape(-1, 1)
+    wave *= factor
     for_model = np.stack([sound_file.resample(channel, sample_rate, features.sample_rate) for channel in wave])
     padded = np.pad(for_model, ((0, 0), (0, features.hop_length)))  # the last frame then reaches the end
-    with torch.inference_mode():
-        noisy = features.mel(torch.from_numpy(padded))
-        estimate = _estimate(network, noisy, options)
-        rebuilt = griffin_lim(features, _controlled(noisy, estimate, options)).numpy()
+    rebuilt = griffin_lim(features, np.stack([_estimate(model, noisy, options) for noisy in features.mel(padded)]))
     result = np.stack([sound_file.resample(channel, features.sample_rate, sample_rate) for channel in rebuilt])
-    result = result[:, : wave.shape[1]] / np.float32(gain)
+    result = result[:, : wave.shape[1]] / factor
     yield np.pad(result, ((0, 0), (0, wave.shape[1] - result.shape[1])))

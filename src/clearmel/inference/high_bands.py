@@ -5,9 +5,9 @@ Shapes: T frames, F bins, B bands.
 
 import math
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+
+from clearmel.core.file_io import FloatArray
 
 RATIO = 1.19
 """Upper by lower edge of a band, about a third of an octave at 16 kHz and 1.5 kHz at the lowest."""
@@ -41,44 +41,52 @@ class HighBands:
 
     def __init__(self, above_hz: float, sample_rate: int, n_fft: int, hop_length: int) -> None:
         count = max(0, int(math.log(sample_rate / 2 / above_hz) / math.log(RATIO)))
-        edges = torch.tensor([above_hz * RATIO**k for k in range(count + 1)])
+        edges = np.array([above_hz * RATIO**k for k in range(count + 1)])
         edges[-1:] = sample_rate / 2
-        bins = (edges * n_fft / sample_rate).ceil().long()
+        bins = np.ceil(edges * n_fft / sample_rate).astype(int)
         self.first = int(bins[0])
         n_bins = n_fft // 2 + 1
-        self.shares = torch.zeros(count, n_bins)
-        for band in range(count):
-            last = n_bins if band == count - 1 else int(bins[band + 1])
-            self.shares[band, int(bins[band]) : last] = 1 / (last - int(bins[band]))
+        self.starts = bins[:-1]  # of each band; the last one reaches to the end of the spectrum
+        self.counts = np.diff([*bins[:-1], n_bins]).astype(np.float32)
         # Gains in dB are interpolated between the centres of the bands.
-        centres = (edges[1:] * edges[:-1]).sqrt() * n_fft / sample_rate
-        place = torch.arange(self.first, n_bins)
-        self.spread = torch.ones(len(place), count)
+        centres = np.sqrt(edges[1:] * edges[:-1]) * n_fft / sample_rate
+        place = np.arange(self.first, n_bins)
+        self.spread: FloatArray = np.ones((len(place), count), np.float32)
         if count > 1:
-            right = torch.searchsorted(centres, place.float()).clamp(1, count - 1)
-            part = ((place - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
-            self.spread = functional.one_hot(right - 1, count) * (1 - part)[:, None]
-            self.spread += functional.one_hot(right, count) * part[:, None]
+            right = np.searchsorted(centres, place).clip(1, count - 1)
+            part = ((place - centres[right - 1]) / (centres[right] - centres[right - 1])).clip(0, 1)
+            self.spread = np.zeros((len(place), count), np.float32)
+            rows = np.arange(len(place))
+            self.spread[rows, right - 1], self.spread[rows, right] = 1 - part, part
         self.n_window, self.n_least = (round(seconds * sample_rate / hop_length) for seconds in (WINDOW_S, LEAST_S))
-        self.seen = torch.zeros(0, count)
+        self.seen: FloatArray = np.zeros((0, count), np.float32)
 
-    def observe(self, power: Tensor) -> None:
+    def _bands(self, power: FloatArray) -> FloatArray:
+        """Mean power (T, B) of each band."""
+        found: FloatArray = (np.add.reduceat(power, self.starts, axis=1) / self.counts).astype(np.float32)
+        return found
+
+    def observe(self, power: FloatArray) -> None:
         """Takes frames (T, F) into account without computing gains."""
-        self.seen = torch.cat([self.seen, power @ self.shares.T])[1 - self.n_window :]
+        self.seen = np.concatenate([self.seen, self._bands(power)])[1 - self.n_window :]
 
-    def gains(self, power: Tensor) -> Tensor:
+    def gains(self, power: FloatArray) -> FloatArray:
         """Amplitude gains (T, F - first) of the bins from `first` on.
 
         Args:
             power: power spectrum of the next frames (T, F), the mean of the channels.
         """
-        own = power @ self.shares.T  # (T, B)
-        known = torch.cat([self.seen, own])
+        own = self._bands(power)  # (T, B)
+        known = np.concatenate([self.seen, own])
         self.seen = known[1 - self.n_window :]
-        known = functional.pad(known, (0, 0, max(0, self.n_window - 1 - len(known) + len(own)), 0))
-        before = known.unfold(0, self.n_window, 1)  # (T, B, n_window): each frame and those before it
+        missing = max(0, self.n_window - 1 - len(known) + len(own))
+        known = np.concatenate([np.zeros((missing, known.shape[1]), np.float32), known])
+        # (T, B, n_window): each frame and those before it
+        before = np.lib.stride_tricks.sliding_window_view(known, self.n_window, axis=0)
         sounding = before > SILENT
-        least = before.masked_fill(~sounding, math.inf).amin(dim=2)
-        left = (1 - EXCESS * BIAS * least / own.clamp(min=SILENT)).clamp(min=10 ** (FLOOR_DB / 10))
-        unknown = (sounding.sum(dim=2) < self.n_least) | (own <= SILENT)
-        return torch.exp(left.sqrt().masked_fill(unknown, 1.0).log() @ self.spread.T)
+        least = np.where(sounding, before, np.float32(math.inf)).min(axis=2)
+        left = np.maximum(1 - EXCESS * BIAS * least / np.maximum(own, SILENT), 10 ** (FLOOR_DB / 10))
+        unknown = (sounding.sum(axis=2) < self.n_least) | (own <= SILENT)
+        nepers: FloatArray = np.where(unknown, np.float32(0), np.log(left) / 2).astype(np.float32)
+        found: FloatArray = np.exp(nepers @ self.spread.T)
+        return found

@@ -9,17 +9,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.pipes import WAVES, Pcm, read_header
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing
-from clearmel.inference.denoise_stream import DenoiseStream
-from clearmel.networks import Denoiser
+from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, RawOptions
 
 PIPE = "-"
@@ -29,13 +28,13 @@ CHUNK_BYTES = 1 << 16
 FILE_BLOCK_S = 1.0
 
 
-def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
+def denoise(network: Any, source: str, target: str, options: DenoiseOptions, raw: RawOptions) -> None:
     """Denoises from `source` to `target`; at least one is `PIPE`.
 
     The output equals that of a file denoised without priming. On Ctrl-C, everything denoised so far is saved.
 
     Args:
-        network: a denoiser.
+        network: a denoiser, as a model or a network of torch.
         source: a sound file, or `PIPE`.
         target: a sound file, or `PIPE`.
         options: strength and attenuation limit.
@@ -46,28 +45,29 @@ def denoise(network: Denoiser, source: str, target: str, options: DenoiseOptions
         BrokenPipeError: the reader of stdout has exited.
         KeyboardInterrupt: Ctrl-C; an output file is complete.
     """
+    if sys.platform == "win32":  # else a byte of 10 becomes two
+        import msvcrt
+
+        for handle in (STDIN, STDOUT):
+            msvcrt.setmode(handle, os.O_BINARY)
     sound, blocks = _opened(source, raw)
     if target == PIPE:
         _check_pipe(sys.stdout, "stdout", "pipe it on, or give a file as --output_path")
         if raw.raw_format and source != PIPE:
             sound = Pcm(Pcm.of_raw(raw).subtype, sound.sample_rate, sound.n_channels)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a hop is too short for several threads: on busy cores they are 100 times as slow
-    try:
-        stream = DenoiseStream(network, sound.sample_rate, sound.n_channels, options)
-        wait = delay(stream)
-        print(
-            f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
-            f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
-            file=sys.stderr,
-        )
-        cleaned = _cleaned(stream, blocks(stream.hop))
-        if target == PIPE:
-            _to_pipe(cleaned, sound)
-        else:
-            _to_file(cleaned, Path(target), sound)
-    finally:
-        torch.set_num_threads(n_threads)
+    stream = open_stream(network, sound.sample_rate, sound.n_channels, options)
+    timing = stream.streams[0] if isinstance(stream, UnlinkedStreams) else stream  # all channels have the same
+    wait = delay(timing)
+    print(
+        f"live: {sound.sample_rate} Hz, channels {sound.n_channels}, {sound.subtype}; "
+        f"delay {1000 * wait / sound.sample_rate:.0f} ms ({wait} samples)",
+        file=sys.stderr,
+    )
+    cleaned = _cleaned(stream, blocks(timing.hop))
+    if target == PIPE:
+        _to_pipe(cleaned, sound)
+    else:
+        _to_file(cleaned, Path(target), sound)
 
 
 def delay(stream: DenoiseStream) -> int:
@@ -169,7 +169,7 @@ def _blocks(incoming: Incoming, sound: Pcm, hop: int) -> Iterator[FloatArray]:
         print(f"warning: stdin ended within a sample; its last {n_bytes % frame} bytes are dropped", file=sys.stderr)
 
 
-def _cleaned(stream: DenoiseStream, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+def _cleaned(stream: DenoiseStream | UnlinkedStreams, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()

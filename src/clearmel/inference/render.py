@@ -18,8 +18,8 @@ from clearmel.core import temp_files
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.inference import denoise
-from clearmel.networks import Denoiser
 from clearmel.options import CutOptions
+from clearmel.runtime.model import Model
 from clearmel.segments import binarize
 from clearmel.segments.timeline import Timeline
 
@@ -31,7 +31,7 @@ def render(
     target: str | Path,
     options: CutOptions,
     loudness_lufs: float | None = None,
-    denoiser: Denoiser | None = None,
+    denoiser: Model | None = None,
 ) -> Matched | None:
     """Writes the edited recording, at its own rate and with its own channels.
 
@@ -65,7 +65,7 @@ def render(
 
 
 @contextlib.contextmanager
-def _denoised(source: Path, denoiser: Denoiser | None) -> Iterator[Path]:
+def _denoised(source: Path, denoiser: Model | None) -> Iterator[Path]:
     """The recording itself, or its denoised sound in a temporary file."""
     if denoiser is None:
         yield source

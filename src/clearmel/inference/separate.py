@@ -10,24 +10,25 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import soxr
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.channels import downmix
+from clearmel.audio.face_embeddings import FACE_DIM, crop_embeddings
 from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import power_of
-from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
-from clearmel.core.file_io import FloatArray, quoted
+from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
-from clearmel.data.separation_folder import crop_embeddings
 from clearmel.inference.turns import Turns
-from clearmel.networks import Separator
-from clearmel.networks.looking_to_listen import FACE_DIM
+from clearmel.inference.voice_activity import VoiceActivity
+from clearmel.runtime import load
+from clearmel.runtime.model import as_model
+from clearmel.segments import speakers
 
 WINDOW_S, HOP_S = 16.0, 8.0
 """Length of a window and distance from window to window: half of every window is processed twice."""
@@ -40,13 +41,14 @@ class VoiceSeparator:
     """Separates recordings with a trained network.
 
     Args:
-        network: a separator with its card.
+        network: a separator with its card, as a model or a network of torch.
         faces: embeddings (S, P, 512) of the speakers' faces, 25 per second, from the start of the recording; required
             by networks with faces, refused by others.
         passes: passes over each piece, whose frames are offset by equal parts of a hop; the tracks are their mean.
     """
 
-    def __init__(self, network: Separator, faces: FloatArray | None = None, passes: int = 1) -> None:
+    def __init__(self, network: Any, faces: FloatArray | None = None, passes: int = 1) -> None:
+        network = as_model(network)
         if network.faces != (faces is not None):
             raise InputError(
                 "these weights need the speakers' faces; give --faces_path."
@@ -65,9 +67,7 @@ class VoiceSeparator:
         cls, model_filename: str, faces: FloatArray | None = None, passes: int = 1, device: str = "cpu"
     ) -> "VoiceSeparator":
         """Loads `models/<model_filename>`."""
-        network = weights_file.load(weights_file.models_path(model_filename, saved=True), "separation", device)
-        assert isinstance(network, Separator)
-        return cls(network, faces, passes)
+        return cls(load.by_name(model_filename, "separation", device), faces, passes)
 
     def separate(self, wave: FloatArray, start_s: float = 0.0) -> FloatArray:
         """Voices (S, C, N) of a piece (C, N) at the network's rate, the mean of all passes.
@@ -87,7 +87,6 @@ class VoiceSeparator:
             total += take
         return np.asarray(total / np.float32(self.passes), np.float32)
 
-    @torch.inference_mode()
     def _pass(self, wave: FloatArray, phases: Sequence[int], start_s: float) -> list[FloatArray]:
         """Voices (S, C, N) of a piece (C, N) for each phase, the offset in samples of the piece from a frame.
 
@@ -101,29 +100,29 @@ class VoiceSeparator:
         row = np.zeros((len(wave), end), np.float32)
         for begin in begins:
             row[:, begin : begin + wave.shape[1]] = wave
-        sound, faces, device = torch.from_numpy(row), None, self.network.device
-        if self.faces is not None:
-            faces = torch.from_numpy(crop_embeddings(self.faces, start_s, end / self.rate))[None].to(device)
-        masks = self.network(self.features.stft(torch.from_numpy(downmix(row)))[None].to(device), faces)[
-            0
-        ].cpu()  # (S, T, F)
-        tracks = self.features.istft(self.features.stft(sound)[None] * masks[:, None], end).numpy()
+        faces = None if self.faces is None else crop_embeddings(self.faces, start_s, end / self.rate)
+        masks = self.network.masks(self.features.stft(downmix(row)), faces)  # (S, T, F)
+        tracks = self.features.istft(self.features.stft(row)[None] * masks[:, None], end)
         return [tracks[..., begin : begin + wave.shape[1]] for begin in begins]
 
-    def tracks(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def tracks(self, blocks: Iterator[FloatArray], progress: Advance | None = None) -> Iterator[FloatArray]:
         """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order.
 
         Windows are ordered by their overlap. In recordings longer than a window the spectra of the tracks so far then
         order the turns between pauses, see `Turns`.
+
+        Args:
+            blocks: the recording.
+            progress: called with the seconds of each window, before its turn is complete.
         """
-        pieces = self._joined(blocks)
+        pieces = self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
         if second is None or self.faces is not None:
             yield from itertools.chain([first], () if second is None else [second], pieces)
         else:
             yield from Turns(self.features, self.network.n_voices).apply(itertools.chain([first, second], pieces))
 
-    def _joined(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def _joined(self, blocks: Iterator[FloatArray], progress: Advance | None) -> Iterator[FloatArray]:
         """The windows' voices, each in the order of the window before, cross-faded."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
@@ -144,18 +143,25 @@ class VoiceSeparator:
                 ramp = fade if shared == overlap else np.linspace(0, 1, shared, dtype=np.float32)
                 voices[..., :shared] = voices[..., :shared] * ramp + tail[..., :shared] * (1 - ramp)
             profile, n_done = profile + self._profile(voices), n_done + voices.shape[2]
-            if last:
-                yield voices
-            else:
-                yield voices[..., :hop]
+            ready = voices if last else voices[..., :hop]
+            if progress is not None:
+                progress(ready.shape[2] / self.rate)
+            yield ready
+            if not last:
                 tail = voices[..., hop:].copy()
 
     def _profile(self, voices: FloatArray) -> npt.NDArray[np.float64]:
         """Power (S, M) of voices (S, C, N) in the mel bands, scaled so that its sum is the energy of the voice."""
-        sound = torch.from_numpy(np.ascontiguousarray(voices))
-        power = (power_of(self.features.stft(sound)) @ self.features.filters().T).sum(dim=(1, 2)).double().numpy()
+        power = (power_of(self.features.stft(voices)) @ self.features.filters().T).sum(axis=(1, 2)).astype(np.float64)
         energy = np.square(voices, dtype=np.float64).sum(axis=(1, 2))
         return np.asarray(power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) * energy[:, None])
+
+
+class Separated(NamedTuple):
+    """The files of the tracks, and whether they hold a single voice."""
+
+    tracks: list[Path]
+    one_voice: bool
 
 
 def separate_file(
@@ -164,8 +170,12 @@ def separate_file(
     folder: Path,
     suffix: str = ".wav",
     progress: Advance | None = None,
-) -> list[Path]:
+    *,
+    count_voices: bool = False,
+) -> Separated:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
+
+    Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
 
     Args:
         voices: a trained separator.
@@ -173,6 +183,7 @@ def separate_file(
         folder: receives the tracks; created if missing.
         suffix: sets their format.
         progress: called with the seconds processed since the last call.
+        count_voices: if only one voice is found, the only track is the recording itself.
 
     Raises:
         InputError: the recording cannot be read or is silent, or a track cannot be written.
@@ -185,25 +196,40 @@ def separate_file(
             for path in targets
         ]
         written, loudest = 0, 0.0
+        activity = VoiceActivity(info.sample_rate, len(targets))
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
-        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels):
+        for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels, progress):
             piece = piece[..., : info.n_samples - written]
             loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
             for write, track in zip(writers, piece, strict=True):
                 write(track)
+            activity.push(piece)
             written += piece.shape[2]
-            if progress is not None:
-                progress(piece.shape[2] / info.sample_rate)
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
-    return targets
+    spans, only = activity.spans(), activity.alone()
+    if count_voices and only is not None:
+        spans, (first, *others) = [spans[only]], targets
+        with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:
+            for block in sound_file.blocks(source):
+                append(block)
+        for path in others:
+            path.unlink()
+        targets = [first]
+    write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
+    write_text(folder / "voices.txt", speakers.as_audacity(spans))
+    return Separated(targets, only is not None)
 
 
 def tracks_at_rate(
-    voices: VoiceSeparator, blocks: Iterator[FloatArray], sample_rate: int, n_channels: int
+    voices: VoiceSeparator,
+    blocks: Iterator[FloatArray],
+    sample_rate: int,
+    n_channels: int,
+    progress: Advance | None = None,
 ) -> Iterator[FloatArray]:
     """The tracks in blocks (S, C, N) at the recording's own rate.
 
@@ -212,8 +238,9 @@ def tracks_at_rate(
         blocks: the recording in blocks (C, N) at the network's rate.
         sample_rate: of the recording in Hz.
         n_channels: C.
+        progress: see `VoiceSeparator.tracks`.
     """
-    pieces = voices.tracks(blocks)
+    pieces = voices.tracks(blocks, progress)
     if sample_rate == voices.rate:
         yield from pieces
         return

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.stft import power_of
@@ -108,9 +107,9 @@ class Turns:
 
     def _spectra(self, turn: FloatArray) -> tuple[Sums, Sums]:
         """Sums (S, M) of the log-mels of each voice in dB over the frames that are its own, and their numbers (S,)."""
-        power = power_of(self.features.stft(torch.from_numpy(np.ascontiguousarray(turn)))).mean(dim=1)
-        mel = (self.features.mel_of_power(power) * DECIBELS_PER_UNIT).double().numpy()  # (S, T, M)
-        total = power.sum(dim=2).double().numpy()  # (S, T)
+        power = power_of(self.features.stft(turn)).mean(axis=1)
+        mel = (self.features.mel_of_power(power) * DECIBELS_PER_UNIT).astype(np.float64)  # (S, T, M)
+        total = power.sum(axis=2).astype(np.float64)  # (S, T)
         loud = total.sum(axis=0) > 1e-2 * total.sum(axis=0).max(initial=0)
         own = (total > DOMINANT * total.sum(axis=0)) & loud
         sums = [mel[voice][own[voice]].sum(axis=0) for voice in range(self.n_voices)]

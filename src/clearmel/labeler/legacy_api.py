@@ -81,12 +81,10 @@ def add_legacy_routes(
 
 def _mel(path: Path, count: int) -> list[list[float]]:
     """Log-mel [80][T] of T = `count` frames of 40 ms, for a heat map."""
-    import torch
-
     from clearmel.audio.features import MelFeatures
 
     wave, rate = sound_file.read(path, 25 * 800)
     features = MelFeatures(rate, 2048, int(rate * frames.FRAME_S), N_MELS, 20.0, rate / 2)
-    mel = features.mel(torch.from_numpy(wave)).numpy()[:count]
+    mel = features.mel(wave)[:count]
     mel = np.concatenate([mel, np.repeat(mel[-1:], count - len(mel), axis=0)])
     return [[round(float(value), 3) for value in band] for band in mel.T]

@@ -1,29 +1,25 @@
 """The routes of the labelling page: the page itself, and a JSON API for its scripts."""
 
-import html
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, abort, jsonify, request
-from werkzeug.exceptions import HTTPException
 
 from clearmel.audio import sound_file
-from clearmel.core.errors import InputError
-from clearmel.labeler import legacy_api, security
+from clearmel.labeler import legacy_api
 from clearmel.labeler.predictions import Predictions
-from clearmel.labeler.tiles import RANGE_DB, TILE_BINS, TILE_COLUMNS, TileCache
-from clearmel.labeler.wav_stream import WavStream
 from clearmel.segments import frames
 from clearmel.segments.folder import Folder
 from clearmel.segments.label_file import LabelFile
+from clearmel.web import pages, security
+from clearmel.web.tiles import TileCache
+from clearmel.web.wav_stream import WavStream
 
 HERE = Path(__file__).parent
-MIME_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 N_PREVIEWS = 16
 """Number of previews in memory; each is only a list of spans."""
 
@@ -86,31 +82,13 @@ def create_app(
     app.config["token"] = token = token or secrets.token_urlsafe(24)
     recordings, previews = Recordings(folder, store), Previews()
     security.add_security(app, token)
-    _add_page(app, folder, token)
+    pages.add_page(app, HERE / "static", lambda: {"token": token, "folder": folder.root.name})
     _add_files(app, recordings, Predictions(folder, store, predict))
     _add_sound(app, recordings, previews)
     _add_labels(app, recordings)
     legacy_api.add_legacy_routes(app, folder, store, previews.add)
-    _add_errors(app)
+    pages.add_errors(app)
     return app
-
-
-def _add_page(app: Flask, folder: Folder, token: str) -> None:
-    """The page, its scripts and its style sheet."""
-
-    @app.get("/")
-    def page() -> Response:
-        text = (HERE / "static/page.html").read_text(encoding="utf-8")
-        text = text.replace("{{token}}", html.escape(token)).replace("{{folder}}", html.escape(folder.root.name))
-        text = text.encode(errors="replace").decode()  # a folder name may hold bytes that are not valid text
-        return Response(text, mimetype="text/html")
-
-    @app.get("/static/<name>")
-    def static_file(name: str) -> Response:
-        path = HERE / "static" / name
-        if path.parent != HERE / "static" or path.suffix not in MIME_TYPES or not path.is_file():
-            abort(404, "There is no such file.")
-        return Response(path.read_bytes(), mimetype=MIME_TYPES[path.suffix])
 
 
 def _add_files(app: Flask, recordings: Recordings, predictions: Predictions) -> None:
@@ -134,38 +112,9 @@ def _add_files(app: Flask, recordings: Recordings, predictions: Predictions) -> 
         entry = store.get(name, duration_s)
         probabilities = None if entry.labelled else predictions.get(name)
         suggested = None if probabilities is None else frames.to_spans(probabilities, duration_s)
-        return jsonify(
-            name=name,
-            duration_s=duration_s,
-            sample_rate=tiles.info.sample_rate,
-            n_channels=tiles.info.n_channels,
-            bin_s=tiles.bin_s,
-            column_s=tiles.column_s,
-            tile_bins=TILE_BINS,
-            tile_columns=TILE_COLUMNS,
-            range_db=RANGE_DB,
-            **entry._asdict(),
-            suggested=suggested,
-        )
+        return jsonify(name=name, **pages.form(tiles), **entry._asdict(), suggested=suggested)
 
-    @app.get("/api/progress")
-    def progress() -> Response:
-        tiles = tile_cache.get(recordings.find(request.args.get("name"))[1])
-        return jsonify(share=tiles.share, peak=tiles.peak, failure=tiles.failure)
-
-    @app.get("/api/tile/<kind>/<int:level>/<int:index>")
-    def tile(kind: str, level: int, index: int) -> Response:
-        tiles = tile_cache.get(recordings.find(request.args.get("name"))[1])
-        if kind not in ("mel", "wave") or level > 24 or index > 1 << 24:
-            abort(404, "There is no such tile.")
-        complete = tiles.share == 1
-        data = tiles.mel(level, index) if kind == "mel" else tiles.wave(level, index)
-        if data is None:
-            return Response(status=204)
-        response = Response(data, mimetype="image/png" if kind == "mel" else "application/octet-stream")
-        if complete and request.args.get("v"):  # the page sends another v after a recording has changed
-            response.headers["Cache-Control"] = "private, max-age=3600, immutable"
-        return response
+    pages.add_tiles(app, tile_cache, lambda parameters: recordings.find(parameters.get("name"))[1])
 
 
 def _add_sound(app: Flask, recordings: Recordings, previews: Previews) -> None:
@@ -173,18 +122,18 @@ def _add_sound(app: Flask, recordings: Recordings, previews: Previews) -> None:
 
     @app.get("/api/sound")
     def sound() -> Response:
-        return _send(WavStream(recordings.find(request.args.get("name"))[1]))
+        return pages.send(WavStream(recordings.find(request.args.get("name"))[1]))
 
     @app.get("/preview/<number>.wav")
     def play_preview(number: str) -> Response:
         stream = previews.get(number)
         if stream is None:
             abort(404, "This preview has expired. Make it again.")
-        return _send(stream)
+        return pages.send(stream)
 
     @app.post("/api/preview")
     def make_preview() -> Response:
-        body = _body()
+        body = pages.body()
         url, stream = previews.add(recordings.find(body.get("name"))[1], body.get("remove"))
         return jsonify(url=url, duration_s=stream.duration_s)
 
@@ -194,7 +143,7 @@ def _add_labels(app: Flask, recordings: Recordings) -> None:
 
     @app.post("/api/labels")
     def save() -> tuple[Response, int]:
-        body = _body()
+        body = pages.body()
         name, path = recordings.find(body.get("name"))
         version = body.get("version")
         if not isinstance(version, str):
@@ -205,36 +154,3 @@ def _add_labels(app: Flask, recordings: Recordings) -> None:
             return jsonify(entry._asdict()), 200
         message = f"{name} was saved elsewhere since it was loaded here. Nothing was overwritten."
         return jsonify(error=message, **entry._asdict()), 409
-
-
-def _add_errors(app: Flask) -> None:
-    """Errors as JSON."""
-
-    @app.errorhandler(InputError)
-    def input_error(error: InputError) -> tuple[Response, int]:
-        return jsonify(error=error.line()), 400
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(error=error.description), error.code or 500
-
-
-def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        abort(400, "The request must be a JSON object.")
-    return body
-
-
-def _send(stream: WavStream) -> Response:
-    """A stream, or the byte range of it that the request asks for."""
-    requested = request.headers.get("Range")
-    span = stream.range(requested)
-    if span is None:
-        return Response(status=416, headers={"Content-Range": f"bytes */{stream.size}"})
-    start, end = span
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(end - start)}
-    if requested:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{stream.size}"
-    body = stream.data(start, end) if request.method == "GET" else ()
-    return Response(body, 206 if requested else 200, headers, mimetype="audio/wav", direct_passthrough=True)

@@ -46,22 +46,13 @@ def equal_error_rate(scores: Tensor, positive: Tensor) -> float:
     return float(missed[nearest] + alarms[nearest]) / 2
 
 
-def probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Probabilities (B, C) from logits (B, C), or (B, 2) from the logit (B, 1) of the second of two classes."""
-    logits = logits.float() / temperature
-    if logits.shape[1] == 1:
-        clean = logits.sigmoid()
-        return torch.cat([1 - clean, clean], dim=1)
-    return logits.softmax(dim=1)
-
-
 def fitted_temperature(logits: Tensor, target: Tensor) -> float:
     """The temperature, a divisor of the logits, that minimises the cross-entropy and so calibrates the probabilities.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
     Args:
-        logits: (B, C) as for `probabilities`.
+        logits: (B, C) as for `clearmel.metrics.calibrated.probabilities`.
         target: (B,) class indices.
 
     Returns:

@@ -5,12 +5,11 @@ network that is trained to estimate the SNR has one logit, whose sign decides be
 stands for the SNR: SNR in dB = `BOUNDARY_DB` + `DB_PER_LOGIT` * logit.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from clearmel.core.arrays import Array
 
 NOISY_BELOW_DB, CLEAN_ABOVE_DB = 25.0, 30.0
 BOUNDARY_DB = 27.5
@@ -22,10 +21,10 @@ RANGE_DB = (-10.0, 35.0)
 def total_db(*parts_db: float) -> float:
     """SNR in dB of speech with several uncorrelated noises, from the SNR of each; inf without any."""
     power = sum(10 ** (-part / 10) for part in parts_db)
-    return float(-10 * torch.tensor(power, dtype=torch.float64).log10()) if power else float("inf")
+    return -10 * math.log10(power) if power else math.inf
 
 
-def decided(snr_db: Tensor) -> Tensor:
+def decided(snr_db: Array) -> Array:
     """Whether only one answer is right, (B,); also where the SNR is not known (nan)."""
     return ~((snr_db >= NOISY_BELOW_DB) & (snr_db <= CLEAN_ABOVE_DB))
 
@@ -35,18 +34,20 @@ def is_estimated(card: Mapping[str, Any]) -> bool:
     return bool(card.get("training", {}).get("snr_weight"))
 
 
-def estimate_db(logits: Tensor) -> Tensor:
+def estimate_db(logits: Array) -> Array:
     """SNRs (B,) in dB, within `RANGE_DB`, from the logits (B, 1) of a network that estimates them."""
-    return (BOUNDARY_DB + DB_PER_LOGIT * logits.float()[:, 0]).clamp(*RANGE_DB)
+    return (BOUNDARY_DB + DB_PER_LOGIT * logits[:, 0]).clip(*RANGE_DB)
 
 
-def error(logits: Tensor, snr_db: Tensor) -> Tensor:
+def error(logits: Array, snr_db: Array) -> Array:
     """Smooth absolute error (B,) of the estimated SNRs in units of 10 dB; beyond the highest estimate it is 0.
 
     Args:
         logits: (B, 1); of members (B, K, 1), the mean of their errors is returned.
-        snr_db: (B,).
+        snr_db: (B,); both are tensors.
     """
+    from torch.nn import functional  # inference, which only calls the other functions, does without torch
+
     if logits.ndim == 3:
         return error(logits.flatten(0, 1), snr_db.repeat_interleave(logits.shape[1])).reshape(logits.shape[:2]).mean(1)
     estimate = BOUNDARY_DB + DB_PER_LOGIT * logits[:, 0]

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clearmel.audio.face_embeddings import FACE_DIM
 from clearmel.networks.band_split import compressed
 from clearmel.networks.base import Separator
 
-FACE_DIM = 512
-"""Dimension of a face embedding."""
 AUDIO_LAYERS = (
     ((1, 7), (1, 1)), ((7, 1), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 1)), ((5, 5), (4, 1)), ((5, 5), (8, 1)),
     ((5, 5), (16, 1)), ((5, 5), (32, 1)), ((5, 5), (1, 1)), ((5, 5), (2, 2)), ((5, 5), (4, 4)), ((5, 5), (8, 8)),

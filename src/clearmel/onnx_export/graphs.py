@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from clearmel.core.errors import InputError
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
-from clearmel.metrics.classification import probabilities
+from clearmel.metrics.calibrated import probabilities
 from clearmel.networks import Cutter, Denoiser, GainDenoiser, Network, Separator
 from clearmel.networks.bin_refiner import BinRefinerState
 from clearmel.networks.gain_denoiser import GainState

@@ -11,11 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
-"""Index among torch's gates of each ONNX gate (input, output, forget, cell; update, reset, hidden).
-
-Source: operators LSTM and GRU in the ONNX specification; documentation of torch.nn.LSTM and torch.nn.GRU.
-"""
+from clearmel.graphs.layers import GATES
 
 
 class OnnxRecurrence(nn.Module):
@@ -40,8 +36,8 @@ class OnnxRecurrence(nn.Module):
             self.register_buffer(f"bias_{layer}", torch.stack([torch.cat(pair) for pair in biases]))
 
     def _ordered(self, weight: Tensor) -> Tensor:
-        parts = weight.detach().chunk(len(ORDER[self.kind]))
-        return torch.cat([parts[place] for place in ORDER[self.kind]])
+        parts = weight.detach().chunk(len(GATES[self.kind]))
+        return torch.cat([parts[place] for place in GATES[self.kind]])
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See `nn.LSTM.forward` and `nn.GRU.forward`: (B, T, D H) and the state after the last frame."""

@@ -19,7 +19,7 @@ from clearmel.options.inference import (
     RawOptions,
     lufs,
 )
-from clearmel.options.mixing import BuildOptions, MixOptions, MultiSpeakerOptions, PoolOptions
+from clearmel.options.mixing import BuildOptions, ClipNoiseOptions, MixOptions, MultiSpeakerOptions, PoolOptions
 from clearmel.options.networks import (
     CLASSIFIERS,
     CUTTERS,
@@ -50,6 +50,7 @@ __all__ = [
     "AugmentOptions",
     "BuildOptions",
     "ClassifierOptions",
+    "ClipNoiseOptions",
     "ClipOptions",
     "CutOptions",
     "CutterOptions",

@@ -30,6 +30,9 @@ class DenoiseOptions(Options):
         low=0,
         high=60,
     )
+    unlink_channels: bool = flag(
+        False, "denoise each channel on its own, such as two microphones of an interview (default: one gain for all)"
+    )
 
 
 LOUDNESS = {"podcast": -16.0, "broadcast": -23.0}

@@ -10,12 +10,12 @@ import torch
 from tqdm import tqdm
 
 from clearmel.audio import complex_masks, sound_file
+from clearmel.audio.face_embeddings import crop_embeddings, read_embeddings
 from clearmel.audio.features import MelFeatures
 from clearmel.core import temp_files
 from clearmel.core.file_io import FloatArray, claiming, write_text
 from clearmel.core.npy import write_array
 from clearmel.data.multi_speaker import Mixture, MultiSpeakerMixtures
-from clearmel.data.separation_folder import crop_embeddings, read_embeddings
 from clearmel.data.splits import split_pools
 from clearmel.options import MultiSpeakerOptions
 

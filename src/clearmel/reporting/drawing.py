@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
@@ -30,9 +29,9 @@ def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) 
     """
     hop = max(1, round(0.016 * sample_rate))
     features = MelFeatures(sample_rate, 4 * hop, hop, 128, 20.0, sample_rate / 2)
-    sound, seconds = torch.from_numpy(wave), len(wave) / sample_rate
+    seconds = len(wave) / sample_rate
     if kind == "mel3d":
-        level = (features.mel(sound).numpy() - 1) * DECIBELS_PER_UNIT
+        level = (features.mel(wave) - 1) * DECIBELS_PER_UNIT
         level = level[:: -(-len(level) // 240), ::2].clip(min=level.max() - 80)  # (T, M / 2)
         times, bands = np.meshgrid(np.linspace(0, seconds, len(level)), np.arange(level.shape[1]) * 2, indexing="ij")
         axis = figure.add_subplot(projection="3d")
@@ -49,17 +48,17 @@ def draw_sound(figure: "Figure", wave: FloatArray, sample_rate: int, kind: str) 
         axis.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends, linewidth=0.5)
         axis.set(ylabel="amplitude", xlim=(0, seconds))
         return
-    height, values, label = sample_rate / 2, 10 * torch.log10(1e-12 + power_of(features.stft(sound))), "power (dB)"
+    height, values, label = sample_rate / 2, 10 * np.log10(1e-12 + power_of(features.stft(wave))), "power (dB)"
     if kind == "mel":
-        height, values = features.n_mels, (features.mel(sound) - 1) * DECIBELS_PER_UNIT
+        height, values = features.n_mels, (features.mel(wave) - 1) * DECIBELS_PER_UNIT
     elif kind == "mfcc":
-        height, values, label = 20, features.cepstrum(features.mel(sound)), "coefficient (dB)"
+        height, values, label = 20, features.cepstrum(features.mel(wave)), "coefficient (dB)"
     bottom, top, colours = float(values.max()) - 80, float(values.max()), "magma"
     if kind == "mfcc":  # the first coefficient, the level, would dominate the colour scale
-        top = float(values[:, 1:].abs().max())
+        top = float(np.abs(values[:, 1:]).max())
         bottom, colours = -top, "RdBu_r"
     image = axis.imshow(
-        values.T.numpy(), origin="lower", aspect="auto", cmap=colours, extent=(0, seconds, 0, height),
+        values.T, origin="lower", aspect="auto", cmap=colours, extent=(0, seconds, 0, height),
         vmin=bottom, vmax=top, interpolation="nearest",
     )  # fmt: skip
     axis.set_ylabel({"stft": "frequency (Hz)", "mel": "mel band", "mfcc": "coefficient"}[kind])

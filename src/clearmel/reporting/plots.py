@@ -3,6 +3,7 @@
 matplotlib is imported only when a picture is made.
 """
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from clearmel.audio import sound_file
 from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
 from clearmel.audio.mel_scale import hz_to_mel
+from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, replacing
 from clearmel.reporting import drawing
 from clearmel.segments.timelines import Timeline
@@ -35,6 +36,8 @@ class Board:
 
     def __init__(self, folder: str | None, *, enabled: bool, features: MelFeatures | None = None) -> None:
         self.off = not enabled
+        if enabled and importlib.util.find_spec("matplotlib") is None:  # before an hour of work
+            raise InputError("pictures need matplotlib. Install: pip install 'clearmel[plot]', or give --no_plots.")
         self.folder: Path | None = Path(folder) if folder else None
         if self.folder is None and not _has_screen():
             self.folder = Path("plots")
@@ -55,7 +58,7 @@ class Board:
         figure, axes = plt.subplots(
             len(mels), 1, figsize=(9, 2.4 * len(mels)), sharex=True, squeeze=False, layout="constrained"
         )
-        limits = hz_to_mel(torch.tensor([self.features.fmin, self.features.fmax], dtype=torch.float64)).tolist()
+        limits = hz_to_mel(np.array([self.features.fmin, self.features.fmax])).tolist()
         for axis, (title, level) in zip(axes[:, 0], levels.items(), strict=True):
             seconds = len(level) * self.features.hop_length / self.features.sample_rate
             image = axis.imshow(
@@ -69,7 +72,7 @@ class Board:
                 interpolation="nearest",
             )
             shown = [hz for hz in (125, 500, 1000, 2000, 4000, 8000, 16000) if hz <= self.features.fmax]
-            axis.set_yticks(hz_to_mel(torch.tensor(shown, dtype=torch.float64)).tolist(), [str(hz) for hz in shown])
+            axis.set_yticks(hz_to_mel(np.array(shown, np.float64)).tolist(), [str(hz) for hz in shown])
             axis.set(title=title, ylabel="frequency (Hz)")
         axes[-1, 0].set_xlabel("time (s)")
         figure.colorbar(image, ax=axes[:, 0].tolist(), label="power (dB)")
@@ -82,7 +85,7 @@ class Board:
         mels = {}
         for title, path in paths.items():
             wave, _ = sound_file.read(path, self.features.sample_rate)
-            mels[title] = self.features.mel(torch.from_numpy(wave[: 30 * self.features.sample_rate])).numpy()
+            mels[title] = self.features.mel(wave[: 30 * self.features.sample_rate])
         self.spectrograms(mels, name)
 
     def sound(self, wave: FloatArray, sample_rate: int, kind: str, name: str) -> None:

@@ -19,7 +19,7 @@ from clearmel.data.labels import SIDES, Listing, of_folder, of_sides, part
 from clearmel.data.mel_datasets import LabelledMels, MelDataset
 from clearmel.data.noise_presence import NoisePresence
 from clearmel.data.shard_datasets import ShardedSides
-from clearmel.metrics import classification, snr
+from clearmel.metrics import calibrated, classification, snr
 from clearmel.networks import CLASSIFIERS, Network
 from clearmel.options import AugmentOptions
 from clearmel.options.source import Source
@@ -130,17 +130,18 @@ class ClassificationTask(Task):
             loss = own * loss + (1 - own) * classification.cross_entropy(
                 logits, target[partner], change.label_smoothing
             )
-        counted = snr.decided(batch.snr_db)
+        counted: Tensor = snr.decided(batch.snr_db)
         loss = loss * counted * len(counted) / counted.sum().clamp(min=1)
         if change.snr_weight:
-            loss = loss + change.snr_weight * snr.error(logits, batch.snr_db)
+            error: Tensor = snr.error(logits, batch.snr_db)
+            loss = loss + change.snr_weight * error
         return loss.mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
         """Name, label (its number), predicted label and its probability, the logits, the loss, and the SNR if known."""
         mel, lengths = self._mels(batch)
         logits = network(mel, lengths).float()
-        sure, called = classification.probabilities(logits).max(dim=1)
+        sure, called = calibrated.probabilities(logits).max(dim=1)
         losses = classification.cross_entropy(logits, batch.labels.long())
         rows = zip(batch.names, batch.labels.tolist(), called.tolist(), sure.tolist(), losses.tolist(), strict=True)
         named = ["logit"] if logits.shape[1] == 1 else [f"logit_{label}" for label in self.labels]

@@ -18,11 +18,12 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import quoted
 from clearmel.data import cut_clips
 from clearmel.data.batching import Batch
+from clearmel.data.clip_noise import Denoise
 from clearmel.data.cut_clips import Clips, CutClips
 from clearmel.metrics import cutting
 from clearmel.metrics.cutting import FrameDecisions
 from clearmel.networks import CUTTERS, Network
-from clearmel.options import AugmentOptions
+from clearmel.options import AugmentOptions, ClipNoiseOptions
 from clearmel.options.source import Source
 from clearmel.tasks.base import Record, Task
 
@@ -40,7 +41,9 @@ class CuttingTask(Task):
         labels_path: labels of all clips, if not in their folder.
         collar_s: the figures "..._collar" ignore decisions within this distance of a label change.
         threshold: probability from which a decision is keep; None: the threshold with a keep recall of `KEEP_RECALL`
-            on the reported set.
+            on the clips of the reported set without added noise.
+        noise: noise and rooms of the clips.
+        denoise: see `ClipNoise`.
     """
 
     name, monitor, higher_is_better = "cutting", "score", True
@@ -57,10 +60,13 @@ class CuttingTask(Task):
         labels_path: str | None = None,
         collar_s: float = 0.08,
         threshold: float | None = None,
+        noise: ClipNoiseOptions | None = None,
+        denoise: Denoise | None = None,
     ) -> None:
         super().__init__(source, features, sizes)
         self.kind, self.augment, self.clip_s = CUTTERS[network_name], augment or AugmentOptions(), clip_s
         self.labels_path, self.collar_s, self.threshold = labels_path, collar_s, threshold
+        self.noise, self.denoise = noise or ClipNoiseOptions(), denoise
         known = list(inspect.signature(self.kind).parameters)
         if unknown := [name for name in self.sizes if name not in known]:
             raise InputError(f"--{unknown[0]} is no size of {network_name}; its sizes are {', '.join(known[1:])}.")
@@ -83,6 +89,8 @@ class CuttingTask(Task):
             augment,
             self.source.seed,
             self.source.cache(),
+            self.noise if split in ("train", "val") else None,
+            self.denoise,
         )
 
     def network(self) -> Network:
@@ -93,6 +101,8 @@ class CuttingTask(Task):
     def settings(self) -> dict[str, Any]:
         """See `Task.settings`."""
         changes = {key: value for key, value in asdict(self.augment).items() if value}
+        if self.noise.noise_path:
+            changes |= {key: value for key, value in asdict(self.noise).items() if not key.endswith("_path")}
         return changes | {"clip_s": self.clip_s, "val_fraction": self.source.val_fraction}
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
@@ -107,16 +117,17 @@ class CuttingTask(Task):
         return torch.stack([self._losses(one, batch, change.label_smoothing).mean() for one in members]).mean()
 
     def records(self, network: Network, batch: Batch) -> list[Record]:
-        """Name, loss, and "decisions": the `FrameDecisions` of the labelled frames."""
+        """Name, loss, whether noise was added, and "decisions": the `FrameDecisions` of the labelled frames."""
         logits = network(batch.mels["mel"], batch.lengths).float()
         losses, known = self._losses(logits, batch), batch.mels["keep"]
         found: list[Record] = []
-        for name, probability, own, loss in zip(batch.names, logits.sigmoid(), known, losses.tolist(), strict=True):
+        rows = zip(batch.names, logits.sigmoid(), known, losses.tolist(), batch.labels.tolist(), strict=True)
+        for name, probability, own, loss, noisy in rows:
             labelled = own[:, 1] > 0
             keep = own[labelled, 0].cpu().numpy() > 0.5
             near = cut_clips.near_label_change(keep.astype(np.int8), self.collar_s)
             decisions = FrameDecisions(probability[labelled].cpu().numpy(), keep, near)
-            found.append({"name": name, "loss": loss, "decisions": decisions})
+            found.append({"name": name, "loss": loss, "decisions": decisions, "noisy": bool(noisy)})
         return found
 
     def report(self, records: Sequence[Record]) -> dict[str, float]:
@@ -127,7 +138,10 @@ class CuttingTask(Task):
         """
         decisions = cutting.concatenate([record["decisions"] for record in records])
         loss = sum(float(record["loss"]) for record in records) / len(records)
-        threshold = self.threshold if self.threshold is not None else cutting.threshold_for_keep_recall(decisions)
+        threshold = self.threshold
+        if threshold is None:
+            clean = [record["decisions"] for record in records if not record["noisy"]]
+            threshold = cutting.threshold_for_keep_recall(cutting.concatenate(clean) if clean else decisions)
         found = cutting.figures(decisions, threshold)
         return {"loss": loss, "score": found["roc_auc"] - loss / 10} | found
 

@@ -16,7 +16,7 @@ from clearmel.data.multi_speaker import MultiSpeakerMixtures, role
 from clearmel.data.separation_folder import SeparationFolder
 from clearmel.data.splits import split_pools
 from clearmel.metrics import signal
-from clearmel.metrics.permutation import best_order
+from clearmel.metrics.permutation import best_order, ratio
 from clearmel.networks import SEPARATORS, Network
 from clearmel.options import MultiSpeakerOptions
 from clearmel.options.source import Source
@@ -99,7 +99,7 @@ class SeparationTask(Task):
         """Name, mean SI-SDR of the voices in dB, and its improvement over the mixture."""
         mixture, voices = batch.waves["mixture"], self.wanted(batch)
         found = self._ratios(network, batch).mean(dim=1)
-        before = signal.si_sdr(mixture[:, None].expand_as(voices), voices).mean(dim=1)
+        before = ratio(mixture[:, None].expand_as(voices), voices, mixture[:, None]).mean(dim=1)
         rows = zip(batch.names, found.tolist(), (found - before).tolist(), strict=True)
         return [{"name": name, "si_sdr": ratio, "si_sdr_improvement": gain} for name, ratio, gain in rows]
 
@@ -116,7 +116,9 @@ class SeparationTask(Task):
                 f"{batch.names[0]} has {voices.shape[1]} voices; the network tells {self.voices.n_voices} apart."
             )
         estimates = self.separated(network, batch.waves["mixture"], faces)
-        return best_order(estimates, voices)[0] if faces is None else signal.si_sdr(estimates, voices)
+        if faces is None:
+            return best_order(estimates, voices, batch.waves["mixture"])[0]
+        return signal.si_sdr(estimates, voices)
 
     def separated(self, network: Network, mixture: Tensor, faces: Tensor | None = None) -> Tensor:
         """Estimates (B, S, N) of a mixture (B, N)."""
@@ -126,4 +128,5 @@ class SeparationTask(Task):
             spectrum = self.features.stft(mixture)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
                 masks = network(spectrum, faces)
-            return self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
+            voices: Tensor = self.features.istft(spectrum[:, None] * masks, mixture.shape[-1])
+            return voices

@@ -98,7 +98,7 @@ const page = {
       documents.set(name, found);
       state.tiles?.close();
       Object.assign(state, { document: found, selection: null, drag: null, position: 0 });
-      state.tiles = new Tiles(found.file, () => {
+      state.tiles = new Tiles({ name }, () => {
         trouble(state.tiles?.failure ?? "");
         view.draw();
       });

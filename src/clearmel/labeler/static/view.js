@@ -2,19 +2,15 @@
 
 import { total } from "./marks.js";
 import { clock, counted, hatch } from "./paint.js";
+import { Section, cleared, colours, drawAxis, drawBars, drawMel, drawText } from "./lanes.js";
 
-const STEPS = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
-];
 const LANES = ["overview", "wave", "mel", "strip", "axis"];
-const NARROWEST_S = 0.2;
 
-export class View {
+export class View extends Section {
   /** state: { document, tiles, position, selection, drag }, selection and drag as [from, to]. */
   constructor(state) {
+    super();
     this.state = state;
-    this.from = 0;
-    this.span = 1;
     this.lanes = Object.fromEntries(LANES.map((name) => [name, document.getElementById(name)]));
     this.contexts = Object.fromEntries(LANES.map((name) => [name, this.lanes[name].getContext("2d")]));
     new ResizeObserver(() => this.draw()).observe(document.getElementById("timeline"));
@@ -26,9 +22,6 @@ export class View {
   get duration() {
     return this.state.document?.file.duration_s ?? 1;
   }
-  get to() {
-    return this.from + this.span;
-  }
   time(x, lane = "wave") {
     const box = this.lanes[lane].getBoundingClientRect(),
       share = (x - box.left) / box.width;
@@ -37,20 +30,6 @@ export class View {
   secondsPerPixel() {
     return this.span / this.lanes.wave.clientWidth;
   }
-  show(from, span = this.span) {
-    this.span = Math.min(this.duration, Math.max(Math.min(NARROWEST_S, this.duration), span));
-    this.from = Math.min(this.duration - this.span, Math.max(0, from));
-    this.draw();
-  }
-  zoom(factor, around) {
-    const share = (around - this.from) / this.span,
-      span = Math.min(this.duration, Math.max(NARROWEST_S, this.span * factor));
-    this.show(around - share * span, span);
-  }
-  /** Scrolls to make a time visible; during playback page by page. */
-  follow(time, playing) {
-    if (time < this.from || time > this.to) this.show(time - this.span * (playing ? 0.05 : 0.5));
-  }
   draw() {
     this.wanted ??= requestAnimationFrame(() => {
       this.wanted = null;
@@ -58,19 +37,9 @@ export class View {
     });
   }
   lane(name) {
-    const canvas = this.lanes[name],
-      ratio = devicePixelRatio,
-      context = this.contexts[name];
-    const width = Math.round(canvas.clientWidth * ratio),
-      height = Math.round(canvas.clientHeight * ratio);
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    if (!this.colours) {
-      const style = getComputedStyle(document.documentElement);
-      this.colours = new Proxy({}, { get: (_, key) => style.getPropertyValue(`--${key}`).trim() });
-    }
-    context.clearRect(0, 0, width, height);
+    this.colours ??= colours();
     const [from, span] = name === "overview" ? [0, this.duration] : [this.from, this.span];
-    const box = { context, width, height, ratio, from, span, x: (time) => ((time - from) / span) * width };
+    const box = cleared(this.lanes[name], this.contexts[name], from, span);
     this[`draw_${name}`](box);
     if (name !== "axis") this.playhead(box, name);
   }
@@ -85,46 +54,9 @@ export class View {
     context.lineTo(place, 9 * ratio);
     context.fill();
   }
-  /** Lowest and highest sample of each pixel column as bars; removed parts in another colour. */
   bars(box, scale) {
-    const { context, width, height, span, from } = box,
-      {
-        tiles,
-        document: { file, spans },
-      } = this.state;
-    const level = Math.max(0, Math.floor(Math.log2(Math.max(1, span / width / file.bin_s))));
-    const bin = file.bin_s * 2 ** level,
-      size = file.tile_bins,
-      middle = height / 2,
-      gain = (middle * scale) / 32767;
-    const cut = new Path2D(),
-      kept = new Path2D();
-    let index = -1,
-      tile,
-      next = 0;
-    for (let column = 0; column < width; column++) {
-      const first = Math.floor((from + (column / width) * span) / bin);
-      const last = Math.max(first, Math.ceil((from + ((column + 1) / width) * span) / bin) - 1);
-      let low = Infinity,
-        high = -Infinity;
-      for (let k = first; k <= last; k++) {
-        if (Math.floor(k / size) !== index) tile = tiles.get("wave", level, (index = Math.floor(k / size)));
-        const place = 2 * (k - index * size);
-        if (!tile || place >= tile.length) continue;
-        low = Math.min(low, tile[place]);
-        high = Math.max(high, tile[place + 1]);
-      }
-      if (low > high) continue;
-      const time = from + ((column + 0.5) / width) * span;
-      while (next < spans.length && spans[next][1] <= time) next++;
-      const path = next < spans.length && spans[next][0] <= time ? cut : kept,
-        top = middle - high * gain;
-      path.rect(column, top, 1, Math.max(1.2, (high - low) * gain));
-    }
-    context.fillStyle = this.colours.wave;
-    context.fill(kept);
-    context.fillStyle = this.colours["wave-cut"];
-    context.fill(cut);
+    const { document: now, tiles } = this.state;
+    drawBars(box, tiles, now.file, scale, this.colours, now.spans);
   }
   get scale() {
     return 0.94 / Math.max(0.02, this.state.tiles.peak || 1);
@@ -156,21 +88,8 @@ export class View {
     this.regions(box);
   }
   draw_mel(box) {
-    const { context, width, height, from, span, x } = box,
-      {
-        tiles,
-        document: { file },
-      } = this.state;
-    const level = Math.max(0, Math.floor(Math.log2(Math.max(1, span / width / file.column_s))));
-    const column = file.column_s * 2 ** level,
-      size = file.tile_columns;
-    context.imageSmoothingEnabled = true;
-    for (let index = Math.floor(from / column / size); index * size * column < from + span; index++) {
-      const image = tiles.get("mel", level, index),
-        left = index * size * column;
-      if (image) context.drawImage(image, x(left), 0, x(left + image.width * column) - x(left), height);
-    }
-    this.cuts(box, 0, height, true, "rgb(255 255 255 / 22%)", "#ff9d94");
+    drawMel(box, this.state.tiles, this.state.document.file);
+    this.cuts(box, 0, box.height, true, "rgb(255 255 255 / 22%)", "#ff9d94");
     this.regions(box);
   }
   draw_strip(box) {
@@ -253,38 +172,10 @@ export class View {
     context.strokeRect(left, ratio, right - left, height - 2 * ratio);
   }
   draw_axis(box) {
-    const { context, width, ratio, from, span, x } = box,
-      wanted = (span / width) * 90 * ratio;
-    const step = STEPS.find((value) => value >= wanted) ?? 7200,
-      digits = step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3;
-    for (let k = Math.ceil(from / step); k * step <= from + span; k++) {
-      const place = x(k * step),
-        text = clock(k * step, digits);
-      context.fillStyle = this.colours.soft;
-      context.fillRect(place, 0, ratio, 5 * ratio);
-      const half = context.measureText(text).width / 2;
-      this.text(
-        box,
-        text,
-        Math.min(width - half - 4 * ratio, Math.max(half + 4 * ratio, place)),
-        box.height * 0.6,
-        "center",
-      );
-    }
+    drawAxis(box, this.colours);
   }
-  text({ context, ratio }, text, x, y, align, colour = this.colours.soft, backed = false) {
-    const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.78 * ratio;
-    context.font = `600 ${size}px system-ui, sans-serif`;
-    context.textAlign = align;
-    context.textBaseline = "middle";
-    if (backed) {
-      const wide = context.measureText(text).width + size * 0.7,
-        left = align === "center" ? x - wide / 2 : x - size * 0.35;
-      context.fillStyle = this.colours.ground;
-      context.fillRect(left, y - size * 0.75, wide, size * 1.5);
-    }
-    context.fillStyle = colour;
-    context.fillText(text, x, y);
+  text(box, text, x, y, align, colour = this.colours.soft, backed = false) {
+    drawText(box, text, x, y, align, colour, backed ? this.colours.ground : null);
   }
   /** "kept 4:12.30 of 5:00.00, 13 cuts". */
   summary() {

@@ -41,6 +41,12 @@ N_CACHED = 4
 BLOCK_S = 20.0
 LOUDEST_DB = 30.0
 """Mel level of the value 255; each step below is half a dB."""
+MAGMA = (
+    (0, 0, 4), (9, 7, 32), (26, 16, 66), (49, 17, 101), (74, 16, 121), (98, 25, 128), (121, 34, 130), (145, 43,
+    129), (170, 51, 125), (194, 59, 117), (217, 70, 107), (236, 88, 96), (247, 114, 92), (252, 142, 100), (254, 170,
+    116), (254, 198, 138), (253, 226, 163), (252, 253, 191),
+)  # fmt: skip
+"""Colours from quiet to loud, evenly spaced: red, green, blue. Source: magma by Smith and van der Walt (CC0)."""
 
 
 class Tiles:
@@ -49,6 +55,7 @@ class Tiles:
     Attributes:
         bin_s: seconds of one bin of the waveform, about a millisecond.
         column_s: seconds of one column of the spectrogram, about ten milliseconds.
+        band_hz: lowest and highest frequency of the spectrogram, on the mel scale of Slaney.
         share: fraction of the recording read so far, 0 to 1.
         peak: largest magnitude of a sample so far.
         failure: error message if reading failed, else "".
@@ -66,6 +73,7 @@ class Tiles:
         self._step = max(1, round(self.info.sample_rate / 1000))  # samples of a bin
         self.bin_s = self._step / self.info.sample_rate
         self.column_s = BINS * self.bin_s
+        self.band_hz = min(40.0, self.info.sample_rate / 8), min(8000.0, self.info.sample_rate / 2)
         n_columns = -(-self.info.n_samples // (BINS * self._step))
         self._levels: list[npt.NDArray[np.uint8]] = []  # (T, M)
         self._waves: list[npt.NDArray[np.int16]] = []  # (BINS * T, 2)
@@ -85,9 +93,10 @@ class Tiles:
         """Waits until the complete recording has been read."""
         self._thread.join()
 
-    def stop(self) -> None:
-        """Stops reading."""
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """Stops reading, and waits for the thread so long."""
         self._stop.set()
+        self._thread.join(timeout_s)
 
     def mel(self, level: int, index: int) -> bytes | None:
         """PNG of tile `index`, one pixel per 2**level columns, lowest band at the bottom; None if not available yet."""
@@ -129,11 +138,11 @@ class Tiles:
             self.failure = f"the tiles cannot be stored: {error.strerror}. Free space in the temporary folder."
 
     def _read(self) -> None:
-        from clearmel.audio.features import MelFeatures  # importing torch takes a second
+        from clearmel.audio.features import MelFeatures
 
         rate, hop = self.info.sample_rate, BINS * self._step
         n_fft = 1 << max(6, round(np.log2(rate * 0.04)))
-        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, min(40.0, rate / 8), min(8000.0, rate / 2))
+        features = MelFeatures(rate, n_fft, min(hop, n_fft), N_MELS, *self.band_hz)
         context = -(-n_fft // (2 * hop))  # columns that a window covers on each side
         # This offset centres the window of a frame on the middle of its column.
         buffer = np.zeros(context * hop - hop // 2, np.float32)
@@ -152,15 +161,13 @@ class Tiles:
 
     def _columns(self, buffer: FloatArray, features: "MelFeatures", context: int) -> FloatArray:
         """Fills the columns whose windows lie in the buffer; returns the samples that the next ones need."""
-        import torch
-
         hop = BINS * self._step
         count = (len(buffer) - features.n_fft // 2) // hop - context + 1
         count = min(count, len(self._levels[0]) - self._done)
         if count < 1:
             return buffer
-        mel = features.mel(torch.from_numpy(buffer[: (2 * context + count) * hop]))[context : context + count]
-        level = (2 * ((mel.numpy() - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
+        mel = features.mel(buffer[: (2 * context + count) * hop])[context : context + count]
+        level = (2 * ((mel - 1) * 10 * 10 / np.log(10) - LOUDEST_DB) + 255).clip(0, 255).astype(np.uint8)
         start = context * hop - hop // 2
         bins = buffer[start : start + count * hop].reshape(count * BINS, self._step)
         pairs = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).clip(-1, 1) * 32767
@@ -183,13 +190,24 @@ class Tiles:
 
 
 class TileCache:
-    """The tiles of the recordings used last, in a temporary folder that is removed with the cache."""
+    """The tiles of the recordings used last, in a temporary folder that is removed with the cache.
 
-    def __init__(self) -> None:
+    Args:
+        n_cached: number of recordings.
+    """
+
+    def __init__(self, n_cached: int = N_CACHED) -> None:
+        self._n_cached = n_cached
         self._folder = temp_files.temporary_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit at the latest
         self._cached: OrderedDict[tuple[Path, int, int], tuple[Tiles, Path]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def stop(self, timeout_s: float) -> None:
+        """Stops reading all recordings, and waits for each so long."""
+        with self._lock:
+            for tiles, _ in self._cached.values():
+                tiles.stop(timeout_s)
 
     def get(self, path: Path) -> Tiles:
         """The tiles of a recording in its present version on disk.
@@ -203,7 +221,7 @@ class TileCache:
             if key not in self._cached:
                 place = Path(tempfile.mkdtemp(dir=self._folder))
                 self._cached[key] = Tiles(path, place), place
-                while len(self._cached) > N_CACHED:
+                while len(self._cached) > self._n_cached:
                     old, place = self._cached.popitem(last=False)[1]
                     old.stop()
                     shutil.rmtree(place, ignore_errors=True)  # mapped files stay readable until they are closed
@@ -216,14 +234,14 @@ def _png(shade: npt.NDArray[np.uint8]) -> bytes:
 
     Source: Portable Network Graphics, W3C Recommendation, third edition, sections 5 and 11.
     """
-    from matplotlib import colormaps
-
-    colours = (colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    colours = np.stack(
+        [np.interp(np.arange(256), np.linspace(0, 255, len(MAGMA)), side) for side in zip(*MAGMA, strict=True)], axis=1
+    )
     rows = np.concatenate([np.zeros((len(shade), 1), np.uint8), shade], axis=1)  # column 0: filter type none
     header = struct.pack(">IIBBBBB", shade.shape[1], shade.shape[0], 8, 3, 0, 0, 0)
     chunks = (
         (b"IHDR", header),
-        (b"PLTE", colours.tobytes()),
+        (b"PLTE", colours.astype(np.uint8).tobytes()),
         (b"IDAT", zlib.compress(rows.tobytes(), 3)),
         (b"IEND", b""),
     )

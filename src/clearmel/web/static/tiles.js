@@ -4,9 +4,9 @@ const N_CACHED = 240;
 const POLL_MS = 700;
 
 export class Tiles {
-  /** changed: called when new tiles can be drawn. */
-  constructor(file, changed) {
-    this.file = file;
+  /** parameters: name the recording to the server. changed: called when new tiles can be drawn. */
+  constructor(parameters, changed) {
+    this.parameters = parameters;
     this.changed = changed;
     this.share = 0;
     this.peak = 0;
@@ -24,7 +24,7 @@ export class Tiles {
   async watch() {
     while (!this.stop.signal.aborted) {
       try {
-        const answer = await fetch(`/api/progress?${new URLSearchParams({ name: this.file.name })}`, {
+        const answer = await fetch(`/api/progress?${new URLSearchParams(this.parameters)}`, {
           signal: this.stop.signal,
         });
         Object.assign(this, await answer.json());
@@ -53,7 +53,7 @@ export class Tiles {
   async load(tile, kind, key) {
     tile.loading = true;
     tile.round = this.round;
-    const parameters = { name: this.file.name };
+    const parameters = { ...this.parameters };
     if (this.share === 1) parameters.v = this.nonce;
     try {
       const answer = await fetch(`/api/tile/${key}?${new URLSearchParams(parameters)}`, { signal: this.stop.signal });

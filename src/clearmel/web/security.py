@@ -1,4 +1,4 @@
-"""Access checks of the labelling server, and the security headers of its responses."""
+"""Access checks of the server, and the security headers of its responses."""
 
 import hmac
 import re

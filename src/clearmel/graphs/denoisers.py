@@ -1,0 +1,185 @@
+"""Graphs of the denoisers: the next frames of one recording, and the recurrent state before and after them.
+
+Shapes: T frames, M mel bands, K bins of the fine structure, C channels of the third stage, L layers, H hidden.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from clearmel.graphs.layers import Weights, convolution, linear, recurrent, reshaped, scaled, sliced
+from clearmel.graphs.writer import Graph
+
+MEAN, SPREAD, FINE_SPREAD = 0.25, 0.5, 0.15
+"""See `clearmel.networks.gain_denoiser`."""
+REACH, PLANES, SLOPE = 2, 4, 0.1
+"""See `clearmel.networks.bin_refiner`."""
+BINS = 8
+"""Bins that one row of a matrix product convolves."""
+
+
+def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the state of a denoiser."""
+    n_layers = sum(f"lstm.weight_ih_l{layer}" in weights for layer in range(64))
+    width = weights["lstm.weight_hh_l0"].shape[1]
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("hidden", "cell"), (n_layers, 1, width))
+    if weights.has("ahead"):
+        shapes["ahead_hidden"] = (weights["ahead.weight"].shape[2] - 1, 1, width)  # outputs of the last frames
+    if weights.has("refiner"):
+        fine_width = weights["refiner.weight_hh_l0"].shape[1]
+        shapes |= dict.fromkeys(("fine_hidden", "fine_cell"), (1, 1, fine_width))
+    if weights.has("neighbours"):
+        n_bins, channels = len(weights["neighbours.place.weight"]), weights["neighbours.along.weight_hh_l0"].shape[1]
+        shapes["near_seen"] = (1, REACH, n_bins, PLANES)
+        shapes |= dict.fromkeys(("near_hidden", "near_cell"), (1, n_bins, channels))
+    return shapes
+
+
+def denoiser(graph: Graph, weights: Weights, network: str, sizes: Mapping[str, Any]) -> None:
+    """Adds a denoiser; inputs and outputs are those of docs/onnx.md with `--streaming`.
+
+    With a look-ahead, the input `ahead` has as many frames as `mel`, those that lie the look-ahead behind them.
+    """
+    n_bands = weights["lstm.weight_ih_l0"].shape[1]
+    mel = reshaped(graph, graph.input("mel", 1, "frames", n_bands), -1, 1, n_bands)  # (T, 1, M)
+    ahead = mel
+    if sizes.get("look_ahead"):
+        ahead = reshaped(graph, graph.input("ahead", 1, "frames", n_bands), -1, 1, n_bands)
+    n_bins = len(weights["hidden2factor.weight"]) if weights.has("refiner") else 0
+    fine = graph.input("fine", 1, "frames", n_bins) if n_bins else ""
+    state = {name: graph.input(name, *shape) for name, shape in state_shapes(weights).items()}
+    if network == "lstm_denoiser":
+        after = _lstm_denoiser(graph, weights, mel, state, bool(sizes.get("attenuation")))
+    else:
+        after = _gain_denoiser(graph, weights, [mel, ahead], fine, state, sizes)
+    for name in state:
+        graph.output(f"next_{name}", after[name], *state_shapes(weights)[name])
+
+
+def _lstm_denoiser(
+    graph: Graph, weights: Weights, mel: str, state: dict[str, str], attenuation: bool
+) -> dict[str, str]:
+    hidden, after = recurrent(graph, weights.at("lstm"), "LSTM", mel, [state["hidden"], state["cell"]])
+    output = linear(graph, weights.at("hidden2spectrogram"), hidden)
+    if attenuation:
+        output = graph.op("Sub", mel, graph.op("Softplus", output))
+    n_bands = len(weights["hidden2spectrogram.bias"])
+    graph.output("estimate", reshaped(graph, output, 1, -1, n_bands), 1, "frames", n_bands)
+    return dict(zip(("hidden", "cell"), after, strict=True))
+
+
+def _gain_denoiser(
+    graph: Graph, weights: Weights, mels: list[str], fine: str, state: dict[str, str], sizes: Mapping[str, Any]
+) -> dict[str, str]:
+    mel, ahead = mels
+    level = scaled(graph, mel, 1 / SPREAD, -MEAN / SPREAD)
+    seen = level if ahead == mel else scaled(graph, ahead, 1 / SPREAD, -MEAN / SPREAD)
+    hidden, ends = recurrent(graph, weights.at("lstm"), "LSTM", seen, [state["hidden"], state["cell"]])
+    after = dict(zip(("hidden", "cell"), ends, strict=True))
+    if "ahead_hidden" in state:
+        hidden, after["ahead_hidden"] = _corrected(graph, weights, hidden, state["ahead_hidden"])
+    least = 10 ** (-sizes.get("bound_db", 60.0) / 20)
+    gain = scaled(
+        graph, graph.op("Sigmoid", linear(graph, weights.at("hidden2gain"), hidden)), 1 - least, least
+    )  # (T, 1, M)
+    lowered = graph.op("Neg", graph.op("Log", gain))  # nepers of amplitude
+    if sizes.get("knee_db"):
+        knee = sizes["knee_db"] * math.log(10) / 20
+        lowered = graph.op("Div", graph.op("Mul", lowered, lowered), scaled(graph, lowered, 1, knee))
+    n_bands = len(weights["hidden2gain.bias"])
+    estimate = graph.op("Sub", mel, scaled(graph, lowered, 1 / 5))
+    graph.output("estimate", reshaped(graph, estimate, 1, -1, n_bands), 1, "frames", n_bands)
+    if not fine:
+        return after
+    n_bins = len(weights["hidden2factor.bias"])
+    shape = scaled(graph, reshaped(graph, fine, -1, 1, n_bins), 1 / FINE_SPREAD)
+    seen = graph.op("Elu", linear(graph, weights.at("mix"), graph.op("Concat", hidden, shape, axis=-1)))
+    turned, ends = recurrent(graph, weights.at("refiner"), "LSTM", seen, [state["fine_hidden"], state["fine_cell"]])
+    after |= dict(zip(("fine_hidden", "fine_cell"), ends, strict=True))
+    logit = scaled(graph, linear(graph, weights.at("hidden2factor"), turned), 1, -1.456)
+    if weights.has("neighbours"):
+        correction, ends = _bin_refiner(graph, weights.at("neighbours"), [level, lowered, shape, logit], state)
+        after |= dict(zip(("near_seen", "near_hidden", "near_cell"), ends, strict=True))
+        logit = graph.op("Add", logit, correction)
+    factor = scaled(graph, graph.op("Sigmoid", logit), -3.7, 0.7)
+    graph.output("factor", reshaped(graph, factor, 1, -1, n_bins), 1, "frames", n_bins)
+    return after
+
+
+def _corrected(graph: Graph, weights: Weights, hidden: str, before: str) -> tuple[str, str]:
+    """The LSTM's outputs (T, 1, H) for the present frames, corrected with the following ones; and the last outputs."""
+    reach = weights["ahead.weight"].shape[2] - 1
+    known = graph.op("Concat", before, hidden, axis=0)  # (reach + T, 1, H)
+    present = sliced(graph, known, 0, 0, -reach)
+    turned = convolution(graph, weights.at("ahead"), graph.op("Transpose", known, perm=[1, 2, 0]))  # (1, ahead_dim, T)
+    seen = graph.op("Transpose", graph.op("Elu", turned), perm=[2, 0, 1])
+    return graph.op("Add", present, linear(graph, weights.at("ahead2hidden"), seen)), sliced(graph, known, 0, -reach)
+
+
+def _bin_refiner(graph: Graph, weights: Weights, inputs: list[str], state: dict[str, str]) -> tuple[str, list[str]]:
+    """The corrections (T, 1, K), and the state after them. Channels lie last up to the LSTM, as it wants them."""
+    level, lowered, shape, logit = inputs
+    n_bins, channels = len(weights["place.weight"]), len(weights["around.bias"])
+    planes = [shape, logit, *(linear(graph, weights.at("place"), bands) for bands in (level, lowered))]
+    now = graph.op("Concat", *(reshaped(graph, plane, -1, n_bins, 1) for plane in planes), axis=2)  # (T, K, PLANES)
+    seen = graph.op("Concat", reshaped(graph, state["near_seen"], REACH, n_bins, PLANES), now, axis=0)
+    local = graph.op("LeakyRelu", _around(graph, weights.at("around"), seen, n_bins), alpha=SLOPE)  # (T, K, C)
+    # Two bins in a row of the LSTM, which do not act on each other: it is slow for many narrow rows.
+    pair = 2 if n_bins % 2 == 0 else 1
+    rows = (n_bins // pair, pair * channels)
+    before = [reshaped(graph, state[name], 1, *rows) for name in ("near_hidden", "near_cell")]
+    turned, ends = recurrent(
+        graph, _side_by_side(weights.at("along"), pair), "LSTM", reshaped(graph, local, -1, *rows), before
+    )
+    both = graph.op("Add", local, reshaped(graph, turned, -1, n_bins, channels))
+    wide = graph.op(
+        "Conv", graph.op("Transpose", both, perm=[0, 2, 1]), graph.numbers(weights["beside.weight"][:, :, 0]),
+        graph.numbers(weights["beside.bias"]), kernel_shape=[3], pads=[1, 1],
+    )  # fmt: skip
+    correction = graph.op(
+        "Conv", graph.op("LeakyRelu", wide, alpha=SLOPE), graph.numbers(weights["out.weight"][:, :, None]),
+        graph.numbers(weights["out.bias"]), kernel_shape=[1],
+    )  # fmt: skip
+    last = reshaped(graph, sliced(graph, seen, 0, -REACH), 1, REACH, n_bins, PLANES)
+    return correction, [last, *(reshaped(graph, end, 1, n_bins, channels) for end in ends)]
+
+
+def _around(graph: Graph, weights: Weights, seen: str, n_bins: int) -> str:
+    """The convolution of (T + REACH, K, PLANES) over past frames and the bins beside each, (T, K, C).
+
+    A product with a matrix for `BINS` bins at once; a convolution of ONNX would turn its output around.
+    """
+    kernel, width = weights["weight"], BINS + 2 * REACH  # (C, PLANES, REACH + 1, 2 REACH + 1)
+    matrix = np.zeros((REACH + 1, width, PLANES, BINS, len(kernel)), np.float32)
+    for place in range(BINS):
+        matrix[:, place : place + 2 * REACH + 1, :, place] = kernel.transpose(2, 3, 1, 0)
+    rest = -n_bins % BINS
+    whole = n_bins + rest
+    padded = graph.op("Pad", seen, graph.numbers([0, REACH, 0, 0, REACH + rest, 0]))
+    own, beyond = (
+        reshaped(graph, sliced(graph, padded, 1, first, first + whole), -1, whole // BINS, BINS * PLANES)
+        for first in (0, 2 * REACH)
+    )
+    rows = graph.op("Concat", own, sliced(graph, beyond, 2, (BINS - 2 * REACH) * PLANES), axis=2)
+    frames = [sliced(graph, rows, 0, past, past - REACH if past < REACH else None) for past in range(REACH + 1)]
+    product = graph.op(
+        "MatMul", graph.op("Concat", *frames, axis=2), graph.numbers(matrix.reshape(-1, BINS * len(kernel)))
+    )
+    biased = graph.op("Add", product, graph.numbers(np.tile(weights["bias"], BINS)))
+    found = reshaped(graph, biased, -1, whole, len(kernel))
+    return sliced(graph, found, 1, 0, n_bins) if rest else found
+
+
+def _side_by_side(weights: Weights, count: int) -> Weights:
+    """An LSTM for `count` independent inputs beside each other."""
+    found = {}
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        gates = np.split(weights[name], 4)
+        if name.startswith("weight"):
+            gates = [np.kron(np.eye(count, dtype=np.float32), gate) for gate in gates]
+        else:
+            gates = [np.tile(gate, count) for gate in gates]
+        found[name] = np.concatenate(gates)
+    return Weights(found)

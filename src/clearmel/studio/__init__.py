@@ -1,0 +1,1 @@
+"""The web page on which people denoise, cut, separate and classify recordings and compare the results."""
