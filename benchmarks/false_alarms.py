@@ -23,6 +23,7 @@ ROOM = (5.2, 4.1, 2.8, 0.35, 1.2)
 CHAINS = {
     "as it is": Chain(),
     "soft, -45 dB": Chain(level_db=-45.0),
+    "soft, -70 dB": Chain(level_db=-70.0),
     "loud, -14 dB": Chain(level_db=-14.0),
     "telephone band": Chain(highpass_hz=300.0, lowpass_hz=3400.0),
     **{f"codec {codec}": Chain(codec=codec) for codec in recording_chain.CODECS},

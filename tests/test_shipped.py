@@ -54,10 +54,37 @@ def test_noise_is_noticed_and_other_chains_raise_no_alarm(workplace: Path) -> No
         assert classifier.row(classifier.predict(Path("copy.ogg")).mean())["label"] == "clean"
 
 
-@pytest.mark.parametrize(("name", "label"), [("rain", "rain"), ("fire", "fire_crackling")])
-def test_rain_and_fire_of_another_source_are_recognised(name: str, label: str) -> None:
-    classifier = WindowClassifier(weights_file.load(ROOT / "models/esc10.pth", "classification"), threshold=0.5)
-    assert classifier.row(classifier.predict(ROOT / f"data/noise/{name}.flac").mean())["label"] == label
+@pytest.mark.parametrize(
+    ("name", "weights", "label"),
+    [
+        ("noise/rain", "esc10", "rain"),
+        ("noise/fire", "esc10", "fire_crackling"),
+        ("noise/rain", "sounds", "rain"),
+        ("noise/fire", "sounds", "fire"),
+        ("noise/wind", "sounds", "wind"),
+        ("noise/val_market", "sounds", "crowd"),
+        ("speech/en/vm-sorry", "sounds", "speech"),
+    ],
+)
+def test_sounds_of_another_source_are_recognised(name: str, weights: str, label: str) -> None:
+    classifier = WindowClassifier(weights_file.load(ROOT / f"models/{weights}.pth", "classification"))
+    assert classifier.whole(classifier.predict(ROOT / f"data/{name}.flac"))["label"] == label
+
+
+@pytest.mark.parametrize("weights", ["classifier.pth", "noise_presence.pth"])
+def test_the_snr_of_white_noise_behind_speech_is_estimated_at_any_level(weights: str, workplace: Path) -> None:
+    classifier = WindowClassifier(weights_file.load(ROOT / "models" / weights, "classification"))
+    speech = sound_file.read(ROOT / "data/speech/en/confbridge-dec-talk-vol-in.flac", 16000)[0]
+    power = np.square(speech[: len(speech) // 320 * 320].reshape(-1, 320).astype(float)).mean(axis=1)
+    active = np.sqrt(power[power >= np.percentile(power, 95) / 1000].mean())
+    noise = np.random.default_rng(1).standard_normal(len(speech)) * active
+    found = []
+    for snr_db, gain in ((0, 1.0), (5, 0.01), (10, 1.0), (15, 0.001), (20, 1.0), (60, 1.0)):
+        sound_file.write("x.wav", ((speech + noise * 10 ** (-snr_db / 20)) * gain).astype(np.float32), 16000, "FLOAT")
+        found.append(classifier.whole(classifier.predict(Path("x.wav"))))
+    assert [row["label"] for row in found] == [*["noisy"] * 5, "clean"]
+    assert [row["snr_db"] for row in found[:5]] == pytest.approx([0, 5, 10, 15, 20], abs=6)
+    assert found[5]["snr_db"] > 28
 
 
 def test_the_noisy_sample_sounds_better_and_clean_speech_stays(workplace: Path) -> None:

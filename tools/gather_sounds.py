@@ -40,13 +40,13 @@ CLASSES = {
     "rain": r"rain|RAINSTORM|drizzle",
     "thunder": r"thunder",
     "traffic": r"/street|/city|Trafic",
-    "train": r"train\.|RailTrain|metro",
+    "railway": r"train\.|RailTrain|metro",
     "voice": r"baby_cry|sneeze|snoring|zombie_death",
     "water": r"sea_waves|0ad_water|waves|water(fall|\.|[0-9])|river|boat|running_tap|flush",
     "wind": r"wind|[Ww]ind|SNOWSTORM|snow",
 }
 """A pattern of "<folder>/<file>" for each class."""
-FIRST = ("music", "fire", "animal", "engine", "train", "thunder", "alarm", "traffic")
+FIRST = ("music", "fire", "animal", "engine", "railway", "thunder", "alarm", "traffic")
 """The classes that win, in this order, where several patterns match; otherwise such a file is left out."""
 MIXED = r"rain.*(thunder|traffic)|(thunder|storm).*rain|thunderstorm|snow-wind|portal_storm|[Ww]ind[Mm]ill"
 """Files with two sounds, or with a misleading name."""
