@@ -146,7 +146,7 @@ def read_weights(path: Path) -> None:
     elif task == "cutting":
         assert all(0 <= p <= 1 for p in Editor.load(file).marks(short))
     else:
-        for track in separate_file(VoiceSeparator.load(file), short, Path("voices")).tracks:
+        for track in separate_file(VoiceSeparator.load(file), short, Path("voices")):
             assert sound_file.inspect(track).n_samples == N_SAMPLES
 
 

@@ -78,15 +78,17 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
             started, duration_s = time.monotonic(), sound_file.inspect(path).duration_s
             folder = output / path.relative_to(source).with_suffix("") if source.is_dir() else output
             with progress.bar(duration_s, shown=not source.is_dir()) as advance:
-                tracks, one_voice = separate.separate_file(
+                tracks = separate.separate_file(
                     voices, path, folder, progress=advance, count_voices=args.n_voices == "auto"
                 )
             shown = {"mixture": path} | {track.stem.replace("_", " "): track for track in tracks}
             board.recordings(shown, f"{path.stem}_voices")
             took = f"{time.monotonic() - started:.1f} s"
-            if one_voice:
-                advice = "the track is the recording" if len(tracks) == 1 else "--n_voices auto writes one track then"
-                return tracks, f"found one voice only in {progress.clock(duration_s)} ({advice}), {took}"
+            if len(tracks) < voices.network.n_voices:
+                return (
+                    tracks,
+                    f"found one voice only in {progress.clock(duration_s)}; the track is the recording, {took}",
+                )
             return tracks, f"separated {progress.clock(duration_s)} into {len(tracks)} voices, {took}"
 
         def done(path: Path, result: tuple[list[Path], str]) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,13 +157,6 @@ class VoiceSeparator:
         return np.asarray(power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) * energy[:, None])
 
 
-class Separated(NamedTuple):
-    """The files of the tracks, and whether they hold a single voice."""
-
-    tracks: list[Path]
-    one_voice: bool
-
-
 def separate_file(
     voices: VoiceSeparator,
     source: Path,
@@ -172,7 +165,7 @@ def separate_file(
     progress: Advance | None = None,
     *,
     count_voices: bool = False,
-) -> Separated:
+) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
     Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
@@ -210,8 +203,8 @@ def separate_file(
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
-    spans, only = activity.spans(), activity.alone()
-    if count_voices and only is not None:
+    spans, only = activity.spans(), activity.alone() if count_voices else None
+    if only is not None:
         spans, (first, *others) = [spans[only]], targets
         with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:
             for block in sound_file.blocks(source):
@@ -221,7 +214,7 @@ def separate_file(
         targets = [first]
     write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
     write_text(folder / "voices.txt", speakers.as_audacity(spans))
-    return Separated(targets, only is not None)
+    return targets
 
 
 def tracks_at_rate(

@@ -173,8 +173,7 @@ class Engine:
         from clearmel.inference.separate import VoiceSeparator, separate_file
 
         voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
-        done = separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
-        return done.tracks
+        return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
 
     def classify(
         self, recording: Recording, settings: Settings, target: Path, report: Report
