@@ -41,9 +41,11 @@ NOISY_DB = 35.0
 """Recordings whose speech lies less above the noise are denoised before the decisions."""
 UNSURE_DB = 12.0
 """Below it words can be lost, and a warning says so."""
-DENOISED_SHIFT, NOISY_SHIFT = 3.0, -1.0
+CLEARER_DB = 18.0
+DENOISED_SHIFTS, NOISY_SHIFT = (1.5, 4.0), -1.0
 """Added to the logits of the denoised and of the noisy sound; the higher one decides. The denoised sound finds the
-pauses, the noisy one keeps words that the denoiser has damaged. Chosen on podcast clips, see docs/cutting.md."""
+pauses, the noisy one keeps words that the denoiser has damaged. From `UNSURE_DB` to `CLEARER_DB` the shift rises: where
+the noise is louder, pauses would not be found. Chosen on podcast clips, see docs/cutting.md."""
 
 
 class Editor:
@@ -106,7 +108,8 @@ class Editor:
             self.probabilities_of_blocks(blocks, half, gain) for blocks in (make(), (block[0] for block in denoised))
         ]
         noisy, clean = (_logit(each) for each in found)
-        logits = np.maximum(clean + DENOISED_SHIFT, noisy + NOISY_SHIFT)
+        shift = np.interp(meter.snr_db(), (UNSURE_DB, CLEARER_DB), DENOISED_SHIFTS)
+        logits = np.maximum(clean + shift, noisy + NOISY_SHIFT)
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
     def denoiser(self) -> Model:
