@@ -366,7 +366,7 @@ def test_a_recording_of_one_voice_is_the_only_track_if_voices_are_counted(
     for name, wave in (("one.wav", low * pauses), ("two.wav", low * pauses + high * pauses[::-1])):
         sound_file.write(name, wave, RATE, "FLOAT")
     for name, flags, count, words in (
-        ("one.wav", ["--n_voices", "auto"], 1, "found one voice only; the track is the recording"),
+        ("one.wav", ["--n_voices", "auto"], 1, "found one voice only, so the track is the recording: 00:04"),
         ("one.wav", [], 2, "into 2 voices"),
         ("two.wav", ["--n_voices", "auto"], 2, "into 2 voices"),
     ):

@@ -85,10 +85,8 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
             board.recordings(shown, f"{path.stem}_voices")
             took = f"{time.monotonic() - started:.1f} s"
             if len(tracks) < voices.network.n_voices:
-                return (
-                    tracks,
-                    f"found one voice only in {progress.clock(duration_s)}; the track is the recording, {took}",
-                )
+                found = "found one voice only, so the track is the recording"
+                return tracks, f"{found}: {progress.clock(duration_s)}, {took}"
             return tracks, f"separated {progress.clock(duration_s)} into {len(tracks)} voices, {took}"
 
         def done(path: Path, result: tuple[list[Path], str]) -> None:
