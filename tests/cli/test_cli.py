@@ -185,7 +185,7 @@ def test_eval_classification_json_is_one_value_with_fractions(
     for path in (tree / "val/noisy").rglob("*.npy"):
         np.save(path, np.full((20, 80), -1.5, np.float32))
     monkeypatch.setattr("clearmel.networks.NETWORKS", {"lstm_classifier": Louder})
-    monkeypatch.setattr("clearmel.checkpoints.weights_file.NETWORKS", {"lstm_classifier": Louder})
+    monkeypatch.setattr("clearmel.checkpoints.assembly.NETWORKS", {"lstm_classifier": Louder})
     ran = run_script("eval_classification", "--json", "--csv_path", "rows.csv")
     report = json.loads(ran.out)
     assert report["n"] == 6

@@ -339,7 +339,7 @@ def test_voices_become_tracks_and_classes_a_lane(studio: Studio, noisy: Path) ->
     assert job["message"].startswith("noisy 100.0%")
     found = studio.get("/api/classes", name=name)[1]
     assert (found["label"], found["windows"][0]["start_s"]) == ("noisy", 0)
-    assert Path(job["outputs"][0]).read_text().startswith("path,start_s,end_s,label,probability,p_noisy")
+    assert Path(job["outputs"][0]).read_text().startswith("path,start_s,end_s,label,probability,snr_db,p_noisy")
 
 
 def test_the_queue_pauses_cancels_and_says_what_failed(studio: Studio, noisy: Path) -> None:

@@ -14,7 +14,7 @@ from clearmel.segments import timelines
 from clearmel.segments.frame_rate import FrameRate
 
 DENOISERS = ("denoiser", "denoiser_tiny")
-CLASSIFIERS = ("classifier", "noise_presence", "esc10")
+CLASSIFIERS = ("classifier", "noise_presence", "sounds", "esc10")
 MOST_TOGETHER = 32
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -181,11 +181,11 @@ class Engine:
         """The class of a recording and of its windows, which go into a table, as with `clearmel classify`."""
         from clearmel.inference.classify import WindowClassifier
 
-        classifier = WindowClassifier.load(f"{settings.classifier}.pth", 0.0, self.device)
+        classifier = WindowClassifier.load(f"{settings.classifier}.pth", None, self.device)
         windows = classifier.predict(recording.path, progress=advance(report, recording.info.duration_s))
         rows = classifier.timeline(windows)
         tables.write_rows(str(target), [{"path": str(recording.path)} | row for row in rows])
-        return classifier.row(windows.mean()), rows
+        return classifier.whole(windows), rows
 
     def marks(self, path: Path) -> list[float]:
         """The decisions for the labelling page, see `Editor.marks`."""
