@@ -87,9 +87,9 @@ def test_a_mel_has_the_level_of_its_recording() -> None:
     assert working_level.scaled_mel(mel, working_level.measured_mel(mel, features)) is mel
 
 
-def test_an_ordinary_recording_is_denoised_to_the_bit_as_without_any_gain(shipped: Denoiser) -> None:
+def test_an_ordinary_recording_is_denoised_to_the_bit_as_without_any_gain() -> None:
     noisy, _ = noisy_and_clean(-25)
-    plain = np.concatenate(list(denoise.denoise_blocks(shipped, [noisy[None]], RATE, 1)), axis=1)[0]
+    plain = np.concatenate(list(denoise.denoise_blocks(clearmel.load("denoiser"), [noisy[None]], RATE, 1)), axis=1)[0]
     np.testing.assert_array_equal(clearmel.denoise(noisy, RATE), plain)
 
 

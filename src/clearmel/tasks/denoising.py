@@ -67,7 +67,7 @@ class DenoisingTask(Task):
             sizes["spectrogram_resolution"] = self.features.n_mels
         network = self.DENOISERS[self.network_name](**sizes)
         if isinstance(network, GainDenoiser) and network.neighbours is not None:
-            network.neighbours.begin_at(gains.spreading(self.features))
+            network.neighbours.begin_at(gains.spreading(self.features, torch.zeros(())))
         return network
 
     def settings(self) -> dict[str, Any]:
