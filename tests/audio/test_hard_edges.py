@@ -185,7 +185,7 @@ def test_weights_of_another_task(denoiser: Network, classifier: Network, recordi
 def test_hostile_weights(recording: Path, workplace: Path) -> None:
     Path("models").mkdir()
     Path("models/denoiser.pth").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
-    refused(clean_it(recording), "models/denoiser.pth", "not a zip file")
+    refused(clean_it(recording), "models/denoiser.pth", "was not run")
     assert not Path("owned").exists()
 
 

@@ -115,7 +115,7 @@ class MelFeatures:
         if isinstance(wave, np.ndarray):
             return spectra(self._frames(wave), self.window(wave))
         flat = wave.reshape(-1, wave.shape[-1])
-        spectrum = arrays.library(wave).stft(
+        spectrum = arrays.module_of(wave).stft(
             flat,
             self.n_fft,
             self.hop_length,
@@ -147,7 +147,7 @@ class MelFeatures:
             wave = (total / np.maximum(weight, 1e-11)).reshape(*spectrum.shape[:-2], -1)[..., self.n_fft // 2 :]
             return arrays.padded(wave[..., :n_samples], 0, max(0, n_samples - wave.shape[-1]))
         flat = spectrum.reshape(-1, *spectrum.shape[-2:]).transpose(1, 2)
-        made = arrays.library(spectrum).istft(
+        made = arrays.module_of(spectrum).istft(
             flat, self.n_fft, self.hop_length, window=window, center=True, length=n_samples
         )
         return made.reshape(*spectrum.shape[:-2], n_samples)
@@ -175,13 +175,13 @@ class MelFeatures:
         """Log-mels (..., T, M) relative to their maximum if `top_db` is set; otherwise unchanged."""
         if not self.top_db:
             return mel
-        math_of = arrays.library(mel)
+        math_of = arrays.module_of(mel)
         loudest = math_of.amax(mel, (-2, -1), keepdims=True)
         return 1 + math_of.clip(mel - loudest, -self.top_db / DECIBELS_PER_UNIT, None)
 
     def mel_of_power(self, power: Array) -> Array:
         """Absolute log-mel (..., T, M) of a power spectrum (..., T, F)."""
-        return 1 + arrays.library(power).log(FLOOR + power @ self.filters(power).T) / 10
+        return 1 + arrays.module_of(power).log(FLOOR + power @ self.filters(power).T) / 10
 
     def cepstrum(self, mel: Array, n_coefficients: int = 20) -> Array:
         """MFCCs (..., T, n) of a log-mel: its orthonormal DCT-II over the bands, in dB."""
@@ -192,7 +192,7 @@ class MelFeatures:
 
     def power_of_mel(self, mel: Array) -> Array:
         """Mel power (..., T, M) of a log-mel."""
-        return arrays.library(mel).exp((mel - 1) * 10)
+        return arrays.module_of(mel).exp((mel - 1) * 10)
 
     def filters(self, like: Any = np.float32()) -> Any:  # noqa: B008  a constant
         """Mel filter bank (M, F), each triangle of area 2 / width (Slaney).

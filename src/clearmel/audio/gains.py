@@ -18,7 +18,7 @@ def band_gain(noisy: Array, estimate: Array) -> Array:
 
     The difference of the two times 10 is the logarithm of the power gain; half of that is the amplitude gain's.
     """
-    math_of = arrays.library(noisy)
+    math_of = arrays.module_of(noisy)
     return math_of.exp(math_of.clip((estimate - noisy) * 5, None, 0.0))
 
 
@@ -57,7 +57,7 @@ def fine_structure(features: MelFeatures, power: Array, mel: Array, n_bins: int)
         mel: its log-mel (..., T, M).
         n_bins: number of bins.
     """
-    log = arrays.library(mel).log
+    log = arrays.module_of(mel).log
     weights = spreading(features, mel)[:, :n_bins]
     flat = log(features.filters(mel).sum(**arrays.axis(1, mel))) / 10  # log-mel of a spectrum that is 1 in every bin
     return 1 + log(FLOOR + power[..., :n_bins]) / 10 - (mel - flat) @ weights
@@ -91,6 +91,6 @@ def bin_gain(
         part = arrays.like(place - left, factor)
         before, after = factor[..., left], factor[..., left + 1]
         factor = before + part * (after - before)
-    math_of = arrays.library(wide)
+    math_of = arrays.module_of(wide)
     lowest = math_of.clip(wide[..., : factor.shape[-1]] * math_of.exp(factor), None, 1.0)
     return arrays.joined([lowest, wide[..., factor.shape[-1] :]], -1)

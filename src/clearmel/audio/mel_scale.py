@@ -15,14 +15,14 @@ Float64s = npt.NDArray[np.float64]
 
 def hz_to_mel(frequency: Array) -> Array:
     """Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz, then logarithmic."""
-    math_of = arrays.library(frequency)
+    math_of = arrays.module_of(frequency)
     above = 15 + math_of.log(math_of.clip(frequency, 1, None) / 1000) * (27 / math.log(6.4))
     return math_of.where(frequency < 1000, frequency * 3 / 200, above)
 
 
 def mel_to_hz(mel: Array) -> Array:
     """The inverse of `hz_to_mel`."""
-    math_of = arrays.library(mel)
+    math_of = arrays.module_of(mel)
     return math_of.where(mel < 15, mel * 200 / 3, 1000 * math_of.exp((mel - 15) * (math.log(6.4) / 27)))
 
 

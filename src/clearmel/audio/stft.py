@@ -36,7 +36,7 @@ def overlap_add(frames: Array, hop_length: int) -> Array:
 def spectra(frames: Array, window: Array) -> Array:
     """Complex spectra (..., T, F) of frames (..., T, n_fft) under a window (n_fft,)."""
     if not isinstance(frames, np.ndarray):
-        return arrays.library(frames).fft.rfft(frames * window)
+        return arrays.module_of(frames).fft.rfft(frames * window)
     n_frames, n_fft = frames.shape[-2:]
     result = np.empty((*frames.shape[:-1], n_fft // 2 + 1), np.result_type(frames.dtype, np.complex64))
     for start in range(0, n_frames, CACHED_FRAMES):
@@ -49,7 +49,7 @@ def waves(spectrum: Array, window: Array) -> Array:
     """The inverse of `spectra`, times the window once more: frames (..., T, n_fft)."""
     n_fft = window.shape[0]
     if not isinstance(spectrum, np.ndarray):
-        return arrays.library(spectrum).fft.irfft(spectrum, n_fft) * window
+        return arrays.module_of(spectrum).fft.irfft(spectrum, n_fft) * window
     result = np.empty((*spectrum.shape[:-1], n_fft), spectrum.real.dtype)
     for start in range(0, spectrum.shape[-2], CACHED_FRAMES):
         piece = slice(start, start + CACHED_FRAMES)

@@ -4,6 +4,7 @@ Files of the original suite have no card and are known by their keys and shapes.
 """
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ def read(path: str | Path, task: str | None) -> Stored:
     existing(path, folder=False)
     try:
         state = pth.read(path)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{quoted(path)} is not a plain weights file (damaged, or it holds code; it was not run). "
             "Expected a state dict saved by torch.save."

@@ -15,14 +15,14 @@ Array: TypeAlias = Any
 """A numpy array or a torch tensor; functions return the kind that they are given."""
 
 
-def library(array: object) -> Any:
+def module_of(array: object) -> Any:
     """The module `numpy` or `torch` that an array belongs to."""
     return np if isinstance(array, np.ndarray | np.generic) else sys.modules["torch"]
 
 
 def kind(array: Any) -> tuple[Any, Any]:
     """Type and device of an array, as a key for caches; the device of numpy's is None."""
-    return array.dtype, getattr(array, "device", None) if library(array) is not np else None
+    return array.dtype, getattr(array, "device", None) if module_of(array) is not np else None
 
 
 def of_kind(values: npt.NDArray[Any], wanted: tuple[Any, Any]) -> Any:
@@ -42,20 +42,20 @@ def like(values: npt.NDArray[Any], other: Any) -> Any:
 
 def axis(number: int, array: object, *, keep: bool = False) -> dict[str, Any]:
     """The argument that names an axis of a reduction, and keeps it with length 1."""
-    name, keeping = ("axis", "keepdims") if library(array) is np else ("dim", "keepdim")
+    name, keeping = ("axis", "keepdims") if module_of(array) is np else ("dim", "keepdim")
     return {name: number, keeping: True} if keep else {name: number}
 
 
 def joined(arrays: Sequence[Array], along: int) -> Array:
     """Arrays one after the other along an axis."""
-    return library(arrays[0]).concatenate(list(arrays), along)
+    return module_of(arrays[0]).concatenate(list(arrays), along)
 
 
 def padded(array: Array, before: int, after: int) -> Array:
     """Zeros before and after the last axis."""
     if isinstance(array, np.ndarray):
         return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(before, after)])
-    return library(array).nn.functional.pad(array, (before, after))
+    return module_of(array).nn.functional.pad(array, (before, after))
 
 
 def framed(array: Array, length: int, hop: int) -> Array:

@@ -11,7 +11,7 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
         logits: in float32.
         temperature: divisor of the logits, see `clearmel.metrics.classification.fitted_temperature`.
     """
-    math_of = arrays.library(logits)
+    math_of = arrays.module_of(logits)
     if logits.shape[1] == 1:
         logits = arrays.joined([0 * logits, logits], 1)
     powers = math_of.exp((logits - math_of.amax(logits, 1, keepdims=True)) / temperature)
