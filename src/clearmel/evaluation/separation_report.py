@@ -11,10 +11,12 @@ from clearmel.audio import complex_masks
 from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
 from clearmel.metrics import signal, speech_quality
-from clearmel.metrics.permutation import best_order
+from clearmel.metrics.permutation import best_order, swapped
 
 SYSTEMS = ("voices", "mixture", "ideal ratio mask", "ideal complex mask")
-FIGURES = ("si_sdr", "si_sdr_improvement", "sdr", "pesq", "estoi")
+FIGURES = ("si_sdr", "si_sdr_improvement", "swapped", "sdr", "pesq", "estoi")
+SEGMENT_S = 0.5
+"""Length of the segments that count as swapped or not."""
 
 
 def rows(
@@ -41,7 +43,7 @@ def rows(
     before = signal.si_sdr(systems["mixture"], voices).mean()
     found: list[dict[str, Any]] = []
     for system, waves in systems.items():
-        figures = _figures(waves, voices, audio_metrics)
+        figures = _figures(waves, voices, features.sample_rate, audio_metrics)
         figures["si_sdr_improvement"] = figures["si_sdr"] - float(before)
         found.append({"system": system} | {key: figures[key] for key in FIGURES if key in figures})
     return found
@@ -57,11 +59,12 @@ def means(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
-def _figures(estimates: Tensor, voices: Tensor, audio_metrics: bool) -> dict[str, float]:
-    """Means over the voices (S, N), in the best order."""
+def _figures(estimates: Tensor, voices: Tensor, sample_rate: int, audio_metrics: bool) -> dict[str, float]:
+    """Means over the voices (S, N), in the best order, and the share of segments in another one."""
     ratios, order = best_order(estimates[None], voices[None])
     pairs = [(estimates[place], voice) for place, voice in zip(order[0].tolist(), voices, strict=True)]
     found = {"si_sdr": float(ratios.mean()), "sdr": float(np.mean([signal.sdr(*pair) for pair in pairs]))}
+    found["swapped"] = swapped(estimates[order[0]], voices, int(SEGMENT_S * sample_rate))
     if audio_metrics:
         scored = [speech_quality.figures(ours.numpy(), voice.numpy(), dnsmos=False) for ours, voice in pairs]
         found |= {key: float(np.nanmean([one[key] for one in scored])) for key in ("pesq", "estoi")}

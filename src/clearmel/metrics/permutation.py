@@ -47,3 +47,23 @@ def ratio(estimate: Tensor, voice: Tensor, mixture: Tensor) -> Tensor:
     power, whole = estimate.square().mean(dim=-1), mixture.square().mean(dim=-1)
     below = -10 * torch.log10(power / whole.clamp(min=torch.finfo(power.dtype).tiny) + SMALLEST)
     return torch.where(voice.any(dim=-1), signal.si_sdr(estimate, voice), below)
+
+
+def swapped(estimates: Tensor, voices: Tensor, size: int) -> float:
+    """Share of the segments in which another order of the estimates has a smaller squared error.
+
+    Only segments in which the voices have at least a thousandth of their mean power count.
+
+    Args:
+        estimates: (S, N), in the best order for the whole, at the level of the voices.
+        voices: (S, N).
+        size: of a segment in samples.
+    """
+    count, n_segments = len(voices), voices.shape[1] // size
+    ours, wanted = (waves[:, : n_segments * size].reshape(count, -1, size) for waves in (estimates, voices))
+    errors = (ours[:, None] - wanted).square().sum(dim=3)  # (S, S, segments): of each estimate for each voice
+    orders = torch.tensor(list(itertools.permutations(range(count))))  # the first is the order as it is
+    totals = errors[orders, torch.arange(count)].sum(dim=1)  # (P, segments)
+    level = wanted.square().sum(dim=(0, 2))
+    spoken = level > 1e-3 * level.mean()
+    return float((totals[1:, spoken].min(dim=0).values < totals[0, spoken]).float().mean()) if spoken.any() else 0.0
