@@ -51,6 +51,7 @@ NO_JSON = {
     "train denoising": "writes models/<name>.history.json",
     "train cutting": "writes models/<name>.history.json",
     "train separation": "writes models/<name>.history.json",
+    "train speakers": "writes models/<name>.history.json",
     "build dataset": "writes mix.csv",
     "build separation_dataset": "writes mix.csv",
     "build speech": "writes files of fixed names",

@@ -37,6 +37,7 @@ from clearmel.networks import (
     RecurrentCutter,
     ResNet34,
     ResNet50,
+    SpeakerEncoder,
     Statistics,
 )
 from clearmel.runtime import devices, load
@@ -74,6 +75,8 @@ def agree(ours: Model, torchs: Model, seed: int = 0) -> None:
             faces = np.random.default_rng(0).normal(size=(2, 25, 512)).astype(np.float32) if ours.faces else None
             wanted = torchs.masks(spectrum, faces)
             np.testing.assert_allclose(ours.masks(spectrum, faces), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
+        elif task == "speakers":
+            np.testing.assert_allclose(ours.embedding(mel), torchs.embedding(mel), atol=1e-5)
         elif task == "denoising":
             fine = None
             if ours.fine_bins:
@@ -145,6 +148,7 @@ MEMBERS: list[tuple[str, Network]] = [
     ("denoising", GainDenoiser(hidden_dim=7, look_ahead=1)),
     ("separation", LookingToListen(channels=4, hidden_dim=5, linear_dim=6, n_bins=513)),
     ("separation", LookingToListenFaces(channels=4, hidden_dim=5, linear_dim=6, n_bins=513)),
+    ("speakers", SpeakerEncoder(hidden_dim=6, embedding_dim=5)),
     ("separation", BandSplitSeparator(hidden_dim=6, num_layers=1, phase=True)),
     ("separation", BandSplitSeparator(hidden_dim=6, num_layers=2, n_voices=3)),
 ]

@@ -14,9 +14,9 @@ from clearmel.audio import sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.checkpoints import weights_file
 from clearmel.core.errors import InputError
-from clearmel.options import FitOptions, MultiSpeakerOptions
+from clearmel.options import FitOptions, MultiSpeakerOptions, SpeakerOptions
 from clearmel.options.source import Source
-from clearmel.tasks import TASKS, CuttingTask, DenoisingTask, SeparationTask, Task
+from clearmel.tasks import TASKS, CuttingTask, DenoisingTask, SeparationTask, SpeakersTask, Task
 from clearmel.training import evaluate, trainer
 from tests.conftest import ROOT, refused, run_process, run_script
 
@@ -25,7 +25,7 @@ OPTIONS = FitOptions(epochs=4, batch_size=2, device="cpu")
 
 
 def task(tree: Path, name: str = "denoising", **sizes: float) -> Task:
-    if name in ("cutting", "separation"):
+    if name in ("cutting", "separation", "speakers"):
         return of_sounds(tree.parent / "sounds", name, SIZES | sizes)
     return TASKS[name](Source(str(tree)), sizes=SIZES | sizes)  # type: ignore[arg-type]
 
@@ -44,6 +44,9 @@ def of_sounds(root: Path, name: str, sizes: dict[str, float]) -> Task:
         (root / "labels.json").write_text(json.dumps(labels))
     if name == "cutting":
         return CuttingTask(Source(str(root), val_fraction=0.3), MelFeatures(n_fft=512, hop_length=160), sizes)
+    if name == "speakers":
+        pairs = SpeakerOptions(clean_path=str(root), val_clean_path=str(root), clip_s=0.5, epoch_items=6, val_items=6)
+        return SpeakersTask(Source(), MelFeatures(top_db=60.0), {"hidden_dim": 12}, pairs=pairs)
     voices = MultiSpeakerOptions(clean_path=str(root), val_clean_path=str(root), clip_s=0.5, epoch_items=6, val_items=2)
     return SeparationTask(Source(), MelFeatures(n_fft=512, hop_length=256), sizes, voices=voices)
 

@@ -9,13 +9,14 @@ from dataclasses import fields
 from typing import Any
 
 from clearmel.audio.features import MelFeatures
-from clearmel.options import CLASSIFIERS, CUTTERS, SEPARATORS
+from clearmel.options import CLASSIFIERS, CUTTERS, SEPARATORS, SPEAKER_ENCODERS
 
 NAMES: dict[str, tuple[str, ...]] = {
     "classification": tuple("lstm_classifier" if name == "lstm" else name for name in CLASSIFIERS),
     "denoising": ("lstm_denoiser", "gain_denoiser"),
     "cutting": CUTTERS,
     "separation": SEPARATORS,
+    "speakers": SPEAKER_ENCODERS,
 }
 """The networks of each task by their names in cards, see `clearmel.networks.NETWORKS`."""
 RENAMED_TASKS = {"cleaning": "cutting"}

@@ -10,7 +10,7 @@ from typing import Any
 from clearmel.cli.parser import Parser
 from clearmel.core.errors import InputError
 
-TASKS = ("classification", "denoising", "cutting", "separation")
+TASKS = ("classification", "denoising", "cutting", "separation", "speakers")
 KEYS = {"task", "model_filename", "common", "stages"}
 
 

@@ -117,7 +117,7 @@ class MultiSpeakerMixtures(MelDataset):
         base_db = LEVEL_DB + (rng.uniform(*policy.mixture_level_range_db) if training else 0.0)
         alone = training and options.one_voice > 0 and rng.random() < options.one_voice
         for number in range(1 if alone else options.n_voices):
-            wave, first = self._draw_voice(rng, speakers)
+            wave, first = self._draw_voice(rng, speakers, index)
             if number:
                 wave = self._shorten(wave, rng)
             level = base_db + (rng.uniform(-options.level_db, options.level_db) if number else 0.0)
@@ -159,7 +159,7 @@ class MultiSpeakerMixtures(MelDataset):
         room = self.rooms[rng.integers(N_ROOMS)]
         return [room[number] for number in rng.permutation(N_PLACES)[: self.options.n_voices]]
 
-    def _draw_voice(self, rng: np.random.Generator, taken: list[str]) -> tuple[FloatArray, int]:
+    def _draw_voice(self, rng: np.random.Generator, taken: list[str], index: int) -> tuple[FloatArray, int]:
         """A voice (N,) of a speaker who is not in `taken`, and the index of its first recording."""
         if self.from_start:
             return self.speech.head(rng, taken)

@@ -61,7 +61,7 @@ class SpeechPool:
         return name.split("/")[0] if "/" in name else name
 
     def piece(
-        self, rng: np.random.Generator, speed: float = 1.0, taken: Collection[str] = ()
+        self, rng: np.random.Generator, speed: float = 1.0, taken: Collection[str] = (), speaker: str = ""
     ) -> tuple[FloatArray, int]:
         """A segment (n_samples,) that contains speech, and the index of its first recording.
 
@@ -71,9 +71,10 @@ class SpeechPool:
             rng: random generator.
             speed: playback speed, which also shifts the pitch.
             taken: excluded speakers; at least one other speaker must exist.
+            speaker: who speaks; drawn by default.
         """
         for _ in range(16):
-            first = int(rng.choice(self.clean, p=self.share))
+            first = int(rng.choice(self.speakers[speaker])) if speaker else int(rng.choice(self.clean, p=self.share))
             while self.speaker(first) in taken:
                 first = int(rng.choice(self.clean, p=self.share))
             own = self.speakers[self.speaker(first)]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from clearmel.audio.face_embeddings import FACE_DIM
 from clearmel.core.file_io import FloatArray
-from clearmel.graphs import attention, classifiers, cutters, denoisers, separators, statistics
+from clearmel.graphs import attention, classifiers, cutters, denoisers, separators, speakers, statistics
 from clearmel.graphs.layers import Weights
 from clearmel.graphs.writer import Graph
 
@@ -84,6 +84,10 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
         logits = CUTTERS[network](graph, weights, sizes, graph.input("mel", 1, "frames", n_mels))
         graph.output("logits", logits, 1, "decisions")
         built = Built(graph.model(), facts={"stride": STRIDES[network]})
+    elif network == "tdnn":
+        embedding = speakers.encoder(graph, weights, graph.input("mel", 1, "frames", n_mels))
+        graph.output("embedding", embedding, 1, "dimensions")
+        built = Built(graph.model())
     else:
         n_bins, n_voices = int(sizes.get("n_bins", SEPARATORS[network])), int(sizes.get("n_voices", 2))
         sound, complex_masks = (

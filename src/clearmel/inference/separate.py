@@ -45,9 +45,12 @@ class VoiceSeparator:
         faces: embeddings (S, P, 512) of the speakers' faces, 25 per second, from the start of the recording; required
             by networks with faces, refused by others.
         passes: passes over each piece, whose frames are offset by equal parts of a hop; the tracks are their mean.
+        encoder: embeds speakers, see `Turns`; by default `models/speakers.pth`, loaded when it is needed.
     """
 
-    def __init__(self, network: Any, faces: FloatArray | None = None, passes: int = 1) -> None:
+    def __init__(
+        self, network: Any, faces: FloatArray | None = None, passes: int = 1, encoder: Any | None = None
+    ) -> None:
         network = as_model(network)
         if network.faces != (faces is not None):
             raise InputError(
@@ -61,6 +64,7 @@ class VoiceSeparator:
             )
         self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
         self.rate, self.passes = self.features.sample_rate, passes
+        self._encoder = None if encoder is None else as_model(encoder)
 
     @classmethod
     def load(
@@ -108,8 +112,8 @@ class VoiceSeparator:
     def tracks(self, blocks: Iterator[FloatArray], progress: Advance | None = None) -> Iterator[FloatArray]:
         """Voices in blocks (S, C, N) of a recording in blocks (C, N) at the network's rate, in a constant order.
 
-        Windows are ordered by their overlap. In recordings longer than a window the spectra of the tracks so far then
-        order the turns between pauses, see `Turns`.
+        Windows are ordered by their overlap. In recordings longer than a window, embeddings of the speakers then order
+        the turns between pauses, see `Turns`.
 
         Args:
             blocks: the recording.
@@ -117,13 +121,17 @@ class VoiceSeparator:
         """
         pieces = self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
+        every = itertools.chain([first], () if second is None else [second], pieces)
         if second is None or self.faces is not None:
-            yield from itertools.chain([first], () if second is None else [second], pieces)
+            yield from (voices for voices, _ in every)
         else:
-            yield from Turns(self.features, self.network.n_voices).apply(itertools.chain([first, second], pieces))
+            self._encoder = self._encoder or load.by_name("speakers.pth", "speakers")
+            yield from Turns(self.features, self.network.n_voices, self._encoder).apply(every)
 
-    def _joined(self, blocks: Iterator[FloatArray], progress: Advance | None) -> Iterator[FloatArray]:
-        """The windows' voices, each in the order of the window before, cross-faded."""
+    def _joined(
+        self, blocks: Iterator[FloatArray], progress: Advance | None
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """The windows' voices, each in the order of the window before, cross-faded, and the recording (C, N)."""
         window, hop = int(WINDOW_S * self.rate), int(HOP_S * self.rate)
         overlap = window - hop
         fade = np.sin(np.linspace(0, np.pi / 2, overlap, dtype=np.float32)) ** 2  # both sides are alike
@@ -146,7 +154,7 @@ class VoiceSeparator:
             ready = voices if last else voices[..., :hop]
             if progress is not None:
                 progress(ready.shape[2] / self.rate)
-            yield ready
+            yield ready, wave[:, : ready.shape[2]]
             if not last:
                 tail = voices[..., hop:].copy()
 

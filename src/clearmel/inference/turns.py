@@ -1,62 +1,111 @@
-"""Keeps every speaker in one track across pauses, by the mean spectrum of what each track holds so far.
+"""Keeps every speaker in one track across pauses, and gives a voice that speaks alone the recording itself.
 
-Shapes: S voices, C channels, N samples, T frames, M mel bands.
+Shapes: S voices, C channels, N samples, T frames, E dimensions of an embedding.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clearmel.audio.features import DECIBELS_PER_UNIT, MelFeatures
-from clearmel.audio.stft import power_of
+from clearmel.audio.channels import downmix
+from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
+from clearmel.inference import single_voice
+from clearmel.inference.speaker_clusters import Group, grouped
+from clearmel.runtime.model import Model
 
-Sums = npt.NDArray[np.float64]
 PAUSE_S = 0.6
 """A pause at least this long ends a turn."""
 LONGEST_S = 30.0
-"""A turn that lasts longer is decided then, and the rest of it goes with it."""
+"""A turn that lasts longer is cut there."""
+LOOK_AHEAD_S = 120.0
+"""So much of the recording is known before a turn is given to a track."""
 FAINT = 1e-3
 """Of the power of the loudest second so far: below it nobody speaks."""
-DOMINANT = 0.8
-"""Share of a frame's power from which on it belongs to one voice."""
-SHORTEST_S = 1.2
-"""Speech of one voice from which on its mean spectrum is trusted."""
-NOVEL_DB = 4.0
-"""Distance of mean spectra from which on a voice is rather that of a track without history. Of 6 s of one speaker each,
-95 % are nearer than 3.1 dB; of two speakers, 75 % are farther apart than 4.7 dB."""
-MARGIN_DB = 0.5
-"""By so much another order of the voices must be nearer."""
+EDGE_S = 0.1
+"""Speech is taken with so much of the silence around it."""
+LONGEST_WEIGHT_S = 10.0
+"""Speech beyond this makes an embedding no better."""
+LEAK = 0.1
+"""Of the power of the loudest track: below it a track does not speak."""
+SINGLE, CERTAIN = -2.0, 5.0
+"""Logits of a single voice from which on a turn goes into one track, and the recording itself is that track."""
+CHUNK_S, LEAST = 5.0, 0.0
+"""The latter also needs this logit in each part of so many seconds, since a second voice may join in."""
+FADE_S = 0.02
+
+
+class Turn(NamedTuple):
+    """Sound between two pauses.
+
+    voices: (S, C, N). recording: (C, N). embeddings: (E,) of the only voice, or of each track. weights: seconds of
+    speech of each. loudest: the loudest track. alone: whether one voice certainly speaks alone. Without embeddings, the
+    turn is silent or goes on from the one before.
+    """
+
+    voices: FloatArray
+    recording: FloatArray
+    embeddings: list[npt.NDArray[np.float32]]
+    weights: list[float]
+    loudest: int
+    alone: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Whether one voice speaks alone."""
+        return len(self.embeddings) == 1 < len(self.voices)
 
 
 class Turns:
-    """Orders the voices of each turn, between two pauses, by their tracks' history.
+    """Orders the voices of each turn by the embeddings of their speakers.
 
-    Separators put a single voice into the track that they like best, whoever speaks. The distance of two voices is the
-    RMS difference of their mean log-mel spectra in dB, without their levels.
+    Separators put a single voice into the track that they like best, whoever speaks, or spread it over several. Here
+    the speakers of all turns so far and of the next two minutes are grouped, and each group is a track.
 
     Args:
         features: of the separator.
         n_voices: S.
+        encoder: embeds speakers.
     """
 
-    def __init__(self, features: MelFeatures, n_voices: int) -> None:
-        self.features, self.n_voices, self.hop = features, n_voices, features.hop_length
-        self.sums, self.counts = np.zeros((n_voices, features.n_mels)), np.zeros(n_voices)
-        self.order, self.decided, self.loudest = tuple(range(n_voices)), False, 0.0
+    def __init__(self, features: MelFeatures, n_voices: int, encoder: Model) -> None:
+        self.features, self.n_voices, self.hop, self.encoder = features, n_voices, features.hop_length, encoder
+        self.mels = MelFeatures(**encoder.card["features"])
+        self.tracks: list[Group | None] = [None] * n_voices
+        self.order, self.loudest = list(range(n_voices)), 0.0
 
-    def apply(self, pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
-        """The voices (S, C, N) in pieces, each turn in the order of the tracks; all pieces together are as long."""
-        held: FloatArray | None = None
-        for piece in pieces:
+    def apply(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[FloatArray]:
+        """The voices (S, C, N) of the tracks, from pieces of voices (S, C, N) and of the recording (C, N).
+
+        All pieces together are as long as before.
+        """
+        waiting, ready_s = list[Turn](), 0.0
+        for turn in self._turns(pieces):
+            waiting.append(turn)
+            ready_s += turn.recording.shape[1] / self.features.sample_rate
+            if ready_s > LOOK_AHEAD_S + LONGEST_S:
+                groups = self._groups(waiting)
+                while ready_s > LOOK_AHEAD_S:
+                    ready_s -= waiting[0].recording.shape[1] / self.features.sample_rate
+                    yield self._placed(waiting.pop(0), groups)
+        groups = self._groups(waiting)
+        for turn in waiting:
+            yield self._placed(turn, groups)
+
+    def _turns(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[Turn]:
+        held: FloatArray | None = None  # the voices and the recording (S + 1, C, N)
+        goes_on = False
+        for voices, recording in pieces:
+            piece = np.concatenate([voices, recording[None]])
             held = piece if held is None else np.concatenate([held, piece], axis=2)
-            while held.shape[2] and (end := self._end(held)):
-                yield self._ordered(held[..., :end])
-                held = held[..., end:]
+            while held.shape[2] and (end := self._end(held[:-1])):
+                yield self._turn(held[..., :end], goes_on)
+                goes_on, held = end >= LONGEST_S * self.features.sample_rate - self.hop, held[..., end:]
         if held is not None and held.shape[2]:
-            yield self._ordered(held)
+            yield self._turn(held, goes_on)
 
     def _end(self, held: FloatArray) -> int:
         """Samples up to the middle of the first pause behind speech; 0 where the turn goes on."""
@@ -78,44 +127,112 @@ class Turns:
             return count * self.hop
         return 0
 
-    def _ordered(self, turn: FloatArray) -> FloatArray:
+    def _turn(self, held: FloatArray, goes_on: bool) -> Turn:
+        """Embeds the speech of a turn, given with the recording as the last of (S + 1, C, N)."""
+        rate, mono = self.features.sample_rate, np.stack([downmix(wave) for wave in held])
+        first, second, *_ = np.argsort(-np.square(mono[:-1]).sum(axis=1)).tolist()
+        total, size = single_voice.powers(mono[:-1], rate).sum(axis=0), round(single_voice.FRAME_S * rate)
+        speaks = np.flatnonzero(total > FAINT * max(total.max(initial=0), self.loudest))
+        if goes_on or not len(speaks):
+            return Turn(held[:-1], held[-1], [], [], first)
+        edge = round(EDGE_S * rate)
+        speech = mono[:, max(0, speaks[0] * size - edge) : (speaks[-1] + 1) * size + edge]
+        logit = self._logit(speech[[first, second]])
+        if logit > SINGLE:
+            found, seconds = [self._embedding(speech[-1])], [len(speaks) * single_voice.FRAME_S]
+        else:
+            power = single_voice.powers(speech[:-1], rate)
+            speaks_in = (power > LEAK * power.max(axis=0)) & (power.sum(axis=0) > FAINT * power.sum(axis=0).max())
+            found = [self._embedding(wave) for wave in speech[:-1]]
+            seconds = (speaks_in.sum(axis=1) * single_voice.FRAME_S).tolist()
+        n_parts = max(1, round(speech.shape[1] / (CHUNK_S * rate)))
+        parts = np.array_split(speech[[first, second]], n_parts, axis=1) if logit > CERTAIN and n_parts > 1 else []
+        alone = logit > CERTAIN and all(self._logit(part) > LEAST for part in parts)
+        return Turn(held[:-1], held[-1], found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, alone)
+
+    def _embedding(self, wave: FloatArray) -> npt.NDArray[np.float32]:
+        return self.encoder.embedding(self.mels.mel(wave))
+
+    def _logit(self, two: FloatArray) -> float:
+        """Logit of a single voice in the two loudest tracks (2, N)."""
+        alike = float(self._embedding(two[0]) @ self._embedding(two[1]))
+        return single_voice.evidence(single_voice.powers(two, self.features.sample_rate), alike)
+
+    def _groups(self, turns: list[Turn]) -> list[Group | None]:
+        """The speaker of each track, None where there is none, after these turns; speakers keep their tracks."""
+        known = {track: Group(group.total, group.weight, {-1, -2 - track}) for track, group in self._known()}
+        pieces = [
+            Group(embedding * np.float32(weight), weight, {number})
+            for number, turn in enumerate(turns)
+            for embedding, weight in zip(turn.embeddings, turn.weights, strict=True)
+            if weight
+        ]
+        left = grouped([*known.values(), *pieces], self.n_voices)
+        found = [next((group for group in left if -2 - track in group.apart), None) for track in range(self.n_voices)]
+        free = [track for track, group in enumerate(found) if group is None]
+        new = sorted((group for group in left if -1 not in group.apart), key=lambda group: -group.weight)[: len(free)]
+        orders = itertools.permutations(free, len(new))
+        best = max(orders, key=lambda order: sum(map(lambda group, track: _in_place(group, track, turns), new, order)))
+        for group, track in zip(new, best, strict=True):
+            found[track] = group
+        return found
+
+    def _known(self) -> list[tuple[int, Group]]:
+        return [(track, group) for track, group in enumerate(self.tracks) if group is not None]
+
+    def _placed(self, turn: Turn, groups: list[Group | None]) -> FloatArray:
         """The voices (S, C, N) of a turn in the order of the tracks, whose history they join."""
-        spectra, counts = self._spectra(turn)
-        wanted = SHORTEST_S * self.features.sample_rate / self.hop
-        if not self.decided and counts.max() >= wanted:
-            orders = itertools.permutations(range(self.n_voices))
-            costs = {order: self._cost(order, spectra, counts, wanted) for order in orders}
-            best = min(costs, key=lambda order: costs[order])
-            if costs[best] + MARGIN_DB < costs[self.order]:
-                self.order = best
-        if counts.max() >= wanted:
-            self.sums += spectra[list(self.order)]
-            self.counts += counts[list(self.order)]
-        self.decided = turn.shape[2] >= LONGEST_S * self.features.sample_rate - self.hop
-        return turn[list(self.order)]
+        if not turn.embeddings:
+            return turn.voices[self.order]
+        orders = list(itertools.permutations(range(self.n_voices)))  # the voice of each track
+        best = max(orders, key=lambda order: _fit(turn, order, groups))
+        self.order = list(best)
+        voices = turn.voices[self.order]
+        if not turn.single:
+            for track, voice in enumerate(self.order):
+                self._learn(track, turn.embeddings[voice], turn.weights[voice])
+            return voices
+        track = self.order.index(turn.loudest)
+        self._learn(track, turn.embeddings[0], turn.weights[0])
+        if turn.alone:
+            share = _fades(turn.recording.shape[1], round(FADE_S * self.features.sample_rate))
+            voices = voices * (1 - share)
+            voices[track] += turn.recording * share
+        return voices
 
-    def _cost(self, order: Sequence[int], spectra: Sums, counts: Sums, wanted: float) -> float:
-        """Mean distance in dB of the voices from their tracks in an order."""
-        total = 0.0
-        for track, voice in enumerate(order):
-            if counts[voice] >= wanted:
-                distance = NOVEL_DB
-                if self.counts[track] >= wanted:
-                    distance = _distance(self.sums[track] / self.counts[track], spectra[voice] / counts[voice])
-                total += distance * counts[voice]
-        return float(total / counts[counts >= wanted].sum())
-
-    def _spectra(self, turn: FloatArray) -> tuple[Sums, Sums]:
-        """Sums (S, M) of the log-mels of each voice in dB over the frames that are its own, and their numbers (S,)."""
-        power = power_of(self.features.stft(turn)).mean(axis=1)
-        mel = (self.features.mel_of_power(power) * DECIBELS_PER_UNIT).astype(np.float64)  # (S, T, M)
-        total = power.sum(axis=2).astype(np.float64)  # (S, T)
-        loud = total.sum(axis=0) > 1e-2 * total.sum(axis=0).max(initial=0)
-        own = (total > DOMINANT * total.sum(axis=0)) & loud
-        sums = [mel[voice][own[voice]].sum(axis=0) for voice in range(self.n_voices)]
-        return np.stack(sums), own.sum(axis=1).astype(np.float64)
+    def _learn(self, track: int, embedding: npt.NDArray[np.float32], weight: float) -> None:
+        piece, before = Group(embedding * np.float32(weight), weight), self.tracks[track]
+        if weight:
+            self.tracks[track] = piece if before is None else before.joined(piece)
 
 
-def _distance(one: Sums, other: Sums) -> float:
-    difference = (one - one.mean()) - (other - other.mean())
-    return float(np.sqrt(np.square(difference).mean()))
+def _in_place(group: Group, track: int, turns: list[Turn]) -> float:
+    """Seconds of a group's speech that lie in a track as the separator gave it."""
+    total = 0.0
+    for number in group.apart:
+        turn = turns[number]
+        if turn.single:
+            total += turn.weights[0] * (turn.loudest == track)
+        else:
+            nearest = int(np.argmax([group.alike(embedding) for embedding in turn.embeddings]))
+            total += turn.weights[nearest] * (nearest == track)
+    return total
+
+
+def _fit(turn: Turn, order: Sequence[int], groups: list[Group | None]) -> tuple[float, int]:
+    """How well the voices of a turn fit the tracks in an order; of equal ones, the order as it is fits best."""
+    kept = sum(voice == track for track, voice in enumerate(order))
+    if turn.single:
+        group = groups[order.index(turn.loudest)]
+        return (-np.inf if group is None else group.alike(turn.embeddings[0])), kept
+    return sum(
+        turn.weights[voice] * group.alike(turn.embeddings[voice])
+        for voice, group in zip(order, groups, strict=True)
+        if group is not None
+    ), kept
+
+
+def _fades(n_samples: int, fade: int) -> FloatArray:
+    """Ones (N,) that rise from 0 and fall to 0 at the ends."""
+    place = np.arange(n_samples, dtype=np.float32)
+    return np.asarray(np.clip(np.minimum(place, place[::-1]) / fade, 0, 1), np.float32)

@@ -10,6 +10,7 @@ from clearmel.networks.gain_denoiser import GainDenoiser
 from clearmel.networks.looking_to_listen import LookingToListen, LookingToListenFaces
 from clearmel.networks.lstm import LSTMClassifier, LSTMDenoiser
 from clearmel.networks.resnet import ResNet18, ResNet34, ResNet50
+from clearmel.networks.speaker_encoder import SpeakerEncoder
 from clearmel.networks.statistics import Statistics
 from clearmel.networks.vgg import VGG11
 
@@ -34,6 +35,8 @@ SEPARATORS: dict[str, type[Separator]] = {
     "looking_to_listen_faces": LookingToListenFaces,
 }
 """Separators by their name in --network."""
+SPEAKER_ENCODERS: dict[str, type[Network]] = {"tdnn": SpeakerEncoder}
+"""Encoders of speakers by their name in --network: an embedding of a whole recording."""
 NETWORKS: dict[str, type[Network]] = (
     {
         "lstm_classifier": LSTMClassifier,
@@ -43,12 +46,14 @@ NETWORKS: dict[str, type[Network]] = (
     | {name: kind for name, kind in CLASSIFIERS.items() if name != "lstm"}
     | CUTTERS
     | SEPARATORS
+    | SPEAKER_ENCODERS
 )
 __all__ = [
     "CLASSIFIERS",
     "CUTTERS",
     "NETWORKS",
     "SEPARATORS",
+    "SPEAKER_ENCODERS",
     "VGG11",
     "BCResNet",
     "BandSplitSeparator",
@@ -69,5 +74,6 @@ __all__ = [
     "ResNet34",
     "ResNet50",
     "Separator",
+    "SpeakerEncoder",
     "Statistics",
 ]

@@ -12,7 +12,7 @@ from clearmel.core.errors import InputError
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
 from clearmel.metrics.calibrated import probabilities
-from clearmel.networks import Cutter, Denoiser, GainDenoiser, Network, Separator
+from clearmel.networks import Cutter, Denoiser, GainDenoiser, Network, Separator, SpeakerEncoder
 from clearmel.networks.bin_refiner import BinRefinerState
 from clearmel.networks.gain_denoiser import GainState
 
@@ -142,6 +142,8 @@ def graph(network: Network, streaming: bool) -> Graph:
             "weights for separation cannot be exported: their masks are complex, which ONNX Runtime does not support. "
             "Use `clearmel separate`."
         )
+    if isinstance(network, SpeakerEncoder):
+        raise InputError("encoders of speakers cannot be exported; `clearmel separate` uses them.")
     if isinstance(network, Denoiser):
         return DenoiserGraph(network, streaming)
     if streaming:

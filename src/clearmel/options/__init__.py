@@ -19,16 +19,26 @@ from clearmel.options.inference import (
     RawOptions,
     lufs,
 )
-from clearmel.options.mixing import BuildOptions, ClipNoiseOptions, MixOptions, MultiSpeakerOptions, PoolOptions
+from clearmel.options.mixing import (
+    NOT_OF_SPEAKERS,
+    BuildOptions,
+    ClipNoiseOptions,
+    MixOptions,
+    MultiSpeakerOptions,
+    PoolOptions,
+    SpeakerOptions,
+)
 from clearmel.options.networks import (
     CLASSIFIERS,
     CUTTERS,
     FEATURE_PRESETS,
     SEPARATORS,
+    SPEAKER_ENCODERS,
     ClassifierOptions,
     CutterOptions,
     FeatureOptions,
     SeparatorOptions,
+    SpeakerEncoderOptions,
 )
 from clearmel.options.training import DEVICES, MIXED_PRECISION, SCHEDULES, AugmentOptions, FitOptions, LossOptions
 
@@ -41,10 +51,12 @@ __all__ = [
     "GENTLE",
     "MIXED_PRECISION",
     "MODES",
+    "NOT_OF_SPEAKERS",
     "RAW_FORMATS",
     "RECONSTRUCTIONS",
     "SCHEDULES",
     "SEPARATORS",
+    "SPEAKER_ENCODERS",
     "THRESHOLD_SPAN",
     "TIGHT",
     "AugmentOptions",
@@ -66,6 +78,8 @@ __all__ = [
     "PoolOptions",
     "RawOptions",
     "SeparatorOptions",
+    "SpeakerEncoderOptions",
+    "SpeakerOptions",
     "flag",
     "lufs",
 ]

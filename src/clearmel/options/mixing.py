@@ -141,3 +141,27 @@ class MultiSpeakerOptions(PoolOptions):
         None, "folder of measured room impulse responses, for half of the reverberation (default: simulated rooms only)"
     )
     speaker_balance: float = flag(0.35, "0 draws speakers by the length of their speech, 1 all alike", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class SpeakerOptions(MultiSpeakerOptions):
+    """How to draw pairs of recordings of one speaker in training."""
+
+    n_voices: int = flag(1, "voices in a recording", choices=(1,))
+    clip_s: float = flag(3.0, "length of a recording in seconds", low=0.5, high=60)
+    epoch_items: int = flag(0, "pairs in an epoch (0: as many as the speech holds pieces of --clip_s)", low=0)
+    val_items: int = flag(200, "pairs to validate on", low=0)
+    noise_share: float = flag(0.6, "share of the recordings with noise, where --noise_path is given", low=0, high=1)
+    augment: float = flag(
+        0.6,
+        "share of the speakers with another speed, of those with other resonances, and of the recordings with other "
+        "noises and a recording chain",
+        low=0,
+        high=1,
+    )
+    reverb: float = flag(0.3, "share of the recordings in a room", low=0, high=1)
+    speaker_balance: float = flag(0.8, "0 draws speakers by the length of their speech, 1 all alike", low=0, high=1)
+
+
+NOT_OF_SPEAKERS = ("n_voices", "one_voice", "level_db", "overlap")
+"""Fields of `SpeakerOptions` that concern several voices and are no flags."""

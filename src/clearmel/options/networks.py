@@ -134,3 +134,19 @@ class SeparatorOptions(Options):
         own = ("hidden_dim", "num_layers", "channels", "linear_dim", "dropout")
         given = {key: value for key in own if (value := getattr(self, key)) is not None}
         return given | {"phase": True} if self.phase else given
+
+
+SPEAKER_ENCODERS = ("tdnn",)
+
+
+@dataclass(frozen=True)
+class SpeakerEncoderOptions(Options):
+    """Which encoder of speakers; a size that is not given is the network's default."""
+
+    network: str = flag("tdnn", f"network: {' / '.join(SPEAKER_ENCODERS)}", choices=SPEAKER_ENCODERS)
+    hidden_dim: int | None = flag(None, "width", low=1)
+    embedding_dim: int | None = flag(None, "dimension of an embedding", low=1)
+
+    def sizes(self) -> dict[str, Any]:
+        """Those that are given."""
+        return {key: value for key, value in vars(self).items() if key != "network" and value is not None}

@@ -3,7 +3,8 @@
 Inference works on numpy arrays and never sees what computes them: `OnnxModel` runs a graph by ONNX Runtime, and
 `TorchModel` a network of torch, in training, in evaluation and on devices that only torch knows.
 
-Shapes: B batch, T frames, M mel bands, K bins of the fine structure or decisions, S voices, F STFT bins.
+Shapes: B batch, T frames, M mel bands, K bins of the fine structure or decisions, S voices, F STFT bins, E dimensions
+of an embedding.
 """
 
 from abc import ABC, abstractmethod
@@ -58,6 +59,10 @@ class Model(ABC):
     @abstractmethod
     def logits(self, mel: FloatArray) -> FloatArray:
         """Logits (B, C) of a classifier or (B, K) of a cutter for log-mels (B, T, M) without padding."""
+
+    @abstractmethod
+    def embedding(self, mel: FloatArray) -> FloatArray:
+        """The embedding (E,) of length 1 of the speaker of a log-mel (T, M)."""
 
     @abstractmethod
     def masks(self, spectrum: Array, faces: FloatArray | None = None) -> Array:

@@ -106,6 +106,11 @@ class OnnxModel(Model):
         given = mel if self.statistics is None else np.stack([self.statistics(item) for item in mel])
         return np.concatenate([self._run(["logits"], {"mel": item[None]})["logits"] for item in given])
 
+    def embedding(self, mel: FloatArray) -> FloatArray:
+        """See `Model.embedding`."""
+        found: FloatArray = self._run(["embedding"], {"mel": mel[None]})["embedding"][0]
+        return found
+
     def masks(self, spectrum: Array, faces: FloatArray | None = None) -> Array:
         """See `Model.masks`."""
         given = {"sound": build.sound_of(spectrum)}

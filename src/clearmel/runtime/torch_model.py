@@ -52,6 +52,12 @@ class TorchModel(Model):
         return found
 
     @torch.inference_mode()
+    def embedding(self, mel: FloatArray) -> FloatArray:
+        """See `Model.embedding`."""
+        found: FloatArray = self.network(self._given(mel[None]))[0].cpu().numpy()
+        return found
+
+    @torch.inference_mode()
     def masks(self, spectrum: Array, faces: FloatArray | None = None) -> Array:
         """See `Model.masks`."""
         given = self._given(spectrum[None]), None if faces is None else self._given(faces[None])
