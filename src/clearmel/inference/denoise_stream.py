@@ -18,6 +18,7 @@ from clearmel.core import arrays
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import high_bands
 from clearmel.inference.high_bands import HighBands
+from clearmel.inference.music import Music
 from clearmel.options import DenoiseOptions
 from clearmel.runtime.model import as_model
 
@@ -56,6 +57,7 @@ class DenoiseStream:
         options: strength and attenuation limit.
         gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; None: from the
             level of what has come in so far.
+        music: what is left alone.
     """
 
     def __init__(
@@ -65,8 +67,9 @@ class DenoiseStream:
         n_channels: int,
         options: DenoiseOptions = FULL,
         gain: float | None = None,
+        music: Music | None = None,
     ) -> None:
-        self.network, self.options, self.gain = as_model(network), options, gain
+        self.network, self.options, self.gain, self.music = as_model(network), options, gain, music
         self.features = features = MelFeatures(**self.network.card["features"])
         self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
         self.running = RunningGain(features.hop_length / features.sample_rate)
@@ -204,6 +207,11 @@ class DenoiseStream:
             gain = gain**options.strength
         if options.max_suppression_db is not None:
             gain = np.maximum(gain, np.float32(10 ** (-options.max_suppression_db / 20)))
+        if self.music is not None:
+            times_s = (self.n_own_frames + np.arange(len(gain))) * np.float32(self.hop / self.rate)
+            share = self.music.share(times_s)
+            if share.any():
+                gain = gain ** (1 - share)[:, None]
         return gain
 
     def _overlap_add(self, frames: FloatArray) -> FloatArray:
@@ -238,11 +246,19 @@ class UnlinkedStreams:
         sample_rate: as there.
         options: as there.
         gains: for each of the C channels.
+        music: as there.
     """
 
-    def __init__(self, network: Any, sample_rate: int, options: DenoiseOptions, gains: Sequence[float | None]) -> None:
+    def __init__(
+        self,
+        network: Any,
+        sample_rate: int,
+        options: DenoiseOptions,
+        gains: Sequence[float | None],
+        music: Music | None = None,
+    ) -> None:
         model = as_model(network)
-        self.streams = [DenoiseStream(model, sample_rate, 1, options, gain) for gain in gains]
+        self.streams = [DenoiseStream(model, sample_rate, 1, options, gain, music) for gain in gains]
 
     def prime(self, sound: FloatArray) -> None:
         """See `DenoiseStream.prime`."""
@@ -264,6 +280,7 @@ def open_stream(
     n_channels: int,
     options: DenoiseOptions = FULL,
     gain: float | Sequence[float] | None = None,
+    music: Music | None = None,
 ) -> DenoiseStream | UnlinkedStreams:
     """A stream for a recording, whose channels share one gain unless the options unlink them.
 
@@ -273,9 +290,10 @@ def open_stream(
         n_channels: C.
         options: strength, attenuation limit, and whether the channels are linked.
         gain: as `DenoiseStream` takes it, or one for each unlinked channel.
+        music: what is left alone.
     """
     if not options.unlink_channels:
         assert not isinstance(gain, Sequence)
-        return DenoiseStream(network, sample_rate, n_channels, options, gain)
+        return DenoiseStream(network, sample_rate, n_channels, options, gain, music)
     gains = gain if isinstance(gain, Sequence) else [gain] * n_channels
-    return UnlinkedStreams(network, sample_rate, options, gains)
+    return UnlinkedStreams(network, sample_rate, options, gains, music)
