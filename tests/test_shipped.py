@@ -134,3 +134,21 @@ def test_two_voices_are_told_apart(workplace: Path) -> None:
     )  # fmt: skip
     rows = json.loads(ran.out)
     assert rows[0]["si_sdr_improvement"] > 5
+
+
+def test_one_voice_is_told_from_two(workplace: Path) -> None:
+    voices = [
+        np.concatenate(
+            [sound_file.read(path, 44100)[0] for path in sorted((ROOT / "data/speech" / name).glob("*"))[:3]]
+        )
+        for name in ("en", "fr")
+    ]
+    count = min(map(len, voices))
+    for name, wave in (("one.wav", voices[0]), ("two.wav", voices[0][:count] + voices[1][:count])):
+        sound_file.write(name, 0.5 * wave, 44100)
+        ran = run_script("separate", name, "--n_voices", "auto", "--model_filename", ROOT / "models/separator.pth")
+        assert ran.status == 0, ran
+    assert [path.name for path in Path("one_voices").glob("*.wav")] == ["voice_1.wav"]
+    assert len(list(Path("two_voices").glob("*.wav"))) == 2
+    spoken = [float(line.split()[4]) for line in Path("one_voices/voices.rttm").read_text().splitlines()]
+    assert 0.5 < sum(spoken) / (len(voices[0]) / 44100) <= 1

@@ -7,6 +7,7 @@ follows from the mean spectra of the voices so far.
 """
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,15 +25,17 @@ from clearmel.audio.stft import power_of
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
-from clearmel.inference.turns import Turns
+from clearmel.inference.turns import Turns, single_logit
 from clearmel.inference.voice_activity import VoiceActivity
 from clearmel.runtime import load
-from clearmel.runtime.model import as_model
+from clearmel.runtime.model import Model, as_model
 from clearmel.segments import speakers
 
 WINDOW_S, HOP_S = 16.0, 8.0
 """Length of a window and distance from window to window: half of every window is processed twice."""
 BLOCK_S = 4.0
+ONE_VOICE = 1.0
+"""Logit from which on a recording of one window holds a single voice, see `single_voice`."""
 FAINT = 1e-3
 """Fraction of the voices' mean power so far, below which an overlap counts as silent."""
 
@@ -64,7 +67,7 @@ class VoiceSeparator:
             )
         self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
         self.rate, self.passes = self.features.sample_rate, passes
-        self._encoder = None if encoder is None else as_model(encoder)
+        self._encoder = encoder
 
     @classmethod
     def load(
@@ -125,8 +128,12 @@ class VoiceSeparator:
         if second is None or self.faces is not None:
             yield from (voices for voices, _ in every)
         else:
-            self._encoder = self._encoder or load.by_name("speakers.pth", "speakers")
-            yield from Turns(self.features, self.network.n_voices, self._encoder).apply(every)
+            yield from Turns(self.features, self.network.n_voices, self.encoder).apply(every)
+
+    @functools.cached_property
+    def encoder(self) -> Model:
+        """Embeds speakers."""
+        return load.by_name("speakers.pth", "speakers") if self._encoder is None else as_model(self._encoder)
 
     def _joined(
         self, blocks: Iterator[FloatArray], progress: Advance | None
@@ -197,7 +204,8 @@ def separate_file(
             for path in targets
         ]
         written, loudest = 0, 0.0
-        activity = VoiceActivity(info.sample_rate, len(targets))
+        activity, together = VoiceActivity(info.sample_rate, len(targets)), VoiceActivity(info.sample_rate, 1)
+        short = list[FloatArray]()  # the tracks, if they are counted by embeddings
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
         for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels, progress):
             piece = piece[..., : info.n_samples - written]
@@ -205,15 +213,21 @@ def separate_file(
             for write, track in zip(writers, piece, strict=True):
                 write(track)
             activity.push(piece)
+            together.push(piece.sum(axis=0, keepdims=True))
+            if count_voices and info.duration_s <= WINDOW_S and voices.faces is None:
+                short.append(np.stack([downmix(track) for track in piece]))
             written += piece.shape[2]
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
-    spans, only = activity.spans(), activity.alone() if count_voices else None
-    if only is not None:
-        spans, (first, *others) = [spans[only]], targets
+    spans, alone = activity.spans(), count_voices and activity.alone() is not None
+    if short:
+        tracks = [sound_file.resample(track, info.sample_rate, voices.rate) for track in np.concatenate(short, axis=1)]
+        alone = single_logit(voices.encoder, np.stack(tracks)) > ONE_VOICE
+    if alone:
+        spans, (first, *others) = together.spans(), targets
         with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:
             for block in sound_file.blocks(source):
                 append(block)

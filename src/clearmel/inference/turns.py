@@ -137,7 +137,7 @@ class Turns:
             return Turn(held[:-1], held[-1], [], [], first)
         edge = round(EDGE_S * rate)
         speech = mono[:, max(0, speaks[0] * size - edge) : (speaks[-1] + 1) * size + edge]
-        logit = self._logit(speech[[first, second]])
+        logit = single_logit(self.encoder, speech[[first, second]])
         if logit > SINGLE:
             found, seconds = [self._embedding(speech[-1])], [len(speaks) * single_voice.FRAME_S]
         else:
@@ -147,16 +147,11 @@ class Turns:
             seconds = (speaks_in.sum(axis=1) * single_voice.FRAME_S).tolist()
         n_parts = max(1, round(speech.shape[1] / (CHUNK_S * rate)))
         parts = np.array_split(speech[[first, second]], n_parts, axis=1) if logit > CERTAIN and n_parts > 1 else []
-        alone = logit > CERTAIN and all(self._logit(part) > LEAST for part in parts)
+        alone = logit > CERTAIN and all(single_logit(self.encoder, part) > LEAST for part in parts)
         return Turn(held[:-1], held[-1], found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, alone)
 
     def _embedding(self, wave: FloatArray) -> npt.NDArray[np.float32]:
         return self.encoder.embedding(self.mels.mel(wave))
-
-    def _logit(self, two: FloatArray) -> float:
-        """Logit of a single voice in the two loudest tracks (2, N)."""
-        alike = float(self._embedding(two[0]) @ self._embedding(two[1]))
-        return single_voice.evidence(single_voice.powers(two, self.features.sample_rate), alike)
 
     def _groups(self, turns: list[Turn]) -> list[Group | None]:
         """The speaker of each track, None where there is none, after these turns; speakers keep their tracks."""
@@ -236,3 +231,11 @@ def _fades(n_samples: int, fade: int) -> FloatArray:
     """Ones (N,) that rise from 0 and fall to 0 at the ends."""
     place = np.arange(n_samples, dtype=np.float32)
     return np.asarray(np.clip(np.minimum(place, place[::-1]) / fade, 0, 1), np.float32)
+
+
+def single_logit(encoder: Model, tracks: FloatArray) -> float:
+    """Logit of a single voice in the two loudest of tracks (S, N) at the encoder's rate, see `single_voice`."""
+    features = MelFeatures(**encoder.card["features"])
+    two = tracks[np.argsort(-np.square(tracks).sum(axis=1))[:2]]
+    one, other = (encoder.embedding(features.mel(track)) for track in two)
+    return single_voice.evidence(single_voice.powers(two, features.sample_rate), float(one @ other))
