@@ -1,0 +1,101 @@
+"""How often `separate` keeps two speakers of nearly equal pitch in their tracks across pauses.
+
+    python benchmarks/speaker_turns.py --speech_path speech/val
+
+The folder has a sub-folder per speaker; half of its recordings, or of its only one, is the speaker's first turn. Every
+speaker meets the next ones in order of pitch. "a" and "b" are turns of one speaker, "m" is both at once, "_" a pause of
+10 s, "." one of 0.8 s. A talk is right if A is in one track throughout and B in the other.
+"""
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from clearmel.audio import levels, sound_file
+from clearmel.core.file_io import FloatArray
+from clearmel.inference.separate import VoiceSeparator
+
+RATE = 16000
+TALKS = ("a_b.a", "a_b_a", "a.b_a.b", "m_b.a")
+LONGEST_S = 8
+
+
+def main() -> None:
+    """Prints a line per kind of talk."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--speech_path", required=True, help="folder with a sub-folder per speaker")
+    parser.add_argument("--model_filename", default="separator.pth")
+    parser.add_argument("--n_pairs", type=int, default=18)
+    args = parser.parse_args()
+    separator = VoiceSeparator.load(args.model_filename)
+    speakers = sorted(map(turns, sorted(filter(Path.is_dir, Path(args.speech_path).iterdir()))), key=pitch_hz)
+    pairs = [
+        *itertools.pairwise(speakers),
+        *((b, a) for a, b in zip(speakers, speakers[2:], strict=False)),
+    ]
+    rng = np.random.default_rng(0)
+    for talk in TALKS:
+        right = [is_right(separator, talk, *pair, rng) for pair in pairs[: args.n_pairs]]
+        print(f"{talk:8} {sum(right)} of {len(right)}", flush=True)
+
+
+def turns(folder: Path) -> list[FloatArray]:
+    """Both turns (N,) of a speaker at one level, at most 8 s each."""
+    waves = [sound_file.read(path, RATE)[0] for path in sorted(folder.iterdir())]
+    half = len(waves) // 2
+    both = [np.concatenate(part) for part in (waves[:half], waves[half:])] if half else np.array_split(waves[0], 2)
+    return [
+        np.asarray(wave * 10 ** ((-26 - levels.active_level_db(wave, RATE)) / 20), np.float32)[: LONGEST_S * RATE]
+        for wave in both
+    ]
+
+
+def pitch_hz(waves: list[FloatArray]) -> float:
+    """Median of the autocorrelation's peaks between 62 and 400 Hz, in frames of 64 ms."""
+    found, wave = [150.0], np.concatenate(waves)
+    for start in range(0, len(wave) - 1024, 512):
+        frame = wave[start : start + 1024] - wave[start : start + 1024].mean()
+        alike = np.fft.irfft(np.abs(np.fft.rfft(frame, 4096)) ** 2)[:260]
+        if np.square(frame).mean() > 1e-3 * np.square(wave).mean() and alike[40:].max() > 0.5 * alike[0]:
+            found.append(RATE / (40 + int(alike[40:].argmax())))
+    return float(np.median(found))
+
+
+def is_right(
+    separator: VoiceSeparator, talk: str, one: list[FloatArray], other: list[FloatArray], rng: np.random.Generator
+) -> bool:
+    """Separates a talk and looks for each turn's track."""
+    parts, who, said = list[FloatArray](), list[str](), {"a": 0, "b": 0}
+    count = min(len(one[0]), len(other[0]))
+    for letter in talk:
+        if letter in said:
+            parts.append((one if letter == "a" else other)[said[letter]])
+            said[letter] += 1
+        elif letter == "m":
+            parts.append(one[0][:count] + other[0][:count])
+            said = {"a": 1, "b": 1}
+        else:
+            parts.append(np.zeros(int((10 if letter == "_" else 0.8) * RATE), np.float32))
+        who.append(letter)
+    wave = np.concatenate(parts)
+    wave = (wave + rng.normal(0, 3e-5, len(wave))).astype(np.float32)
+    tracks = np.concatenate(list(separator.tracks(blocks(wave))), axis=2)[:, 0]
+    edges = np.cumsum([0, *map(len, parts)])
+    found: dict[str, set[int]] = {"a": set(), "b": set()}
+    for letter, (start, end) in zip(who, itertools.pairwise(edges), strict=True):
+        if letter in found:
+            found[letter].add(int(np.square(tracks[:, start:end]).sum(axis=1).argmax()))
+    return len(found["a"]) == len(found["b"]) == 1 and found["a"] != found["b"]
+
+
+def blocks(wave: FloatArray) -> Iterator[FloatArray]:
+    """Pieces (1, N) of 4 s."""
+    for start in range(0, len(wave), 4 * RATE):
+        yield wave[None, start : start + 4 * RATE]
+
+
+if __name__ == "__main__":
+    main()
