@@ -24,7 +24,7 @@ Values = npt.NDArray[np.floating]
 
 
 def perceptrons(graph: Graph, weights: Weights, sizes: Mapping[str, Any], given: str) -> str:
-    """Logits (1, C) of the statistics (1, S)."""
+    """Logits (1, C) of the statistics (1, S), with those of the ResNet18 if there is one."""
     first, second = weights["first"], weights["second"]  # (K, S, H), (K, H, C)
     mean, variance = weights["standard.running_mean"], weights["standard.running_var"]
     x = graph.op("Sub", given, graph.numbers(mean))
