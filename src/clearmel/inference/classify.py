@@ -1,6 +1,7 @@
 """Predicts the class of a recording of any length, window by window."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,20 +22,24 @@ from clearmel.runtime.model import as_model
 BATCH = 16
 """Windows in one forward pass."""
 SHORTEST_S = 0.05
-"""A shorter window, without digital silence, is skipped."""
+"""A shorter window, without digital silence, is silent."""
+SILENCE_DB = -75.0
+"""A window in which no 20 ms are louder, in dB re full scale at the network's working level, is silent."""
 
 
 class WindowPredictions(NamedTuple):
     """Windows of a recording.
 
     spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) seconds of sound in each window, which
-    weight its probabilities. snr_db: (W,), None if the network does not estimate the SNR.
+    weight its probabilities. snr_db: (W,), None if the network does not estimate the SNR. end_s: where the recording
+    ends. Silent windows are left out.
     """
 
     spans: FloatArray
     probabilities: FloatArray
     seconds: FloatArray
     snr_db: FloatArray | None = None
+    end_s: float = 0.0
 
     def mean(self) -> FloatArray:
         """Probabilities (C,) of the whole recording."""
@@ -50,7 +55,7 @@ class WindowPredictions(NamedTuple):
         spans, probabilities, seconds = (
             values[first:last] for values in (self.spans, self.probabilities, self.seconds)
         )
-        return WindowPredictions(spans, probabilities, seconds, snr_db)
+        return self._replace(spans=spans, probabilities=probabilities, seconds=seconds, snr_db=snr_db)
 
     def _weights(self) -> FloatArray:
         return np.asarray(self.seconds / self.seconds.sum(), dtype=np.float32)
@@ -58,6 +63,8 @@ class WindowPredictions(NamedTuple):
 
 UNKNOWN = "unknown"
 """The label of a recording whose best class is not probable enough."""
+SILENCE = "silence"
+"""The label of a part of a recording in which all windows are silent."""
 
 
 class WindowClassifier:
@@ -92,7 +99,8 @@ class WindowClassifier:
     ) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
-        Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped.
+        Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped, see
+        `SILENCE_DB`.
 
         Args:
             path: a sound file or .npy mel.
@@ -144,8 +152,10 @@ class WindowClassifier:
         return window_s, window_s / 2 if hop_s is None else hop_s
 
     def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
-        spans, seconds, found = list[tuple[float, float]](), list[float](), list[FloatArray]()
-        while chunk := list(itertools.islice(windows, BATCH)):
+        spans, seconds, found, end_s = list[tuple[float, float]](), list[float](), list[FloatArray](), 0.0
+        while everything := list(itertools.islice(windows, BATCH)):
+            end_s = everything[-1].span[1]
+            chunk = [window for window in everything if window.sound_s]
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
             for _, alike in itertools.groupby(chunk, key=lambda window: len(window.mel)):
@@ -158,6 +168,7 @@ class WindowClassifier:
             calibrated.probabilities(logits, self.temperature),
             np.array(seconds, np.float32),
             snr.estimate_db(logits) if self.estimates_snr else None,
+            end_s,
         )
 
     def whole(self, windows: WindowPredictions) -> dict[str, Any]:
@@ -203,7 +214,7 @@ def described(row: dict[str, Any]) -> str:
 
 
 class Window(NamedTuple):
-    """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
+    """Start and end of a window in seconds, its mel (T, M), and its seconds of sound: 0 if it is silent."""
 
     span: tuple[float, float]
     mel: FloatArray
@@ -229,10 +240,18 @@ def _sound_windows(
     rate = features.sample_rate
     for start, wave in _pieces(blocks, round(window_s * rate), round(hop_s * rate)):
         sound = trim_digital_silence(wave) if cut else wave
-        if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
-            continue
-        seen = features.mel(sound)
-        yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
+        span = start / rate, (start + len(wave)) / rate
+        if cut and (len(sound) < SHORTEST_S * rate or _loudest_db(sound, rate) < SILENCE_DB):
+            yield Window(span, sound[:0, None], 0.0)
+        else:
+            yield Window(span, features.mel(sound), len(sound) / rate)
+
+
+def _loudest_db(wave: FloatArray, sample_rate: int) -> float:
+    """Level of the loudest 20 ms of a wave (N,) in dB re full scale, without constant offset; -inf for silence."""
+    size = min(len(wave), sample_rate // 50)
+    power = float(wave[: len(wave) // size * size].reshape(-1, size).var(axis=1, dtype=np.float64).max())
+    return 10 * math.log10(power) if power else -math.inf
 
 
 def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:
