@@ -6,10 +6,11 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
-from clearmel.audio import media_file, sound_file
+from clearmel.audio import media_container, sound_file
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
+from clearmel.inference import music
 from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, MediaOptions, lufs
 
@@ -52,6 +53,7 @@ class Denoiser:
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
+        keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
 
     Raises:
@@ -65,18 +67,23 @@ class Denoiser:
         strength: float = 1.0,
         max_suppression_db: float | None = None,
         unlink_channels: bool = False,
+        keep_music: bool = False,
         device: str = "auto",
     ) -> None:
         self.network = load(model, "denoising", device)
         self.options = DenoiseOptions(
-            strength=strength, max_suppression_db=max_suppression_db, unlink_channels=unlink_channels
+            strength=strength,
+            max_suppression_db=max_suppression_db,
+            unlink_channels=unlink_channels,
+            keep_music=keep_music,
         )
 
     def denoise(self, wave: Wave, sample_rate: int) -> Wave:
         """See `clearmel.denoise`."""
         sound = channels_first(wave, sample_rate)
         _, gain = recordings.measured([sound], sample_rate, len(sound), self.options)
-        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain)
+        kept = music.find_in_sound(sound, sample_rate, self.network.device) if self.options.keep_music else None
+        pieces = recordings.denoise_blocks(self.network, [sound], sample_rate, len(sound), self.options, gain, kept)
         return as_given(np.concatenate(list(pieces), axis=1), wave)
 
     def denoise_file(
@@ -92,7 +99,7 @@ class Denoiser:
     ) -> None:
         """See `clearmel.denoise_file`."""
         wanted = None if loudness is None else lufs(loudness)
-        with media_file.using(MediaOptions(audio_track, bitrate, no_tags)):
+        with media_container.using(MediaOptions(audio_track, bitrate, no_tags)):
             add = advance(progress, sound_file.inspect(source).duration_s) if progress else None
             recordings.denoise_file(self.network, Path(source), Path(target), self.options, add, wanted)
 
@@ -104,9 +111,11 @@ class Denoiser:
             channels: 1 or more.
 
         Raises:
-            ValueError: a rate or a number of channels that cannot be.
+            ValueError: a rate or a number of channels that cannot be, or music is to be kept.
         """
         check_rate(sample_rate)
+        if self.options.keep_music:
+            raise ValueError("keep_music needs whole recordings; a stream has none.")
         if channels < 1:
             raise ValueError(f"channels is {channels}; expected 1 or more.")
         return Stream(open_stream(self.network, sample_rate, channels, self.options), sample_rate, channels)
@@ -120,6 +129,7 @@ def denoise(
     strength: float = 1.0,
     max_suppression_db: float | None = None,
     unlink_channels: bool = False,
+    keep_music: bool = False,
     device: str = "auto",
 ) -> Wave:
     """Removes the noise from a recording.
@@ -131,6 +141,7 @@ def denoise(
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
+        keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
 
     Returns:
@@ -145,6 +156,7 @@ def denoise(
         strength=strength,
         max_suppression_db=max_suppression_db,
         unlink_channels=unlink_channels,
+        keep_music=keep_music,
         device=device,
     ).denoise(wave, sample_rate)
 
@@ -157,6 +169,7 @@ def denoise_file(
     strength: float = 1.0,
     max_suppression_db: float | None = None,
     unlink_channels: bool = False,
+    keep_music: bool = False,
     device: str = "auto",
     audio_track: int | None = None,
     bitrate: int | None = None,
@@ -173,6 +186,7 @@ def denoise_file(
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
+        keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
         audio_track: sound track of a video, from 1; None for its main one.
         bitrate: kbit/s of compressed formats; None for the source's.
@@ -189,6 +203,7 @@ def denoise_file(
         strength=strength,
         max_suppression_db=max_suppression_db,
         unlink_channels=unlink_channels,
+        keep_music=keep_music,
         device=device,
     ).denoise_file(
         source,

@@ -54,7 +54,7 @@ def inference_spectrogram(argv: Sequence[str] | None = None) -> int:
     add_model_flag(parser, "denoiser.pth")
     add_device_flag(parser)
     parser.add_argument("--output_path", default="./data/predicted.npy", help="denoised mel")
-    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction", "unlink_channels"))
+    add_option_flags(parser, DenoiseOptions, leave_out=("reconstruction", "unlink_channels", "keep_music"))
     add_result_flags(parser)
     add_plot_flags(parser)
     args = parser.parse_args(argv)
@@ -89,6 +89,12 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
         raise InputError("--json prints on stdout, where the sound goes; name an output file, or leave --json out.")
     if args.loudness is not None and (piped or any(Path(job.source).suffix.lower() == ".npy" for job in found)):
         raise InputError("--loudness needs sound in whole files; give no - and no .npy as a path with it.")
+    if options.keep_music and (
+        piped or options.reconstruction != "gain" or any(Path(job.source).suffix.lower() == ".npy" for job in found)
+    ):
+        raise InputError(
+            "--keep_music needs sound in whole files; give no - and no .npy as a path, and no griffin_lim, with it."
+        )
     if args.audio_track and any(job.source == PIPE for job in found):
         raise InputError("--audio_track chooses a sound track of a file; a pipe has one. Leave --audio_track out.")
     if raw.raw_format and not piped:
@@ -96,7 +102,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from clearmel.audio import media_file, sound_file
+    from clearmel.audio import media_container, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots, tables
@@ -133,7 +139,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
             print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
-    with media_file.using(take(MediaOptions, args)):
+    with media_container.using(take(MediaOptions, args)):
         status = each(found, work)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status

@@ -19,6 +19,7 @@ from clearmel.audio.loudness import Matched
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.core.progress import Advance, clock
+from clearmel.inference import music
 from clearmel.inference.denoise_stream import FULL, open_stream
 from clearmel.options import DenoiseOptions
 from clearmel.runtime.model import Model, as_model
@@ -60,18 +61,21 @@ class Denoised:
 
     duration_s: of the recording. noise_down_db: how far the level fell below which a tenth of its frames lies; not
     finite where that is digital silence before or after. took_s: seconds of work. loudness: in words, if changed.
+    music_s: seconds of music that were left alone, with `keep_music`.
     """
 
     duration_s: float
     noise_down_db: float
     took_s: float
     loudness: str = ""
+    music_s: float | None = None
 
     def summary(self) -> str:
         """One line, such as "denoised 12:04, noise down 21 dB, 3.1 s"."""
         noise = f", noise down {max(0.0, self.noise_down_db):.0f} dB" if np.isfinite(self.noise_down_db) else ""
         loudness = f", {self.loudness}" if self.loudness else ""
-        return f"denoised {clock(self.duration_s)}{noise}{loudness}, {self.took_s:.1f} s"
+        kept = "" if self.music_s is None else f", music kept for {clock(self.music_s)}"
+        return f"denoised {clock(self.duration_s)}{noise}{kept}{loudness}, {self.took_s:.1f} s"
 
 
 def denoise_file(
@@ -102,14 +106,16 @@ def denoise_file(
             f"{quoted(source)} is longer than an hour; --reconstruction griffin_lim needs it in one piece. "
             "Use gain, or cut it."
         )
+    kept = music.find_in_file(source, as_model(network).device) if options.keep_music else None
     block_s = BLOCK_SAMPLES / info.n_channels / info.sample_rate
     before, gain = measured(sound_file.blocks(source, block_s), info.sample_rate, info.n_channels, options)
     after, passes = working_level.LevelMeter(info.sample_rate), 1 if loudness_lufs is None else 2
-    clean = denoise_blocks if options.reconstruction == "gain" else _rebuilt
+    given = (info.sample_rate, info.n_channels, options, gain)
 
     def made() -> Iterator[FloatArray]:
         pieces, number = sound_file.blocks(source, block_s), next(pass_number)
-        for block in clean(network, pieces, info.sample_rate, info.n_channels, options, gain):
+        rebuilt = options.reconstruction != "gain"
+        for block in _rebuilt(network, pieces, *given) if rebuilt else denoise_blocks(network, pieces, *given, kept):
             if not number:
                 after.push(block)
             yield block
@@ -123,7 +129,13 @@ def denoise_file(
         for block in matched or made():
             append(block)
     fallen_db = before.levels.floor_db() - after.levels.floor_db()
-    return Denoised(info.duration_s, fallen_db, time.monotonic() - started, matched.summary() if matched else "")
+    return Denoised(
+        info.duration_s,
+        fallen_db,
+        time.monotonic() - started,
+        matched.summary() if matched else "",
+        None if kept is None else kept.duration_s,
+    )
 
 
 def denoise_blocks(
@@ -133,6 +145,7 @@ def denoise_blocks(
     n_channels: int,
     options: DenoiseOptions = FULL,
     gain: float | Sequence[float] = 1.0,
+    kept: music.Music | None = None,
 ) -> Iterator[FloatArray]:
     """Denoises a recording in blocks (C, N); the result does not depend on the block length.
 
@@ -144,9 +157,10 @@ def denoise_blocks(
         options: strength and attenuation limit.
         gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; or one for each
             unlinked channel.
+        kept: music that is left alone.
     """
     model = as_model(network)
-    stream = open_stream(model, sample_rate, n_channels, options, gain)
+    stream = open_stream(model, sample_rate, n_channels, options, gain, kept)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(model, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)

@@ -33,6 +33,9 @@ class DenoiseOptions(Options):
     unlink_channels: bool = flag(
         False, "denoise each channel on its own, such as two microphones of an interview (default: one gain for all)"
     )
+    keep_music: bool = flag(
+        False, "leave the parts alone in which sounds.pth detects music, such as jingles; files only"
+    )
 
 
 LOUDNESS = {"podcast": -16.0, "broadcast": -23.0}
