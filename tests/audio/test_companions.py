@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from clearmel.audio import media_file, sound_file
+from clearmel.audio import media_container, sound_file
 from clearmel.core.errors import InputError
 from clearmel.options import MediaOptions
 from tests.sounds import add_sound, decode, lag, speech
@@ -109,7 +109,7 @@ def chapters(container: Any) -> list[tuple[float, float, str]]:
 
 def test_the_second_track_is_replaced_in_its_place(workplace: Path) -> None:
     film("in.mp4", "mp4", None)
-    with media_file.using(MediaOptions(audio_track=2)):
+    with media_container.using(MediaOptions(audio_track=2)):
         copy("in.mp4", "out.mp4")
     assert packets("in.mp4", "audio", 0) == packets("out.mp4", "audio", 0)
     assert packets("in.mp4", "audio", 1) != packets("out.mp4", "audio", 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from clearmel.audio import media_file, sound_file
+from clearmel.audio import media_container, sound_file
 from clearmel.audio.opening import open_audio
 from clearmel.core.errors import InputError
 from clearmel.options import MediaOptions
@@ -81,21 +81,21 @@ def test_the_track_is_chosen_by_number(workplace: Path) -> None:
         for stream, wave in zip(streams, waves, strict=True):
             add_sound(container, stream, wave, 16000)
     for number, wave in enumerate(waves, 1):
-        with media_file.using(MediaOptions(audio_track=number)):
+        with media_container.using(MediaOptions(audio_track=number)):
             assert np.allclose(sound_file.read("in.mka")[0], wave[:, 0], atol=1e-4)
     assert np.allclose(sound_file.read("in.mka")[0], waves[0][:, 0], atol=1e-4)
     for all_threads, number in ((False, 0), (True, 1)):  # the labelling page answers in threads of its own
         with (
-            media_file.using(MediaOptions(audio_track=2), all_threads=all_threads),
+            media_container.using(MediaOptions(audio_track=2), all_threads=all_threads),
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
             read = pool.submit(sound_file.read, "in.mka").result()[0]
         assert np.allclose(read, waves[number][:, 0], atol=1e-4)
     assert np.allclose(sound_file.read("in.mka")[0], waves[0][:, 0], atol=1e-4)
-    with media_file.using(MediaOptions(audio_track=3)), pytest.raises(InputError, match="2 sound tracks"):
+    with media_container.using(MediaOptions(audio_track=3)), pytest.raises(InputError, match="2 sound tracks"):
         sound_file.read("in.mka")
     sf.write("in.wav", waves[0], 16000)
-    with media_file.using(MediaOptions(audio_track=2)), pytest.raises(InputError, match="1 sound track"):
+    with media_container.using(MediaOptions(audio_track=2)), pytest.raises(InputError, match="1 sound track"):
         sound_file.read("in.wav")
 
 

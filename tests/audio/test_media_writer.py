@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 import soxr
 
-from clearmel.audio import media_file, media_writer, sound_file
+from clearmel.audio import media_container, media_writer, sound_file
 from clearmel.audio.companions import Origin
 from clearmel.core.errors import InputError
 from clearmel.options import MediaOptions
@@ -103,7 +103,7 @@ def test_the_bit_rate_is_that_of_the_source(suffix: str, form: str, codec: str, 
         encode(f"in{suffix}", form, codec, wave, 48000, bit_rate=1000 * kbit)
         copy(f"in{suffix}", f"out{suffix}")
         assert stated_rate(f"out{suffix}") == pytest.approx(stated_rate(f"in{suffix}"), rel=0.12)
-    with media_file.using(MediaOptions(bitrate=128)):
+    with media_container.using(MediaOptions(bitrate=128)):
         copy(f"in{suffix}", f"out{suffix}")
     assert stated_rate(f"out{suffix}") == pytest.approx(128000, rel=0.12)
 
@@ -125,7 +125,7 @@ def test_a_lossless_m4a_stays_lossless(workplace: Path) -> None:
         wave = np.round(speech(2, 44100, 0.5) * 2 ** (bits - 1)) / 2 ** (bits - 1)
         sf.write("in.wav", wave, 44100, f"PCM_{bits}")
         info = sound_file.inspect("in.wav")
-        origin = Origin(Path("in.wav"), media_file.Encoding(subtype, None, "stereo", 2))
+        origin = Origin(Path("in.wav"), media_container.Encoding(subtype, None, "stereo", 2))
         target = Path(f"out{kind}")
         with media_writer.MediaWriter(target, target, 44100, 2, info.subtype, origin) as writer:
             writer.write(wave.astype(np.float32))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from clearmel.audio import media_file, sound_file, wav_chunks
+from clearmel.audio import media_container, sound_file, wav_chunks
 from clearmel.options import MediaOptions
 from tests.sounds import decode, encode, speech
 
@@ -96,7 +96,7 @@ def test_tags_chapters_and_cover_stay(suffix: str, workplace: Path) -> None:
     if suffix == ".flac":
         assert np.array_equal(sf.read("out.flac")[0], sf.read("in.flac")[0])
         assert sf.info("out.flac").frames == 3 * RATE
-    with media_file.using(MediaOptions(no_tags=True)):
+    with media_container.using(MediaOptions(no_tags=True)):
         copy(f"in{suffix}", f"bare{suffix}")
     assert found(f"bare{suffix}") == ({}, [], [])
 
@@ -155,7 +155,7 @@ def test_the_chunks_of_a_wav_stay_and_its_cues_move(workplace: Path) -> None:
     body = chunks_of("cut.wav")[b"cue "]
     points = [struct.unpack("<II4sIII", body[at : at + 24]) for at in range(4, len(body), 24)]
     assert [(point[0], point[1], point[5]) for point in points] == [(1, 11025, 11025), (3, 44100, 44100)]
-    with media_file.using(MediaOptions(no_tags=True)):
+    with media_container.using(MediaOptions(no_tags=True)):
         copy("in.wav", "bare.wav")
     assert chunks_of("bare.wav") == {}
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from clearmel.api.models import load
 from clearmel.api.waves import Wave, as_given, channels_first, check_rate
-from clearmel.audio import media_file, sound_file
+from clearmel.audio import media_container, sound_file
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
@@ -99,7 +99,7 @@ class Denoiser:
     ) -> None:
         """See `clearmel.denoise_file`."""
         wanted = None if loudness is None else lufs(loudness)
-        with media_file.using(MediaOptions(audio_track, bitrate, no_tags)):
+        with media_container.using(MediaOptions(audio_track, bitrate, no_tags)):
             add = advance(progress, sound_file.inspect(source).duration_s) if progress else None
             recordings.denoise_file(self.network, Path(source), Path(target), self.options, add, wanted)
 

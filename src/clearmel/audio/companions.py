@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clearmel.audio import media_file, wav_chunks
-from clearmel.audio.media_file import Encoding
+from clearmel.audio import media_container, media_file, wav_chunks
+from clearmel.audio.media_container import Encoding
 from clearmel.audio.picture_cut import PictureCut
 from clearmel.core.file_io import quoted, replacing
 
@@ -43,8 +43,8 @@ class Origin(NamedTuple):
         if source is None:
             return None
         try:
-            encoding = media_file.encoding(source)
-        except media_file.UnreadableError:
+            encoding = media_container.encoding(source)
+        except media_container.UnreadableError:
             encoding = None
         return cls(Path(source), encoding, tuple(cuts)) if encoding else None
 
@@ -80,10 +80,10 @@ class Companions:
 
     def __init__(self, origin: Origin, muxer: str, *, video: bool = False) -> None:
         source, self._origin = origin.source, origin
-        self._source, self._muxer, self._tags = source, muxer, not media_file.options().no_tags
+        self._source, self._muxer, self._tags = source, muxer, not media_container.options().no_tags
         self._stack = contextlib.ExitStack()
-        self._container: InputContainer = self._stack.enter_context(media_file.opened(source, known=True))
-        self._sound = media_file.sound_track(self._container, source).index
+        self._container: InputContainer = self._stack.enter_context(media_container.opened(source, known=True))
+        self._sound = media_container.sound_track(self._container, source).index
         pictures = [stream for stream in self._container.streams.video if not is_cover(stream)]
         self.picture = bool(pictures) and video
         self.start_s = media_file.start_s(source) if self.picture else Fraction(0)
@@ -121,7 +121,7 @@ class Companions:
                 continue
             try:
                 target = self._copied(container, stream)
-            except (ValueError, media_file.pyav(self._source).FFmpegError):
+            except (ValueError, media_container.pyav(self._source).FFmpegError):
                 left_out.append(f"{stream.type} ({stream.name})")
                 continue
             if target is not None:
@@ -193,7 +193,7 @@ class Companions:
 
 def is_cover(stream: Any) -> bool:
     """Whether a picture track is a still cover."""
-    return bool(stream.disposition & media_file.pyav("").stream.Disposition.attached_pic)
+    return bool(stream.disposition & media_container.pyav("").stream.Disposition.attached_pic)
 
 
 def copy_description(source: Any, target: Any) -> None:
@@ -224,16 +224,16 @@ def wav_chunks_of(origin: Origin, sample_rate: int) -> list[wav_chunks.Chunk]:
     own = wav_chunks.read(origin.source)
     if own:
         return wav_chunks.moved(own, origin.moved, sample_rate) if origin.cuts else own
-    with media_file.opened(origin.source, known=True) as container:
-        return wav_chunks.info(tags(container, media_file.sound_track(container, origin.source).index))
+    with media_container.opened(origin.source, known=True) as container:
+        return wav_chunks.info(tags(container, media_container.sound_track(container, origin.source).index))
 
 
 def retag(path: Path, muxer: str, origin: Origin) -> None:
     """Copies a new flac or ogg with the tags, chapters and cover of its source."""
-    av = media_file.pyav(path)
+    av = media_container.pyav(path)
     companions = Companions(origin, muxer)
     try:
-        with media_file.opened(path, known=True) as own:
+        with media_container.opened(path, known=True) as own:
             stream = own.streams.audio[0]
             if not companions.found():
                 return

@@ -6,7 +6,7 @@ from types import TracebackType
 import numpy as np
 import soundfile as sf
 
-from clearmel.audio import companions, media_file, wav_chunks
+from clearmel.audio import companions, media_container, wav_chunks
 from clearmel.audio.companions import Origin
 from clearmel.audio.opening import message, native
 from clearmel.core.errors import InputError
@@ -80,7 +80,7 @@ class LibsndfileWriter:
         self._layout = origin.encoding.layout if origin and origin.encoding.n_channels == n_channels > 2 else ""
         if container == "WAV" and self._layout:
             container = "WAVEX"
-        wanted = 1000 * (media_file.options().bitrate or 0) or (origin.encoding.bit_rate if origin else None)
+        wanted = 1000 * (media_container.options().bitrate or 0) or (origin.encoding.bit_rate if origin else None)
         settings = {}
         if subtype == "VORBIS" and wanted:
             settings["compression_level"] = 1 - _vorbis_quality(wanted, sample_rate, n_channels)
@@ -110,10 +110,10 @@ class LibsndfileWriter:
             self._raw.close()
         if kind is not None:
             return
-        tagged = self._origin is not None and not media_file.options().no_tags
+        tagged = self._origin is not None and not media_container.options().no_tags
         if self._suffix == ".wav":
             chunks = companions.wav_chunks_of(self._origin, self.rate) if self._origin and tagged else []
-            wav_chunks.finish(self._path, chunks, media_file.channel_mask(self._layout))
+            wav_chunks.finish(self._path, chunks, media_container.channel_mask(self._layout))
         elif self._origin and tagged and self._suffix in RETAGGED:
             companions.retag(self._path, RETAGGED[self._suffix], self._origin)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearmel.audio import media_file
+from clearmel.audio import media_container, mp3_padding
 from clearmel.audio.companions import Companions, Origin
-from clearmel.audio.media_file import LAYOUTS, Encoding
+from clearmel.audio.media_container import LAYOUTS, Encoding
 from clearmel.core.errors import FullDiskError, InputError, reason
 from clearmel.core.file_io import FloatArray, quoted
 
@@ -96,7 +96,7 @@ class MediaWriter:
         origin: Origin | None,
     ) -> None:
         like = origin.encoding if origin else None
-        self._av = media_file.pyav(target)
+        self._av = media_container.pyav(target)
         suffix = target.suffix.lower()
         kind = KINDS[suffix]
         codec = like.codec if like and like.codec in kind.codecs else kind.codecs[0]
@@ -137,7 +137,7 @@ class MediaWriter:
         finally:
             self._close()
         if kind is None and self._target.suffix.lower() == ".mp3":
-            state_padding(self._path, self._track.n_samples, self.rate)
+            mp3_padding.state_padding(self._path, self._track.n_samples, self.rate)
 
     def write(self, rows: FloatArray) -> None:
         """Appends samples (N, C) in [-1, 1]."""
@@ -178,7 +178,7 @@ class SoundEncoder:
         like: Encoding | None,
         muxer: str,
     ) -> None:
-        self._av, self.rate = media_file.pyav(codec), rate
+        self._av, self.rate = media_container.pyav(codec), rate
         encoder = self._av.Codec(ENCODERS.get(codec, codec), "w")
         self.stream: Any = container.add_stream(encoder.name, rate=rate)
         layout = like.layout if like and like.n_channels == n_channels and like.layout else LAYOUTS[n_channels - 1]
@@ -186,7 +186,13 @@ class SoundEncoder:
             layout = layout.split("(")[0]
         self.stream.layout = layout
         formats = [form.name for form in encoder.audio_formats or ()]
-        wanted = ("fltp", "flt", *(("s32p", "s32") if subtype in media_file.PRECISE.values() else ()), "s16p", "s16")
+        wanted = (
+            "fltp",
+            "flt",
+            *(("s32p", "s32") if subtype in media_container.PRECISE.values() else ()),
+            "s16p",
+            "s16",
+        )
         self.stream.format = next(form for form in wanted if form in formats)
         if codec not in ("alac", "flac") and not codec.startswith("pcm_"):
             self.stream.bit_rate = bit_rate(codec, rate, n_channels, like)
@@ -243,7 +249,7 @@ def bit_rate(codec: str, rate: int, n_channels: int, like: Encoding | None) -> i
     if like and like.codec != codec:  # what suffices for AMR or Opus is too little for MP2
         own = max(own, usual)
     low, high = LIMITS.get(codec, (8_000, 5 * rate * n_channels))
-    return int(min(max(1000 * (media_file.options().bitrate or 0) or own, low), high))
+    return int(min(max(1000 * (media_container.options().bitrate or 0) or own, low), high))
 
 
 def muxer_options(suffix: str, rate: int) -> dict[str, str]:
@@ -251,37 +257,3 @@ def muxer_options(suffix: str, rate: int) -> dict[str, str]:
     brand = {".m4a": "M4A ", ".m4b": "M4B "}.get(suffix)
     exact = {"movie_timescale": str(rate)} if KINDS[suffix].muxer in ("mp4", "mov", "3gp") else {}
     return exact | ({"brand": brand} if brand else {})
-
-
-def state_padding(path: Path, n_samples: int, rate: int) -> None:
-    """Corrects the padding in the header of an mp3; FFmpeg writes 1105 samples at most.
-
-    Source: the LAME tag, revision 1: 12 bits each of delay and padding 21 bytes after the encoder's name, and a
-    CRC-16 of the first 190 bytes of the frame.
-    """
-    with path.open("r+b") as file:
-        start = file.read(1 << 16)
-        tag = max(start.find(b"Info"), start.find(b"Xing"))
-        name, frame = start.find(b"Lavf", tag), start.rfind(b"\xff", 0, tag)
-        if tag < 0 or name < 0 or frame < 0:
-            return
-        n_frames = int.from_bytes(start[tag + 8 : tag + 12], "big")
-        delay = int.from_bytes(start[name + 21 : name + 24], "big") >> 12
-        padding = n_frames * (1152 if rate >= 32000 else 576) - delay - n_samples
-        if not 0 <= padding < 1 << 12:
-            return
-        head = bytearray(start[frame : name + 34])
-        head[name + 21 - frame : name + 24 - frame] = (delay << 12 | padding).to_bytes(3, "big")
-        head += _crc16(bytes(head)).to_bytes(2, "big")
-        file.seek(frame)
-        file.write(head)
-
-
-def _crc16(data: bytes) -> int:
-    """CRC-16/ARC."""
-    found = 0
-    for byte in data:
-        found ^= byte
-        for _ in range(8):
-            found = found >> 1 ^ (0xA001 if found & 1 else 0)
-    return found

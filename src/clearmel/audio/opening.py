@@ -6,7 +6,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from clearmel.audio import joined, media_file, unfinished_wav
+from clearmel.audio import joined, media_container, unfinished_wav
 from clearmel.audio.media_file import MediaFile
 from clearmel.audio.streamed_file import StreamedFile
 from clearmel.core.errors import InputError, reason
@@ -31,7 +31,7 @@ def open_audio(path: str | Path) -> sf.SoundFile | StreamedFile:
         if not SLOWEST_HZ <= file.samplerate <= FASTEST_HZ:
             rate, limits = file.samplerate, f"{SLOWEST_HZ} to {FASTEST_HZ}"
             raise InputError(f"{quoted(path)} has {rate} Hz; expected {limits}. Is its header damaged?")
-        track = media_file.options().audio_track or 1
+        track = media_container.options().audio_track or 1
         if track > 1 and isinstance(file, sf.SoundFile):
             raise InputError(f"{quoted(path)} has 1 sound track; --audio_track {track} is not there.")
         if isinstance(file, sf.SoundFile):
@@ -61,8 +61,8 @@ def _opened(path: str | Path) -> sf.SoundFile | StreamedFile:
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         try:
             return MediaFile(path)
-        except media_file.UnreadableError:
-            if str(path).lower().endswith(media_file.SUFFIXES):
+        except media_container.UnreadableError:
+            if str(path).lower().endswith(media_container.SUFFIXES):
                 raise
             raise InputError(f"{quoted(path)} is not a readable sound file: {message(error)}.") from error
 

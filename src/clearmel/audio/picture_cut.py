@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from clearmel.audio import media_file
+from clearmel.audio import media_container
 
 if TYPE_CHECKING:
     from av import Packet
@@ -42,7 +42,7 @@ class PictureCut:
         self._source, self._track, self._moved = source, track, moved
         self._turn: Any = None
         encoder, settings = ENCODERS.get(muxer, H264)
-        with media_file.opened(source, known=True) as old:
+        with media_container.opened(source, known=True) as old:
             stream: Any = old.streams[track]
             self._turned = next((frame.rotation % 360 for frame in old.decode(stream)), 0)
             rate = stream.guessed_rate or stream.average_rate or Fraction(25)
@@ -61,7 +61,7 @@ class PictureCut:
     def packets(self) -> "Iterator[tuple[Fraction, Packet[Any]]]":
         """The packets with their times, in order."""
         last = -1
-        with media_file.opened(self._source, known=True) as old:
+        with media_container.opened(self._source, known=True) as old:
             stream: Any = old.streams[self._track]
             for frame in old.decode(stream):
                 if frame.pts is None:
@@ -82,7 +82,7 @@ class PictureCut:
         if self._turned not in TURNS:
             return frame
         if self._turn is None:
-            graph = media_file.pyav(self._source).filter.Graph()
+            graph = media_container.pyav(self._source).filter.Graph()
             nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=TICK)]
             nodes += [graph.add("transpose", way) for way in TURNS[self._turned]]
             graph.link_nodes(*nodes, graph.add("buffersink")).configure()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from clearmel.audio import media_file, media_writer
+from clearmel.audio import media_container, media_writer
 from clearmel.audio.channels import downmix
 from clearmel.audio.companions import Origin
 from clearmel.audio.libsndfile_writer import LibsndfileWriter
@@ -29,7 +29,7 @@ OWN_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff
 """What libsndfile reads."""
 MP3_SLACK = 2 * 1152
 """Samples that an mp3 may be shorter than its header states, as encoders pad differently."""
-SUFFIXES = OWN_SUFFIXES + media_file.SUFFIXES
+SUFFIXES = OWN_SUFFIXES + media_container.SUFFIXES
 """Sound and video that can be read."""
 WRITTEN = tuple(dict.fromkeys([*OWN_SUFFIXES, *media_writer.SUFFIXES]))
 """What can be written."""

@@ -57,7 +57,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _classify(paths: list[str], args: argparse.Namespace) -> int:
-    from clearmel.audio import media_file, sound_file
+    from clearmel.audio import media_container, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.data.labels import SUFFIXES
     from clearmel.inference import changes, classify
@@ -93,7 +93,7 @@ def _classify(paths: list[str], args: argparse.Namespace) -> int:
     def classified(job: Job) -> int:
         return batch_files.for_each_file(file_io.existing(job.source), SUFFIXES, work, done)
 
-    with media_file.using(take(MediaOptions, args)):
+    with media_container.using(take(MediaOptions, args)):
         status = each([Job(path, "") for path in paths], classified)
     if args.timeline_path:
         tables.write_rows(args.timeline_path, timeline)

@@ -81,7 +81,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
     if args.together and (args.labels_path or args.plot_dir):
         raise InputError("--together writes no labels and no pictures; leave --labels_path and --plot_dir out.")
 
-    from clearmel.audio import media_file
+    from clearmel.audio import media_container
     from clearmel.core import distributed
     from clearmel.inference import cut, cut_together
     from clearmel.reporting import plots, tables
@@ -101,7 +101,7 @@ def _cut(found: list[Job], args: argparse.Namespace) -> int:
         if not args.json:
             print(line)
 
-    with media_file.using(take(MediaOptions, args)):
+    with media_container.using(take(MediaOptions, args)):
         if args.together:
             distributed.leave_to_rank_zero()
             sources, targets = zip(*(track for job in found for track in _tracks(job)), strict=True)

@@ -102,7 +102,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from clearmel.audio import media_file, sound_file
+    from clearmel.audio import media_container, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import denoise, live
     from clearmel.reporting import plots, tables
@@ -139,7 +139,7 @@ def _denoise(found: list[Job], args: argparse.Namespace) -> int:
             print(f"saved {target}" + (f"; {failed} files failed or skipped" if failed else ""))
         return failed
 
-    with media_file.using(take(MediaOptions, args)):
+    with media_container.using(take(MediaOptions, args)):
         status = each(found, work)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_option_flags(parser, MediaOptions, leave_out=("bitrate", "no_tags"))
     args = parser.parse_args(argv)
 
-    from clearmel.audio import media_file
+    from clearmel.audio import media_container
     from clearmel.core.file_io import ensure_writable
     from clearmel.labeler.routes import create_app
     from clearmel.segments.folder import Folder
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from clearmel.inference.cut import Editor
 
         predict = Editor.load(args.model_filename, args.device).marks
-    with media_file.using(take(MediaOptions, args), all_threads=True):  # the server answers in threads of its own
+    with media_container.using(take(MediaOptions, args), all_threads=True):  # the server answers in threads of its own
         folder = Folder(args.path)
         ensure_writable(args.labels_path)  # before an hour of work
         store = LabelFile(args.labels_path, folder.names)

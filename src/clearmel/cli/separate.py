@@ -60,7 +60,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _separate(found: list[Job], args: argparse.Namespace) -> int:
-    from clearmel.audio import face_embeddings, media_file, sound_file
+    from clearmel.audio import face_embeddings, media_container, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import separate
     from clearmel.reporting import plots, tables
@@ -100,7 +100,7 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
 
         return batch_files.for_each_file(source, sound_file.SUFFIXES, work, done)
 
-    with media_file.using(take(MediaOptions, args)):
+    with media_container.using(take(MediaOptions, args)):
         status = each(found, separated)
     tables.write(rows, rows, args.csv_path, as_json=args.json)
     return status

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from clearmel.audio import gains
-from clearmel.audio.features import MelFeatures
 from clearmel.audio.stft import hann, overlap_add, power_of, spectra, waves
-from clearmel.audio.working_level import RunningGain, spectrum_powers
 from clearmel.core import arrays
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import high_bands
+from clearmel.inference.frame_gains import FrameGains
 from clearmel.inference.high_bands import HighBands
 from clearmel.inference.music import Music
 from clearmel.options import DenoiseOptions
@@ -45,10 +43,10 @@ def nearest_hop(samples: float) -> int:
 class DenoiseStream:
     """Denoises a recording of any rate and any number of channels, block by block.
 
-    The channels are resampled to the model's rate. Their mean power gives one mel, and the network one gain per frame
-    and band, so the stereo image is unchanged. The gain is interpolated in time between the model's frames and
-    multiplies the STFT of each original channel; its window has the duration of the model's window. Above the model's
-    highest band, the gain is that band's or the one that removes stationary noise (`HighBands`), whichever is lower.
+    One gain for all channels (`FrameGains`) is interpolated in time between the model's frames and multiplies the STFT
+    of each original channel, so the stereo image is unchanged; its window has the duration of the model's window. Above
+    the model's highest band, the gain is that band's or the one that removes stationary noise (`HighBands`), whichever
+    is lower.
 
     Args:
         network: a denoiser, as a model or a network of torch; its card gives the features.
@@ -70,35 +68,27 @@ class DenoiseStream:
         music: Music | None = None,
     ) -> None:
         self.network, self.options, self.gain, self.music = as_model(network), options, gain, music
-        self.features = features = MelFeatures(**self.network.card["features"])
+        self.frame_gains = FrameGains(self.network, sample_rate, n_channels, gain)
+        self.features = features = self.frame_gains.features
         self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
-        self.running = RunningGain(features.hop_length / features.sample_rate)
         self.hop = nearest_hop(features.hop_length * sample_rate / features.sample_rate)
         self.n_fft = self.hop * self.overlap
-        self.resampler = None
-        if sample_rate != features.sample_rate:
-            self.resampler = soxr.ResampleStream(sample_rate, features.sample_rate, n_channels, dtype="float32")
         self.window = hann(self.n_fft)
         self.high = None
         if sample_rate / 2 > features.fmax * high_bands.RATIO:
             self.high = HighBands(features.fmax, sample_rate, self.n_fft, self.hop)
-        # Half a window of zeros before the first sample: frames are centred.
-        self.low = _zeros(n_channels, features.n_fft // 2)
-        self.own = _zeros(n_channels, self.n_fft // 2)
+        self.own = _zeros(n_channels, self.n_fft // 2)  # frames are centred
         self.tail = _zeros(n_channels, self.overlap - 1, self.hop)  # overlap-add of unfinished samples
         self.tail_weight = _zeros(self.overlap - 1, self.hop)
-        self.state: Any = None
-        # One row per frame from `self.first_gain` on: band gains (M), then log-factors of the lowest bins (K).
-        self.gains = _zeros(0, features.n_mels + self.network.fine_bins)
-        self.waiting = _zeros(0, features.n_mels)  # mels whose gains are yet to come
+        self.gains = _zeros(0, features.n_mels + self.network.fine_bins)  # rows of `FrameGains` from `first_gain` on
         self.first_gain = 0
         self.n_own_frames = self.n_in = self.n_out = 0
 
     def prime(self, sound: FloatArray) -> None:
         """Runs the network over an opening (C, N) and keeps only its final state as the initial state."""
-        frames = DenoiseStream(self.network, self.rate, len(sound), self.options, self.gain)._frames(sound, last=False)
-        if frames is not None:
-            self.state = self.network.primed(*frames)
+        opening = FrameGains(self.network, self.rate, len(sound), self.gain)
+        opening.prime(sound)
+        self.frame_gains.state = opening.state
         if self.high is not None and sound.shape[1] >= self.n_fft:
             own = spectra(arrays.framed(sound, self.n_fft, self.hop), self.window)
             self.high.observe(power_of(own).mean(axis=0))
@@ -123,48 +113,9 @@ class DenoiseStream:
         return (known - 1) * self.rate * self.features.hop_length // (self.hop * self.features.sample_rate) + 1
 
     def _advance(self, block: FloatArray, last: bool) -> FloatArray:
-        frames = self._frames(block, last)
-        if frames is not None:
-            self._estimate(*frames, last)
+        self.gains = np.concatenate([self.gains, self.frame_gains.push(block, last=last)])
         self.own = np.concatenate([self.own, block], axis=1)
         return self._apply(last)
-
-    def _frames(self, block: FloatArray, last: bool) -> tuple[FloatArray, FloatArray | None] | None:
-        """Log-mel (1, T, M) and fine structure (1, T, K) of frames completed by a block (C, N), or None."""
-        features, low = self.features, block
-        if self.resampler is not None:
-            low = self.resampler.resample_chunk(np.ascontiguousarray(block.T), last=last)
-            low = low.reshape(-1, len(block)).T
-        self.low = np.concatenate([self.low, low], axis=1)
-        if last:
-            self.low = arrays.padded(self.low, 0, features.n_fft // 2)
-        n_frames = (self.low.shape[1] - features.n_fft) // features.hop_length + 1
-        if n_frames < 1:
-            return None
-        frames = arrays.framed(self.low, features.n_fft, features.hop_length)[:, :n_frames]  # (C, T, n_fft)
-        power = power_of(spectra(frames, hann(features.n_fft))).mean(axis=0)[None]  # (1, T, F)
-        self.low = self.low[:, n_frames * features.hop_length :]
-        power = self._at_working_level(power)
-        noisy, fine = features.mel_of_power(power), None
-        if self.network.fine_bins:
-            fine = gains.fine_structure(features, power, noisy, self.network.fine_bins)
-        return noisy, fine
-
-    def _at_working_level(self, power: FloatArray) -> FloatArray:
-        """The next frames' power (1, T, F) as the network receives it."""
-        if self.gain is not None:
-            return power if self.gain == 1 else power * np.float32(self.gain**2)
-        found = self.running.gains(spectrum_powers(power[0]))
-        return power if (found == 1).all() else power * np.square(found, dtype=np.float32)[None, :, None]
-
-    def _estimate(self, noisy: FloatArray, fine: FloatArray | None, last: bool) -> None:
-        """Appends the gains of the next frames to `self.gains`."""
-        frames = np.concatenate([self.waiting, noisy[0]])  # a network that looks ahead holds frames back
-        estimate, factor, self.state = self.network.denoised(noisy, fine, self.state, last)
-        bands = gains.band_gain(frames[: estimate.shape[1]], estimate[0])
-        self.waiting = frames[estimate.shape[1] :]
-        found = bands if factor is None else np.concatenate([bands, factor[0]], axis=1)
-        self.gains = np.concatenate([self.gains, found])
 
     def _apply(self, last: bool) -> FloatArray:
         """Multiplies the frames of `self.own` by the gains known so far, and overlap-adds them."""

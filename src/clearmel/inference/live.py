@@ -74,7 +74,7 @@ def delay(stream: DenoiseStream) -> int:
     """Latency in samples: the largest delay between input and output of a sample when fed hop by hop."""
     features, own_half = stream.features, stream.n_fft // 2
     probe, silence = None, np.zeros((stream.hop, 1), np.float32)
-    if stream.resampler is not None:  # its output comes in blocks of irregular length
+    if stream.frame_gains.resampler is not None:  # its output comes in blocks of irregular length
         probe = soxr.ResampleStream(stream.rate, features.sample_rate, 1, dtype="float32")
     worst = n_low = n_out = 0
     for n_in in range(stream.hop, 40 * stream.rate, stream.hop):  # long enough for every alignment of the two hops
