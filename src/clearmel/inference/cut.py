@@ -43,7 +43,7 @@ from 1 to 0, so that two recordings that hardly differ are cut alike."""
 UNSURE_DB = 12.0
 """Below it words can be lost, and a warning says so."""
 CLEARER_DB = 18.0
-DENOISED_SHIFTS, NOISY_SHIFT = (1.5, 4.0), -1.0
+DENOISED_SHIFTS, NOISY_SHIFT = (2.0, 3.7), -0.5
 """Added to the logits of the denoised and of the noisy sound; the higher one decides. The denoised sound finds the
 pauses, the noisy one keeps words that the denoiser has damaged. From `UNSURE_DB` to `CLEARER_DB` the shift rises: where
 the noise is louder, pauses would not be found. Chosen on podcast clips, see docs/cutting.md."""
