@@ -2,8 +2,8 @@
 
     python tools/gather_sounds.py --noise_path noise/outside --speech_path speech/outside --output_path sounds
 
-Writes pieces of 5 s at 16 kHz as <class>/<file>-<number>.flac. Crowds and music, of which there are few recordings, are
-built in part.
+Writes pieces of 5 s at 16 kHz as <class>/<file>-<number>.flac. Alarms, crowds and music, of which there are few
+recordings, are built in part.
 """
 
 import argparse
@@ -21,7 +21,9 @@ RATE, PIECE_S = 16000, 5
 LEAST, MOST = 45, 90
 """Pieces of a class, spread over its files; where there are fewer, they are repeated."""
 MADE = 50
-"""Crowds, and pieces of music, that are built."""
+"""Crowds, pieces of music, and alarms in traffic, that are built."""
+ALARM_RANGE_DB = (-5.0, 30.0)
+"""Level of such an alarm above the traffic."""
 CLASSES = {
     "alarm": r"cdda.*/(alarm|car_alarm|police_siren|church_bells)|redalert|FireStation",
     "animal": r"dog_bark|rooster|birds|[Rr]ainforest|summer-night|owls|farm\.|forest-ambience|(birch|dark)_forest_"
@@ -104,6 +106,14 @@ def main() -> None:
         chosen = rng.choice(len(voices), scenes.draw_crowd_size(rng))
         found["crowd"][f"made_{number}"] = [scenes.crowd([voices[k] for k in chosen], RATE, rng)]
         found["music"][f"made_{number}"] = [scenes.music(PIECE_S * RATE, RATE, rng)]
+    streets = [piece for own in found["traffic"].values() for piece in own]
+    rng_alarms = np.random.default_rng(1)
+    for number in range(MADE):
+        street = np.resize(streets[int(rng_alarms.integers(len(streets)))], PIECE_S * RATE)
+        alarm = scenes.alarm(PIECE_S * RATE, RATE, rng_alarms)
+        above_db = levels.active_level_db(alarm, RATE) - levels.active_level_db(street, RATE)
+        gain = np.float32(10 ** ((above_db - rng_alarms.uniform(*ALARM_RANGE_DB)) / 20))
+        found["alarm"][f"made_{number}"] = [alarm + street * gain]
     for label, files in found.items():
         chosen_pieces = spread(files, rng)
         (args.output_path / label).mkdir(parents=True, exist_ok=True)

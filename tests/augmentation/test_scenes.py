@@ -68,3 +68,18 @@ def test_music_consists_of_tones(rng: np.random.Generator) -> None:
     found = [flatness(scenes.music(3 * RATE, RATE, rng)) for _ in range(5)]
     assert max(found) < 0.3
     assert flatness(rng.standard_normal(3 * RATE)) == pytest.approx(0.56, abs=0.05)
+
+
+def test_the_sound_of_an_alarm_lies_in_few_tones_that_change(rng: np.random.Generator) -> None:
+    loudest, changes = [], []
+    for _ in range(12):
+        wave = scenes.alarm(4 * RATE, RATE, rng)
+        assert wave.shape == (4 * RATE,)
+        frames = wave[: len(wave) // 512 * 512].reshape(-1, 512) * np.hanning(512)
+        power = np.square(np.abs(np.fft.rfft(frames)))
+        some = power.sum(axis=1) > 1e-3 * power.sum(axis=1).max()
+        loudest.append(np.median(np.sort(power[some])[:, -24:].sum(axis=1) / power[some].sum(axis=1)))
+        level = 10 * np.log10(power.sum(axis=1) + 1e-9)
+        changes.append(max(np.ptp(power[some].argmax(axis=1)) * 31.25 / 100, np.ptp(level) / 6))
+    assert np.median(loudest) > 0.8  # of 257 bins, 24; of noise 0.25
+    assert min(changes) > 1  # by 100 Hz or 6 dB

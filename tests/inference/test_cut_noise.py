@@ -8,7 +8,7 @@ import pytest
 import clearmel
 from clearmel.audio import levels, sound_file
 from clearmel.audio.working_level import LevelMeter
-from clearmel.inference.cut import NOISY_DB, Editor
+from clearmel.inference.cut import CLEAN_DB, NOISY_DB, Editor
 from tests.conftest import ROOT, run_script
 
 RATE = 16000
@@ -49,12 +49,34 @@ def test_words_stay_and_pauses_go_under_noise(kind: str, snr_db: float, rng: np.
     assert (~speaks & ~stays).sum() > 3 * RATE
 
 
+class Said(LevelMeter):
+    """Levels of a recording whose speech lies `said` dB above the noise."""
+
+    said = 0.0
+
+    def snr_db(self) -> float:
+        return self.said
+
+
+def test_recordings_that_hardly_differ_are_cut_alike(rng: np.random.Generator) -> None:
+    wave, _ = talk("hiss", 30, rng)
+    editor, found = Editor(clearmel.load("cutter")), list[np.ndarray]()
+    for said in (NOISY_DB - 0.01, NOISY_DB + 0.01, CLEAN_DB - 0.01, CLEAN_DB + 0.01):
+        meter = Said(RATE)
+        meter.push(wave[None])
+        meter.said = said
+        found.append(editor.decide(lambda: iter([wave]), meter))
+    for one, other in (found[:2], found[2:]):
+        np.testing.assert_allclose(one, other, atol=0.02)
+    assert np.abs(found[1] - found[2]).max() > 0.1
+
+
 def test_a_clean_recording_is_cut_as_without_a_denoiser(rng: np.random.Generator) -> None:
     wave, _ = talk("hiss", 60, rng)
     network = clearmel.load("cutter")
     editor, meter = Editor(network), LevelMeter(RATE)
     meter.push(wave[None])
-    assert meter.snr_db() > NOISY_DB
+    assert meter.snr_db() > CLEAN_DB
     plain = editor.probabilities_of_blocks(iter([wave]))
     np.testing.assert_array_equal(editor.decide(lambda: iter([wave]), meter), plain)
 

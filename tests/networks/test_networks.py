@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from clearmel.metrics import classification
-from clearmel.networks import NETWORKS, Network
+from clearmel.networks import NETWORKS, Network, Statistics
 from clearmel.networks.attention import positions
 from clearmel.networks.lstm_step import lstm_step
 from clearmel.networks.statistics import LAGS, MODULATION, N_GROUPS, modulation, repetition
@@ -191,6 +191,39 @@ def test_members_answer_for_themselves_in_training_and_together_after_it() -> No
     each, target = network.train()(mel, lengths), torch.tensor([0, 1, 2, 3, 0])
     wanted = functional.cross_entropy(each.transpose(1, 2), target[:, None].expand(-1, 3), reduction="none").mean(dim=1)
     torch.testing.assert_close(classification.cross_entropy(each, target), wanted)
+
+
+@every_network
+def test_a_network_of_other_classes_begins_with_all_layers_but_the_last(name: str) -> None:
+    trained, mel, lengths = settled(name, n_classes=7), torch.randn(3, 20, M), torch.tensor([20, 9, 4])
+    begun = build(name, n_classes=2).begin_from(trained)
+    assert begun.eval()(mel, lengths).shape == (3, 2)
+    old, new = trained.state_dict(), begun.state_dict()
+    changed = [key for key in old if key != "_extra_state" and not torch.equal(old[key], new[key])]
+    assert changed
+    assert all(7 in old[key].shape for key in changed)
+    same = build(name, n_classes=7).begin_from(trained)
+    assert torch.equal(same.eval()(mel, lengths), trained(mel, lengths))
+
+
+def test_a_trained_resnet_joins_the_statistics_and_stays_as_it_is_if_frozen() -> None:
+    trained, mel, lengths = settled("resnet18"), torch.randn(4, 30, M), torch.tensor([30, 30, 9, 4])
+    network = build("statistics", width=4).begin_from(trained)
+    assert isinstance(network, Statistics)
+    with torch.no_grad():
+        wanted = trained(mel, lengths)
+        torch.testing.assert_close(trained.head(network.eval().resnet(mel, lengths)), wanted)  # type: ignore[operator]
+    network.train_only("first,second,norm,bias")
+    network.train()(mel, lengths).square().sum().backward()
+    assert all(weight.grad is None for weight in network.body.parameters())
+    assert network.first.grad is not None
+    with torch.no_grad():
+        torch.testing.assert_close(trained.head(network.resnet(mel, lengths)), wanted)  # type: ignore[operator]
+    alone = [network.eval()(item[None, :n], torch.tensor([n])) for item, n in zip(mel, lengths.tolist(), strict=True)]
+    torch.testing.assert_close(network(mel, lengths), torch.cat(alone), atol=1e-4, rtol=1e-4)
+    for wrong in ({"width": 8}, {}):
+        with pytest.raises(ValueError, match=r"width 4; expected 8|holds a ResNet18"):
+            build("statistics", **wrong).begin_from(trained)
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])

@@ -134,6 +134,7 @@ MEMBERS: list[tuple[str, Network]] = [
     ("classification", BCResNet(scale=1)),
     ("classification", FullyConnected(n_classes=3, hidden_dim=6)),
     ("classification", Statistics(n_classes=1, hidden_dim=4, members=2)),
+    ("classification", Statistics(n_classes=3, hidden_dim=4, members=2, width=2)),
     ("classification", MultiHeadAttention(n_classes=3, hidden_dim=8, num_heads=2)),
     ("classification", KeywordTransformer(hidden_dim=8, num_layers=2, num_heads=2, patch_frames=3)),
     ("cutting", RecurrentCutter(hidden_dim=6, num_layers=1, members=2)),

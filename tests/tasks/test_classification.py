@@ -87,11 +87,30 @@ def test_windows_are_classified_by_their_own_sound(trained: WindowClassifier, wo
     assert not [row for row in rows if row["start_s"] >= 2.0 and row["end_s"] <= 4.0]  # silence says nothing
     assert all(label in ran.out for label in TONES)
     assert Path("p/both.wav_timeline.png").exists()
-    assert re.search(r"^  00:00 to 00:02  low .*\n  00:04 to 00:06  high ", ran.out, re.MULTILINE)
+    times = r"^  00:00 to 00:02  low .*\n  00:02 to 00:04  silence .*\n  00:04 to 00:06  high "
+    assert re.search(times, ran.out, re.MULTILINE)
     track = [line.split("\t") for line in Path("tracks/both.wav.txt").read_text().splitlines()]
-    assert [label for *_, label in track] == ["low", "high"]
-    times = [float(edge) for start, end, _ in track for edge in (start, end)]
-    np.testing.assert_allclose(times, [0, 2, 4, 6], atol=0.61)  # within a window
+    assert [label for *_, label in track] == ["low", "silence", "high"]
+    edges = [float(edge) for start, end, _ in track for edge in (start, end)]
+    np.testing.assert_allclose(edges, [0, 2, 2, 4, 4, 6], atol=0.61)  # within a window
+
+
+def test_sound_below_the_floor_is_silence_at_any_level_of_the_recording(trained: WindowClassifier, rng) -> None:  # type: ignore[no-untyped-def]
+    low = np.sin(2 * np.pi * 300 * np.arange(32000) / 16000)
+    room = rng.standard_normal(32000)
+    for level, gap_db, silent in (
+        (0.3, -80, True),  # below the noise of a quiet room
+        (0.3, -60, False),
+        (1e-4, -140, True),  # a very quiet recording is brought to an ordinary level
+    ):
+        gap = room * 10 ** (gap_db / 20)
+        sound_file.write("floor.wav", np.concatenate([gap, low * level, gap]).astype(np.float32), 16000, "FLOAT")
+        parts = changes.stretches(trained, trained.predict(Path("floor.wav")))
+        found = [part.row["label"] for part in parts]
+        assert "low" in found
+        assert [label == "silence" for label in (found[0], found[-1])] == [silent, silent]
+        assert sum(part.end_s - part.start_s for part in parts if part.row["label"] == "silence") >= 2.8 * silent
+        assert parts[-1].end_s == pytest.approx(6)
 
 
 def test_a_change_lies_where_the_windows_meet_and_one_uncertain_window_is_none(trained: WindowClassifier) -> None:

@@ -274,10 +274,10 @@ CUTTING = replace(
     coloured_noise_probability=0.15,
     synthetic_noise_probability=0.12,
     babble_probability=0.05,
-    several_noises_probability=0.2,
+    several_noises_probability=0.15,
     crowd_probability=0.06,
     talkers_probability=0.0,
-    music_probability=0.12,
+    music_probability=0.25,
     snr_beta=None,
     silence_probability=0.0,
 )

@@ -1,4 +1,4 @@
-"""Built scenes, for the noises that recordings hold too few of: crowds in halls, other talkers, music.
+"""Built scenes, for the noises that recordings hold too few of: crowds in halls, other talkers, music, alarms.
 
 Waves are (N,) float32. What is built has an arbitrary level; `mix` sets it.
 """
@@ -125,6 +125,30 @@ def music(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
         hits[:: max(1, beat // 2)] = 1
         drum = rng.standard_normal(beat // 2) * np.exp(-np.arange(beat // 2) / (rng.uniform(0.01, 0.06) * sample_rate))
         wave = wave + convolved(hits, drum.astype(np.float32)) * np.float32(rng.uniform(0.2, 1.5) * _rms(wave))
+    return np.asarray(wave, dtype=np.float32)
+
+
+def alarm(n_samples: int, sample_rate: int, rng: Rng) -> FloatArray:
+    """A siren that rises and falls or alternates between two tones, or beeps, from some distance in half."""
+    time = np.arange(n_samples) / sample_rate + rng.uniform(0, 10)
+    low, kind = rng.uniform(350, 1200), str(rng.choice(("wail", "two tones", "beeps")))
+    on = np.ones(n_samples)
+    if kind == "wail":
+        phase = time / float(rng.choice((rng.uniform(0.15, 0.5), rng.uniform(1, 6)))) % 1
+        pitch = low * rng.uniform(1.4, 2.6) ** (phase if rng.random() < 0.3 else 1 - np.abs(2 * phase - 1))
+    elif kind == "two tones":
+        pitch = np.where(time / rng.uniform(0.4, 1.6) % 1 < 0.5, low, low * rng.uniform(1.1, 1.6))
+    else:
+        period, count = rng.uniform(0.25, 1.5), int(rng.integers(1, 5))
+        place = time % period / period * (count + rng.choice((0, 1, 2)))
+        on = ((place % 1 < rng.uniform(0.3, 0.7)) & (place < count)).astype(float)
+        pitch = np.full(n_samples, low * rng.uniform(1, 4))
+    turns = 2 * np.pi * np.cumsum(pitch) / sample_rate
+    tone = np.tanh(rng.uniform(0.5, 4) * np.sin(turns)) + rng.uniform(0, 0.4) * np.sin(2 * turns)
+    smooth = np.ones(max(1, sample_rate // 200)) * 200 / sample_rate
+    wave = (tone * np.convolve(on, smooth, "same")).astype(np.float32)
+    if rng.random() < 0.5:
+        wave = convolved(wave, hall_response(sample_rate, rng.uniform(0.3, 1.5), rng.uniform(2, 12), rng))
     return np.asarray(wave, dtype=np.float32)
 
 

@@ -46,7 +46,7 @@ class Built:
         content: of an ONNX file.
         state_shapes: names and shapes of a denoiser's state.
         facts: attributes of `clearmel.runtime.model.Model`.
-        statistics: turns a log-mel (T, M) into the input of the graph, if that is not the mel itself.
+        statistics: turns a log-mel (T, M) into the input "statistics" of the graph, if there is one.
     """
 
     content: bytes
@@ -75,9 +75,12 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
         graph.output("logits", logits, 1, "classes")
         built = Built(graph.model())
     elif network == "statistics":
-        logits = statistics.perceptrons(
-            graph, weights, sizes, graph.input("mel", 1, len(weights["standard.running_mean"]))
-        )
+        width = int(sizes.get("width", 0))
+        given = graph.input("statistics", 1, len(weights["standard.running_mean"]) - 8 * width)
+        if width:
+            body = classifiers.pooled(graph, weights.at("body"), graph.input("mel", 1, "frames", n_mels))
+            given = graph.op("Concat", given, body, axis=1)
+        logits = statistics.perceptrons(graph, weights, sizes, given)
         graph.output("logits", logits, 1, "classes")
         built = Built(graph.model(), statistics=statistics.of_mel)
     elif network in CUTTERS:

@@ -30,6 +30,11 @@ def lstm(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> 
 
 def resnet(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
     """See `clearmel.networks.resnet.ResNet`; of any depth."""
+    return linear(graph, weights.at("head", 1), pooled(graph, weights, mel))
+
+
+def pooled(graph: Graph, weights: Weights, mel: str) -> str:
+    """The input of a residual network's last layer."""
     x = graph.op("Relu", _normed(graph, weights.at("stem"), _image(graph, mel), 2, 7))
     x = graph.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     number, width = 0, 0
@@ -45,8 +50,7 @@ def resnet(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -
         y = _normed(graph, block.at("last"), y, 1, block.at("last")["0.weight"].shape[2])
         x = _normed(graph, block.at("shortcut"), x, stride, 1) if block.has("shortcut") else x
         x, number = graph.op("Relu", graph.op("Add", y, x)), number + 1
-    x = graph.op("Flatten", graph.op("GlobalAveragePool", x))
-    return linear(graph, weights.at("head", 1), x)
+    return graph.op("Flatten", graph.op("GlobalAveragePool", x))
 
 
 def _normed(graph: Graph, weights: Weights, x: str, stride: int, kernel: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import clock
-from clearmel.inference.classify import UNKNOWN, WindowClassifier, WindowPredictions, described
+from clearmel.inference.classify import SILENCE, UNKNOWN, WindowClassifier, WindowPredictions, described
 
 SMOOTHING = (0.25, 0.5, 0.25)
 """Weights of the window before, the window itself and the next one, so that a single uncertain window is no change."""
@@ -28,14 +28,16 @@ class Stretch(NamedTuple):
 
 
 def stretches(classifier: WindowClassifier, windows: WindowPredictions) -> list[Stretch]:
-    """The stretches of a recording in order; silence lies between them.
+    """The stretches of a recording in order, of a class or of silence.
 
     Overlapping windows meet in the middle of their overlap. A stretch has the mean probabilities of its windows.
     """
-    found = list[Stretch]()
+    found, at_s = list[Stretch](), 0.0
     for first, last in _joined(windows):
         part = windows.between(first, last)
         starts, ends = part.spans.T.astype(float)
+        found += _silence(at_s, float(starts[0]))
+        at_s = float(ends[-1])
         edges = [starts[0], *((ends[:-1] + starts[1:]) / 2).tolist(), ends[-1]]
         smooth = _smoothed(part)
         labels = _steady(smooth, classifier)
@@ -47,7 +49,11 @@ def stretches(classifier: WindowClassifier, windows: WindowPredictions) -> list[
                 row |= {"label": label, "probability": row.get(f"p_{label}", row["probability"])}
                 found.append(Stretch(float(edges[begin]), float(edges[number]), row))
                 begin = number
-    return found
+    return found + _silence(at_s, windows.end_s)
+
+
+def _silence(start_s: float, end_s: float) -> list[Stretch]:
+    return [Stretch(start_s, end_s, {"label": SILENCE, "probability": 1.0})] if end_s > start_s + 1e-3 else []
 
 
 def _joined(windows: WindowPredictions) -> Iterator[tuple[int, int]]:

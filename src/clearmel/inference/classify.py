@@ -9,32 +9,32 @@ import numpy as np
 
 from clearmel.audio import sound_file, working_level
 from clearmel.audio.features import MelFeatures
-from clearmel.audio.silence import trim_digital_silence
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.npy import read_mel
 from clearmel.core.progress import Advance
+from clearmel.inference.mel_windows import Window, of_mel, of_sound
 from clearmel.metrics import calibrated, snr
 from clearmel.runtime import load
 from clearmel.runtime.model import as_model
 
 BATCH = 16
 """Windows in one forward pass."""
-SHORTEST_S = 0.05
-"""A shorter window, without digital silence, is skipped."""
 
 
 class WindowPredictions(NamedTuple):
     """Windows of a recording.
 
     spans: (W, 2) start and end in seconds. probabilities: (W, C). seconds: (W,) seconds of sound in each window, which
-    weight its probabilities. snr_db: (W,), None if the network does not estimate the SNR.
+    weight its probabilities. snr_db: (W,), None if the network does not estimate the SNR. end_s: where the recording
+    ends. Silent windows are left out.
     """
 
     spans: FloatArray
     probabilities: FloatArray
     seconds: FloatArray
     snr_db: FloatArray | None = None
+    end_s: float = 0.0
 
     def mean(self) -> FloatArray:
         """Probabilities (C,) of the whole recording."""
@@ -50,7 +50,7 @@ class WindowPredictions(NamedTuple):
         spans, probabilities, seconds = (
             values[first:last] for values in (self.spans, self.probabilities, self.seconds)
         )
-        return WindowPredictions(spans, probabilities, seconds, snr_db)
+        return self._replace(spans=spans, probabilities=probabilities, seconds=seconds, snr_db=snr_db)
 
     def _weights(self) -> FloatArray:
         return np.asarray(self.seconds / self.seconds.sum(), dtype=np.float32)
@@ -58,6 +58,8 @@ class WindowPredictions(NamedTuple):
 
 UNKNOWN = "unknown"
 """The label of a recording whose best class is not probable enough."""
+SILENCE = "silence"
+"""The label of a part of a recording in which all windows are silent."""
 
 
 class WindowClassifier:
@@ -92,7 +94,8 @@ class WindowClassifier:
     ) -> WindowPredictions:
         """Predicts the classes of overlapping windows of a recording, or of a .npy mel.
 
-        Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped.
+        Digital silence is trimmed from the ends of a window, as in training; a silent window is skipped, see
+        `mel_windows.SILENCE_DB`.
 
         Args:
             path: a sound file or .npy mel.
@@ -106,7 +109,7 @@ class WindowClassifier:
         if path.suffix.lower() == ".npy":
             mel = read_mel(path, self.features.n_mels)
             mel = working_level.scaled_mel(mel, working_level.measured_mel(mel, self.features))
-            found = self._predict(_mel_windows(mel, self.features, *self._lengths(window_s, hop_s)))
+            found = self._predict(of_mel(mel, self.features, *self._lengths(window_s, hop_s)))
         else:
             gain = working_level.measure(sound_file.blocks(path), sound_file.inspect(path).sample_rate).gain()
             blocks = sound_file.mono(path, self.features.sample_rate)
@@ -137,15 +140,17 @@ class WindowClassifier:
         if gain != 1:
             blocks = (block * np.float32(gain) for block in blocks)
         lengths = self._lengths(window_s, hop_s)
-        return self._predict(_sound_windows(blocks, self.features, *lengths, self.window_s > 0))
+        return self._predict(of_sound(blocks, self.features, *lengths, self.window_s > 0))
 
     def _lengths(self, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
         window_s = self.window_s if window_s is None else window_s
         return window_s, window_s / 2 if hop_s is None else hop_s
 
-    def _predict(self, windows: Iterator["Window"]) -> WindowPredictions | None:
-        spans, seconds, found = list[tuple[float, float]](), list[float](), list[FloatArray]()
-        while chunk := list(itertools.islice(windows, BATCH)):
+    def _predict(self, windows: Iterator[Window]) -> WindowPredictions | None:
+        spans, seconds, found, end_s = list[tuple[float, float]](), list[float](), list[FloatArray](), 0.0
+        while everything := list(itertools.islice(windows, BATCH)):
+            end_s = everything[-1].span[1]
+            chunk = [window for window in everything if window.sound_s]
             spans += [window.span for window in chunk]
             seconds += [window.sound_s for window in chunk]
             for _, alike in itertools.groupby(chunk, key=lambda window: len(window.mel)):
@@ -158,6 +163,7 @@ class WindowClassifier:
             calibrated.probabilities(logits, self.temperature),
             np.array(seconds, np.float32),
             snr.estimate_db(logits) if self.estimates_snr else None,
+            end_s,
         )
 
     def whole(self, windows: WindowPredictions) -> dict[str, Any]:
@@ -202,50 +208,7 @@ def described(row: dict[str, Any]) -> str:
     return f"{label:6}{row['probability']:8.1%}"
 
 
-class Window(NamedTuple):
-    """Start and end of a window in seconds, its mel (T, M), and its seconds of sound."""
-
-    span: tuple[float, float]
-    mel: FloatArray
-    sound_s: float
-
-
 def _counted(blocks: Iterator[FloatArray], sample_rate: int, progress: Advance) -> Iterator[FloatArray]:
     for block in blocks:
         yield block
         progress(len(block) / sample_rate)
-
-
-def _mel_windows(mel: FloatArray, features: MelFeatures, window_s: float, hop_s: float) -> Iterator[Window]:
-    per_s = features.sample_rate / features.hop_length
-    for start, piece in _pieces(iter([mel]), round(window_s * per_s), round(hop_s * per_s)):
-        seen = features.relative(piece)
-        yield Window((start / per_s, (start + len(piece)) / per_s), seen, len(piece) / per_s)
-
-
-def _sound_windows(
-    blocks: Iterator[FloatArray], features: MelFeatures, window_s: float, hop_s: float, cut: bool
-) -> Iterator[Window]:
-    rate = features.sample_rate
-    for start, wave in _pieces(blocks, round(window_s * rate), round(hop_s * rate)):
-        sound = trim_digital_silence(wave) if cut else wave
-        if cut and (not sound.any() or len(sound) < SHORTEST_S * rate):
-            continue
-        seen = features.mel(sound)
-        yield Window((start / rate, (start + len(wave)) / rate), seen, len(sound) / rate)
-
-
-def _pieces(blocks: Iterator[FloatArray], length: int, hop: int) -> Iterator[tuple[int, FloatArray]]:
-    """First index and rows of each window; the last one ends with the recording. A length of 0: one window of all."""
-    if not length:
-        yield 0, np.concatenate(list(blocks))
-        return
-    held, first, hop = next(blocks), 0, max(1, hop)
-    for block in itertools.chain([held[:0]], blocks):
-        held = np.concatenate([held, block])
-        while len(held) >= length + hop:
-            yield first, held[:length]
-            held, first = held[hop:], first + hop
-    yield first, held[:length]
-    if len(held) > length:
-        yield first + len(held) - length, held[-length:]

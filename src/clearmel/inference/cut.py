@@ -37,12 +37,13 @@ WINDOW_S = 60.0
 CONTEXT_S = 6.0
 """Seconds at each end of a window whose decisions are discarded where the recording continues beyond that end."""
 BLOCK_S = 30.0
-NOISY_DB = 35.0
-"""Recordings whose speech lies less above the noise are denoised before the decisions."""
+NOISY_DB, CLEAN_DB = 35.0, 38.0
+"""Where the speech lies less above the noise, the denoised sound decides, too; from one to the other its weight falls
+from 1 to 0, so that two recordings that hardly differ are cut alike."""
 UNSURE_DB = 12.0
 """Below it words can be lost, and a warning says so."""
 CLEARER_DB = 18.0
-DENOISED_SHIFTS, NOISY_SHIFT = (1.5, 4.0), -1.0
+DENOISED_SHIFTS, NOISY_SHIFT = (2.0, 3.7), -0.5
 """Added to the logits of the denoised and of the noisy sound; the higher one decides. The denoised sound finds the
 pauses, the noisy one keeps words that the denoiser has damaged. From `UNSURE_DB` to `CLEARER_DB` the shift rises: where
 the noise is louder, pauses would not be found. Chosen on podcast clips, see docs/cutting.md."""
@@ -99,7 +100,8 @@ class Editor:
             advance: as in `probabilities`.
         """
         gain = meter.gain()
-        if meter.snr_db() >= NOISY_DB:
+        weight = np.interp(meter.snr_db(), (NOISY_DB, CLEAN_DB), (1, 0))
+        if not weight:
             return self.probabilities_of_blocks(make(), advance, gain)
         half = None if advance is None else lambda seconds: advance(seconds / 2)
         rate, rows = self.features.sample_rate, (block[None] for block in make())
@@ -109,7 +111,7 @@ class Editor:
         ]
         noisy, clean = (_logit(each) for each in found)
         shift = np.interp(meter.snr_db(), (UNSURE_DB, CLEARER_DB), DENOISED_SHIFTS)
-        logits = np.maximum(clean + shift, noisy + NOISY_SHIFT)
+        logits = weight * np.maximum(clean + shift, noisy + NOISY_SHIFT) + (1 - weight) * noisy
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
     def denoiser(self) -> Model:

@@ -30,12 +30,27 @@ class Network(nn.Module):
     def begin_from(self, other: "Network") -> "Network":
         """The network to train if training starts from the weights of `other`: here `other` itself, of any size.
 
+        If `other` is a classifier of another number of classes, the network is a new one with all its weights except
+        the last layer's.
+
         Raises:
             ValueError: `other` has another architecture, whose weights cannot be used.
         """
         if type(other) is not type(self):
             raise ValueError(f"holds a {type(other).__name__}; expected a {type(self).__name__}")
-        return other
+        if other.sizes.get("n_classes") == self.sizes.get("n_classes"):
+            return other
+        network = type(self)(**other.sizes | {"n_classes": self.sizes["n_classes"]})
+        state = network.state_dict()
+        network.load_state_dict(
+            state
+            | {
+                name: weight
+                for name, weight in other.state_dict().items()
+                if isinstance(weight, Tensor) and state[name].shape == weight.shape
+            }
+        )
+        return network
 
     def train_only(self, words: str) -> None:
         """Freezes every parameter whose name starts with none of these prefixes.

@@ -82,17 +82,22 @@ class ResNet(Network):
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, C) of a padded batch (B, T, M) with `lengths` (B,) real frames each."""
-        real = torch.arange(mel.shape[1], device=mel.device) < lengths[:, None]  # (B, T)
-        x = mel.masked_fill(~real[..., None], 0.0).transpose(1, 2)[:, None]  # (B, 1, M, T)
-        mask = real[:, None, None, ::2]
-        x = functional.relu(self.stem(x)) * mask  # (B, width, M / 2, T / 2)
-        mask = mask[..., ::2]
-        x = functional.max_pool2d(x, 3, 2, 1) * mask  # (B, width, M / 4, T / 4): what is masked is never the largest
-        for block in self.blocks:
-            x, mask = block(x, mask)
-        n_cells = mask.sum(dim=(2, 3)) * x.shape[2]  # (B, 1)
-        logits: Tensor = self.head(x.sum(dim=(2, 3)) / n_cells)
+        logits: Tensor = self.head(pooled(self.stem, self.blocks, mel, lengths))
         return logits
+
+
+def pooled(stem: nn.Module, blocks: nn.ModuleList, mel: Tensor, lengths: Tensor) -> Tensor:
+    """The input (B, channels) of the last layer: the mean over bands and real frames; see `ResNet.forward`."""
+    real = torch.arange(mel.shape[1], device=mel.device) < lengths[:, None]  # (B, T)
+    x = mel.masked_fill(~real[..., None], 0.0).transpose(1, 2)[:, None]  # (B, 1, M, T)
+    mask = real[:, None, None, ::2]
+    x = functional.relu(stem(x)) * mask  # (B, width, M / 2, T / 2)
+    mask = mask[..., ::2]
+    x = functional.max_pool2d(x, 3, 2, 1) * mask  # (B, width, M / 4, T / 4): what is masked is never the largest
+    for block in blocks:
+        x, mask = block(x, mask)
+    n_cells = mask.sum(dim=(2, 3)) * x.shape[2]  # (B, 1)
+    return x.sum(dim=(2, 3)) / n_cells
 
 
 class ResNet18(ResNet):

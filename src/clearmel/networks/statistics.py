@@ -5,12 +5,14 @@ Shapes: B batch, C classes, T frames, M mel bands, S statistics, K members.
 
 import itertools
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clearmel.networks.base import Network
+from clearmel.networks.resnet import ResNet18, pooled
 
 N_CEPSTRA, N_GROUPS, N_FRAMES = 25, 8, 1024
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -29,6 +31,9 @@ class Statistics(Network):
     the statistics of the training data. Several perceptrons (members) are trained on them independently, each with
     its own dropout; their log-probabilities are averaged.
 
+    With a `width`, the output of a ResNet18 before its last layer joins the statistics. `begin_from` takes it from a
+    trained `ResNet18`; if its parameters are frozen, its normalisation is, too.
+
     Args:
         input_dim: mel bands M.
         n_classes: logits C; with a single one, the logits of the members are averaged.
@@ -36,6 +41,7 @@ class Statistics(Network):
         members: perceptrons K.
         dropout: of the hidden layers, in training.
         input_dropout: of the statistics, in training.
+        width: of the ResNet18, 0 for none.
     """
 
     basis: Tensor
@@ -48,6 +54,7 @@ class Statistics(Network):
         members: int = 8,
         dropout: float = 0.5,
         input_dropout: float = 0.2,
+        width: int = 0,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -56,6 +63,7 @@ class Statistics(Network):
             members=members,
             dropout=dropout,
             input_dropout=input_dropout,
+            width=width,
         )
         self.members, self.dropout, self.input_dropout = members, dropout, input_dropout
         place = (torch.arange(input_dim) + 0.5) * math.pi / input_dim
@@ -63,6 +71,10 @@ class Statistics(Network):
         basis[0] /= math.sqrt(2)
         self.register_buffer("basis", basis, persistent=False)
         n_statistics = self.statistics(torch.zeros(1, 4, input_dim), torch.tensor([4])).shape[1]
+        self.body = nn.ModuleDict()
+        if width:
+            resnet, n_statistics = ResNet18(input_dim, width=width), n_statistics + 8 * width
+            self.body.update({"stem": resnet.stem, "blocks": resnet.blocks})
         self.standard = nn.BatchNorm1d(n_statistics, affine=False, momentum=0.02)
         self.first = nn.Parameter(torch.randn(members, n_statistics, hidden_dim) / math.sqrt(n_statistics))
         self.norm = nn.BatchNorm1d(members * hidden_dim)
@@ -77,6 +89,8 @@ class Statistics(Network):
         """
         with torch.autocast(mel.device.type, enabled=False), torch.no_grad():
             seen = self.statistics(mel.float(), lengths)
+        if self.body:
+            seen = torch.cat([seen, self.resnet(mel, lengths).float()], dim=1)
         seen = self.standard(seen)[:, None].expand(-1, self.members, -1)
         seen = functional.dropout(seen, self.input_dropout, self.training)
         hidden = torch.einsum("bks,ksh->bkh", seen, self.first)
@@ -86,6 +100,28 @@ class Statistics(Network):
         if self.training:
             return logits
         return (logits if logits.shape[2] == 1 else logits.float().log_softmax(dim=2)).mean(dim=1)
+
+    def train(self, mode: bool = True) -> "Statistics":
+        """See `nn.Module.train`."""
+        super().train(mode)
+        if not any(weight.requires_grad for weight in self.body.parameters()):
+            self.body.eval()
+        return self
+
+    def begin_from(self, other: Network) -> Network:
+        """See `Network.begin_from`; `other` may also be a `ResNet18` of the same width."""
+        if not self.body or not isinstance(other, ResNet18):
+            return super().begin_from(other)
+        if other.sizes["width"] != self.sizes["width"]:
+            raise ValueError(f"has the width {other.sizes['width']}; expected {self.sizes['width']}, as in --width")
+        self.body.load_state_dict(
+            {name: weight for name, weight in other.state_dict().items() if name.startswith(tuple(self.body))}
+        )
+        return self
+
+    def resnet(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """The output (B, 8 width) of the ResNet18 before its last layer; arguments as in `forward`."""
+        return pooled(self.body["stem"], cast(nn.ModuleList, self.body["blocks"]), mel, lengths)
 
     def statistics(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """The statistics (B, S) of a padded batch; arguments as in `forward`."""

@@ -78,7 +78,9 @@ class ClassifierOptions(Options):
     hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width", low=1)
     num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers", low=1)
     scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual", low=1)
-    width: int | None = flag(None, "resnets, vgg11: channels of the first stage", low=1)
+    width: int | None = flag(
+        None, "resnets, vgg11: channels of the first stage; statistics: of a resnet18 whose output joins them", low=1
+    )
     num_heads: int | None = flag(None, "mhatt, kwt: attention heads", low=1)
     patch_frames: int | None = flag(None, "kwt: frames in a patch", low=1)
     window: int | None = flag(None, "fully_connected: frames that are seen at once", low=1)

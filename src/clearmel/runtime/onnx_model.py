@@ -103,8 +103,7 @@ class OnnxModel(Model):
 
     def logits(self, mel: FloatArray) -> FloatArray:
         """See `Model.logits`."""
-        given = mel if self.statistics is None else np.stack([self.statistics(item) for item in mel])
-        return np.concatenate([self._run(["logits"], {"mel": item[None]})["logits"] for item in given])
+        return np.concatenate([self._run(["logits"], self._whole(item))["logits"] for item in mel])
 
     def embedding(self, mel: FloatArray) -> FloatArray:
         """See `Model.embedding`."""
@@ -118,6 +117,13 @@ class OnnxModel(Model):
             given["faces"] = faces
         numbers = self._run(["masks"], given)["masks"]  # (S, T, F) or (S, T, F, 2)
         return numbers if numbers.ndim == 3 else np.ascontiguousarray(numbers).view(np.complex64)[..., 0]
+
+    def _whole(self, mel: FloatArray) -> dict[str, FloatArray]:
+        """The inputs for a whole log-mel (T, M)."""
+        given = {"mel": mel[None]}
+        if self.statistics is not None:
+            given["statistics"] = self.statistics(mel)[None]
+        return {place.name: given[place.name] for place in self._session.get_inputs()}
 
     def _begun(self, mel: FloatArray, fine: FloatArray | None, state: Any) -> "OnnxState":
         """The state, or that of the beginning."""
