@@ -16,8 +16,6 @@ MEAN, SPREAD, FINE_SPREAD = 0.25, 0.5, 0.15
 """See `clearmel.networks.gain_denoiser`."""
 REACH, PLANES, SLOPE = 2, 4, 0.1
 """See `clearmel.networks.bin_refiner`."""
-BINS = 8
-"""Bins that one row of a matrix product convolves."""
 
 
 def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
@@ -119,57 +117,33 @@ def _corrected(graph: Graph, weights: Weights, hidden: str, before: str) -> tupl
 
 
 def _bin_refiner(graph: Graph, weights: Weights, inputs: list[str], state: dict[str, str]) -> tuple[str, list[str]]:
-    """The corrections (T, 1, K), and the state after them. Channels lie last up to the LSTM, as it wants them."""
+    """The corrections (T, 1, K), and the state after them.
+
+    The convolutions have two axes and one recording: ONNX Runtime then runs them on the layout (T, K, C), which is that
+    of the LSTM's rows, so that the transpositions around them cost nothing.
+    """
     level, lowered, shape, logit = inputs
     n_bins, channels = len(weights["place.weight"]), len(weights["around.bias"])
     planes = [shape, logit, *(linear(graph, weights.at("place"), bands) for bands in (level, lowered))]
-    now = graph.op("Concat", *(reshaped(graph, plane, -1, n_bins, 1) for plane in planes), axis=2)  # (T, K, PLANES)
-    seen = graph.op("Concat", reshaped(graph, state["near_seen"], REACH, n_bins, PLANES), now, axis=0)
-    local = graph.op("LeakyRelu", _around(graph, weights.at("around"), seen, n_bins), alpha=SLOPE)  # (T, K, C)
+    now = graph.op("Concat", *(reshaped(graph, plane, 1, 1, -1, n_bins) for plane in planes), axis=1)
+    before = graph.op("Transpose", state["near_seen"], perm=[0, 3, 1, 2])
+    seen = graph.op("Concat", before, now, axis=2)  # (1, PLANES, REACH + T, K)
+    around = convolution(graph, weights.at("around"), seen, pad=[0, REACH])
+    local = graph.op("Transpose", graph.op("LeakyRelu", around, alpha=SLOPE), perm=[0, 2, 3, 1])  # (1, T, K, C)
     # Two bins in a row of the LSTM, which do not act on each other: it is slow for many narrow rows.
     pair = 2 if n_bins % 2 == 0 else 1
     rows = (n_bins // pair, pair * channels)
-    before = [reshaped(graph, state[name], 1, *rows) for name in ("near_hidden", "near_cell")]
+    states = [reshaped(graph, state[name], 1, *rows) for name in ("near_hidden", "near_cell")]
     turned, ends = recurrent(
-        graph, _side_by_side(weights.at("along"), pair), "LSTM", reshaped(graph, local, -1, *rows), before
+        graph, _side_by_side(weights.at("along"), pair), "LSTM", reshaped(graph, local, -1, *rows), states
     )
-    both = graph.op("Add", local, reshaped(graph, turned, -1, n_bins, channels))
-    wide = graph.op(
-        "Conv", graph.op("Transpose", both, perm=[0, 2, 1]), graph.numbers(weights["beside.weight"][:, :, 0]),
-        graph.numbers(weights["beside.bias"]), kernel_shape=[3], pads=[1, 1],
-    )  # fmt: skip
-    correction = graph.op(
-        "Conv", graph.op("LeakyRelu", wide, alpha=SLOPE), graph.numbers(weights["out.weight"][:, :, None]),
-        graph.numbers(weights["out.bias"]), kernel_shape=[1],
-    )  # fmt: skip
-    last = reshaped(graph, sliced(graph, seen, 0, -REACH), 1, REACH, n_bins, PLANES)
-    return correction, [last, *(reshaped(graph, end, 1, n_bins, channels) for end in ends)]
-
-
-def _around(graph: Graph, weights: Weights, seen: str, n_bins: int) -> str:
-    """The convolution of (T + REACH, K, PLANES) over past frames and the bins beside each, (T, K, C).
-
-    A product with a matrix for `BINS` bins at once; a convolution of ONNX would turn its output around.
-    """
-    kernel, width = weights["weight"], BINS + 2 * REACH  # (C, PLANES, REACH + 1, 2 REACH + 1)
-    matrix = np.zeros((REACH + 1, width, PLANES, BINS, len(kernel)), np.float32)
-    for place in range(BINS):
-        matrix[:, place : place + 2 * REACH + 1, :, place] = kernel.transpose(2, 3, 1, 0)
-    rest = -n_bins % BINS
-    whole = n_bins + rest
-    padded = graph.op("Pad", seen, graph.numbers([0, REACH, 0, 0, REACH + rest, 0]))
-    own, beyond = (
-        reshaped(graph, sliced(graph, padded, 1, first, first + whole), -1, whole // BINS, BINS * PLANES)
-        for first in (0, 2 * REACH)
-    )
-    rows = graph.op("Concat", own, sliced(graph, beyond, 2, (BINS - 2 * REACH) * PLANES), axis=2)
-    frames = [sliced(graph, rows, 0, past, past - REACH if past < REACH else None) for past in range(REACH + 1)]
-    product = graph.op(
-        "MatMul", graph.op("Concat", *frames, axis=2), graph.numbers(matrix.reshape(-1, BINS * len(kernel)))
-    )
-    biased = graph.op("Add", product, graph.numbers(np.tile(weights["bias"], BINS)))
-    found = reshaped(graph, biased, -1, whole, len(kernel))
-    return sliced(graph, found, 1, 0, n_bins) if rest else found
+    both = graph.op("Add", local, reshaped(graph, turned, 1, -1, n_bins, channels))
+    beside = convolution(graph, weights.at("beside"), graph.op("Transpose", both, perm=[0, 3, 1, 2]), pad=[0, 1])
+    out = Weights({"weight": weights["out.weight"][:, :, None, None], "bias": weights["out.bias"]})
+    correction = convolution(graph, out, graph.op("LeakyRelu", beside, alpha=SLOPE))  # (1, 1, T, K)
+    last = graph.op("Transpose", sliced(graph, seen, 2, -REACH), perm=[0, 2, 3, 1])
+    after = [last, *(reshaped(graph, end, 1, n_bins, channels) for end in ends)]
+    return reshaped(graph, correction, -1, 1, n_bins), after
 
 
 def _side_by_side(weights: Weights, count: int) -> Weights:
