@@ -1,4 +1,4 @@
-"""Music that is left alone: where it is found, and what becomes of it."""
+"""`keep_music`: where music is found, and that it is not denoised."""
 
 from pathlib import Path
 

@@ -55,7 +55,7 @@ class DenoiseStream:
         options: strength and attenuation limit.
         gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; None: from the
             level of what has come in so far.
-        music: what is left alone.
+        music: stretches that are not denoised, see `clearmel.inference.music`.
     """
 
     def __init__(
@@ -241,7 +241,7 @@ def open_stream(
         n_channels: C.
         options: strength, attenuation limit, and whether the channels are linked.
         gain: as `DenoiseStream` takes it, or one for each unlinked channel.
-        music: what is left alone.
+        music: stretches that are not denoised, see `clearmel.inference.music`.
     """
     if not options.unlink_channels:
         assert not isinstance(gain, Sequence)
