@@ -18,6 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("onnxruntime", "torch")
 RATES = (16000, 44100, 48000)
+INSTALLERS = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
+"""Packages that only install others; the core runs without them."""
 
 
 def model_of(library: str, name: str) -> Any:
@@ -94,6 +96,19 @@ def once(task: str, library: str, args: argparse.Namespace, path: Path) -> float
     return time.perf_counter() - begun if task == "cold" else float(json.loads(done.stdout))
 
 
+def sizes(environment: Path) -> tuple[int, int]:
+    """Bytes of all files of an environment, bytecode included, and of pip and setuptools, which `venv` puts there."""
+    own = installers = 0
+    for path in environment.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            words = path.relative_to(environment).parts
+            if any(word.split("-")[0] in INSTALLERS for word in words):
+                installers += path.lstat().st_size
+            else:
+                own += path.lstat().st_size
+    return own, installers
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--model_filename", default="denoiser.pth", help="denoiser's weights file in models/")
@@ -130,8 +145,9 @@ def main() -> int:
             ratio = statistics.median(one / other for one, other in pairs)
             print(f"| {title} | {ours:.4g} | {torchs:.4g} | {ratio:.2f} |", flush=True)
     if args.environment:
-        size = sum(path.lstat().st_size for path in args.environment.rglob("*") if path.is_file())
-        print(f"| size of the environment, MB | {size / 1e6:.0f} | | |")
+        own, installers = sizes(args.environment)
+        print(f"| size of the environment, MB | {own / 1e6:.0f} | | |")
+        print(f"| with pip and setuptools, MB | {(own + installers) / 1e6:.0f} | | |")
     return 0
 
 

@@ -35,25 +35,40 @@ def state_shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def denoiser(graph: Graph, weights: Weights, network: str, sizes: Mapping[str, Any]) -> None:
-    """Adds a denoiser; inputs and outputs are those of docs/onnx.md with `--streaming`.
+def denoiser(
+    graph: Graph, weights: Weights, network: str, sizes: Mapping[str, Any], features: Mapping[str, Any], whole: bool
+) -> None:
+    """Adds a denoiser with its inputs and outputs, see docs/onnx.md.
 
-    With a look-ahead, the input `ahead` has as many frames as `mel`, those that lie the look-ahead behind them.
+    Args:
+        graph: grows.
+        weights: of the network.
+        network: its name.
+        sizes: of its card.
+        features: of its card.
+        whole: takes a whole recording, without state. Otherwise it takes the next frames, as with `--streaming`. With a
+            look-ahead, there is then an input `ahead` of as many frames as `mel`, which lie the look-ahead behind them.
     """
-    n_bands = weights["lstm.weight_ih_l0"].shape[1]
+    n_bands, look_ahead = int(features.get("n_mels", 80)), int(sizes.get("look_ahead", 0))
     mel = reshaped(graph, graph.input("mel", 1, "frames", n_bands), -1, 1, n_bands)  # (T, 1, M)
-    ahead = mel
-    if sizes.get("look_ahead"):
-        ahead = reshaped(graph, graph.input("ahead", 1, "frames", n_bands), -1, 1, n_bands)
     n_bins = len(weights["hidden2factor.weight"]) if weights.has("refiner") else 0
     fine = graph.input("fine", 1, "frames", n_bins) if n_bins else ""
-    state = {name: graph.input(name, *shape) for name, shape in state_shapes(weights).items()}
+    shapes = state_shapes(weights)
+    if whole:
+        state = {name: graph.numbers(np.zeros(shape, np.float32)) for name, shape in shapes.items()}
+        last = graph.op("Expand", sliced(graph, mel, 0, -1), graph.numbers([look_ahead, 1, n_bands]))
+        ahead = graph.op("Concat", mel, last, axis=0) if look_ahead else mel  # (T + look_ahead, 1, M)
+    else:
+        ahead = mel
+        if look_ahead:
+            ahead = reshaped(graph, graph.input("ahead", 1, "frames", n_bands), -1, 1, n_bands)
+        state = {name: graph.input(name, *shape) for name, shape in shapes.items()}
     if network == "lstm_denoiser":
         after = _lstm_denoiser(graph, weights, mel, state, bool(sizes.get("attenuation")))
     else:
-        after = _gain_denoiser(graph, weights, [mel, ahead], fine, state, sizes)
-    for name in state:
-        graph.output(f"next_{name}", after[name], *state_shapes(weights)[name])
+        after = _gain_denoiser(graph, weights, [mel, ahead], fine, state, sizes, look_ahead if whole else 0)
+    for name in () if whole else state:
+        graph.output(f"next_{name}", after[name], *shapes[name])
 
 
 def _lstm_denoiser(
@@ -69,15 +84,25 @@ def _lstm_denoiser(
 
 
 def _gain_denoiser(
-    graph: Graph, weights: Weights, mels: list[str], fine: str, state: dict[str, str], sizes: Mapping[str, Any]
+    graph: Graph,
+    weights: Weights,
+    mels: list[str],
+    fine: str,
+    state: dict[str, str],
+    sizes: Mapping[str, Any],
+    early: int,
 ) -> dict[str, str]:
+    """Adds the stages; of the outputs of the first LSTM, the first `early` ones belong to no frame."""
     mel, ahead = mels
     level = scaled(graph, mel, 1 / SPREAD, -MEAN / SPREAD)
     seen = level if ahead == mel else scaled(graph, ahead, 1 / SPREAD, -MEAN / SPREAD)
     hidden, ends = recurrent(graph, weights.at("lstm"), "LSTM", seen, [state["hidden"], state["cell"]])
     after = dict(zip(("hidden", "cell"), ends, strict=True))
     if "ahead_hidden" in state:
-        hidden, after["ahead_hidden"] = _corrected(graph, weights, hidden, state["ahead_hidden"])
+        known = hidden if early else graph.op("Concat", state["ahead_hidden"], hidden, axis=0)
+        hidden, after["ahead_hidden"] = _corrected(graph, weights, known)
+    elif early:
+        hidden = sliced(graph, hidden, 0, early)
     least = 10 ** (-sizes.get("bound_db", 60.0) / 20)
     gain = scaled(
         graph, graph.op("Sigmoid", linear(graph, weights.at("hidden2gain"), hidden)), 1 - least, least
@@ -106,10 +131,9 @@ def _gain_denoiser(
     return after
 
 
-def _corrected(graph: Graph, weights: Weights, hidden: str, before: str) -> tuple[str, str]:
-    """The LSTM's outputs (T, 1, H) for the present frames, corrected with the following ones; and the last outputs."""
+def _corrected(graph: Graph, weights: Weights, known: str) -> tuple[str, str]:
+    """The LSTM's outputs (T + reach, 1, H) for the first T frames, corrected with the following; and the last ones."""
     reach = weights["ahead.weight"].shape[2] - 1
-    known = graph.op("Concat", before, hidden, axis=0)  # (reach + T, 1, H)
     present = sliced(graph, known, 0, 0, -reach)
     turned = convolution(graph, weights.at("ahead"), graph.op("Transpose", known, perm=[1, 2, 0]))  # (1, ahead_dim, T)
     seen = graph.op("Transpose", graph.op("Elu", turned), perm=[2, 0, 1])

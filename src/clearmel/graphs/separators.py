@@ -1,4 +1,4 @@
-"""Graphs of the separators: masks (S, T, F) or, with phases, (S, T, F, 2) for the compressed spectrum (T, F, 2).
+"""Graphs of the separators: masks (S, T, F) or, with phases, (S, T, F, 2) for a spectrum (T, F, 2).
 
 Shapes: S voices, T frames, F STFT bins, K bands, D width.
 """
@@ -30,6 +30,15 @@ AUDIO_LAYERS = (
 FACE_LAYERS = ((7, 1), (5, 1), (5, 2), (5, 4), (5, 8), (5, 16))
 BOUND = 145.0
 """See `clearmel.networks.looking_to_listen`."""
+
+
+def compressed(graph: Graph, spectrum: str, exponent: float = 0.3) -> str:
+    """See `clearmel.networks.band_split.compressed`."""
+    power = graph.op("ReduceSum", graph.op("Mul", spectrum, spectrum), graph.numbers([2]), keepdims=1)  # (T, F, 1)
+    level = graph.op("Max", graph.op("ReduceMean", power, keepdims=1), graph.numbers(1e-12))
+    relative = scaled(graph, graph.op("Div", power, level), 1, 1e-8)
+    scale = graph.op("Pow", relative, graph.numbers(np.float32((exponent - 1) / 2)))
+    return graph.op("Mul", spectrum, graph.op("Div", scale, graph.op("Sqrt", level)))
 
 
 def band_split(graph: Graph, weights: Weights, sizes: Mapping[str, Any], sound: str) -> str:

@@ -49,7 +49,7 @@ class OnnxModel(Model):
     def __init__(self, stored: Stored, device: str = "cpu", n_threads: int | None = None) -> None:
         self.card, self.device = stored.card, device
         built = build.build(stored.card, stored.tensors)
-        self.statistics, self.state_shapes = built.statistics, built.state_shapes
+        self.state_shapes = built.state_shapes
         for name, value in built.facts.items():
             setattr(self, name, value)
         options = onnxruntime.SessionOptions()
@@ -103,7 +103,7 @@ class OnnxModel(Model):
 
     def logits(self, mel: FloatArray) -> FloatArray:
         """See `Model.logits`."""
-        return np.concatenate([self._run(["logits"], self._whole(item))["logits"] for item in mel])
+        return np.concatenate([self._run(["logits"], {"mel": item[None]})["logits"] for item in mel])
 
     def embedding(self, mel: FloatArray) -> FloatArray:
         """See `Model.embedding`."""
@@ -112,18 +112,12 @@ class OnnxModel(Model):
 
     def masks(self, spectrum: Array, faces: FloatArray | None = None) -> Array:
         """See `Model.masks`."""
-        given = {"sound": build.sound_of(spectrum)}
+        parts = np.ascontiguousarray(spectrum, np.complex64).view(np.float32)
+        given = {"spectrum": parts.reshape(*spectrum.shape, 2)}
         if faces is not None:
             given["faces"] = faces
         numbers = self._run(["masks"], given)["masks"]  # (S, T, F) or (S, T, F, 2)
         return numbers if numbers.ndim == 3 else np.ascontiguousarray(numbers).view(np.complex64)[..., 0]
-
-    def _whole(self, mel: FloatArray) -> dict[str, FloatArray]:
-        """The inputs for a whole log-mel (T, M)."""
-        given = {"mel": mel[None]}
-        if self.statistics is not None:
-            given["statistics"] = self.statistics(mel)[None]
-        return {place.name: given[place.name] for place in self._session.get_inputs()}
 
     def _begun(self, mel: FloatArray, fine: FloatArray | None, state: Any) -> "OnnxState":
         """The state, or that of the beginning."""
