@@ -30,7 +30,7 @@ def test_the_pinned_versions_are_those_that_the_package_asks_for() -> None:
     users, tests = pins("requirements.txt"), pins("requirements.txt") | pins("requirements-dev.txt")
     for requirement in map(Requirement, PROJECT["dependencies"]):
         assert requirement.specifier.contains(users[requirement.name]), requirement
-    for extra in ("train", "plot", "metrics", "onnx", "otio", "speech", "dev"):
+    for extra in ("train", "plot", "metrics", "otio", "speech", "dev"):
         for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
             if requirement.name != "clearmel":
                 assert requirement.specifier.contains(tests[requirement.name]), requirement

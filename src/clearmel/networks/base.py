@@ -177,9 +177,6 @@ def along_frames(layers: nn.LSTM | nn.GRU, x: Tensor, lengths: Tensor) -> Tensor
     Returns:
         (B, T, 2 H), zeros in the padding.
     """
-    if torch.compiler.is_exporting():  # ONNX has no packing; the input is one item without padding
-        whole: Tensor = layers(x)[0]
-        return whole
     packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
     hidden: Tensor = pad_packed_sequence(layers(packed)[0], batch_first=True, total_length=x.shape[1])[0]
     return hidden

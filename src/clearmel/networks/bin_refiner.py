@@ -72,7 +72,7 @@ class BinRefiner(nn.Module):
             factor: logits (B, T, K) to be corrected.
             state: as returned for the previous frames; None at the start.
         """
-        if torch.is_grad_enabled() or torch.compiler.is_exporting():
+        if torch.is_grad_enabled():
             return self._corrected(level, lowered, fine, factor, state)
         corrections = []
         for start in range(0, fine.shape[1], PIECE_FRAMES):

@@ -182,13 +182,8 @@ def together(groups: Tensor, count: Tensor) -> Tensor:
 
 def repetition(groups: Tensor) -> Tensor:
     """Maximum and minimum (B, 2 x ranges x G) of the autocorrelation of groups (B, T, G) in each range of lags."""
-    if torch.compiler.is_exporting():  # any larger even size gives the same; the DFT of an even spectrum is its inverse
-        size = 2 * (groups.shape[1] + LAGS[-1])
-        power = torch.fft.rfft(groups, size, dim=1).abs().square()
-        alike = torch.fft.rfft(torch.cat([power, power[:, 1:-1].flip(1)], dim=1), dim=1).real / size
-    else:
-        size = 1 << (groups.shape[1] + LAGS[-1]).bit_length()
-        alike = torch.fft.irfft(torch.fft.rfft(groups, size, dim=1).abs().square(), dim=1)
+    size = 1 << (groups.shape[1] + LAGS[-1]).bit_length()
+    alike = torch.fft.irfft(torch.fft.rfft(groups, size, dim=1).abs().square(), dim=1)
     alike = alike[:, : LAGS[-1]]
     alike = alike / (alike[:, :1] + 1e-3)
     ranges = [alike[:, low:high] for low, high in itertools.pairwise(LAGS)]

@@ -1,130 +1,150 @@
-"""Exports networks to ONNX files with their card, after a check against torch."""
+"""Writes weights as ONNX files with their card, after a comparison with torch or, where that is missing, inference."""
 
-import contextlib
-import copy
-import importlib.util
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+import onnxruntime
 
-from clearmel.core.errors import InputError, reason
-from clearmel.core.file_io import quoted, replacing
-from clearmel.networks import Network
-from clearmel.onnx_export.graphs import Graph, graph
-from clearmel.onnx_export.lstm import with_operators
-from clearmel.reporting.tables import json_text
+from clearmel.checkpoints import stored
+from clearmel.core.arrays import Array
+from clearmel.core.errors import InputError
+from clearmel.core.file_io import FloatArray, quoted, replacing
+from clearmel.inference.classify import WindowClassifier
+from clearmel.metrics.calibrated import probabilities
+from clearmel.onnx_export import graphs
+from clearmel.runtime import devices
+from clearmel.runtime.model import Model
+from clearmel.runtime.onnx_model import OnnxModel
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-OPSET = 20
-KEY = "clearmel"
-"""Metadata key of the card as JSON."""
 TOLERANCE = 1e-4
-EXAMPLE_FRAMES = 50
-"""Frames of the example input for tracing; the graph accepts any number of frames."""
-LENGTHS, STEP_LENGTHS = (4, 1100), (1, 50)
-"""Frames of the check's inputs, for complete recordings and for streaming steps."""
+LENGTHS, STEP_LENGTHS, SPECTRUM_LENGTHS = (4, 1100), (1, 50), (4, 100)
+"""Frames of the inputs that are compared: whole recordings, the steps of a stream, spectra."""
 
 
-def missing() -> list[str]:
-    """The packages required for exporting that are not installed."""
-    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-
-
-def export(network: Network, path: str | Path, streaming: bool = False) -> float:
-    """Writes a network as an ONNX file if the outputs of ONNX Runtime match those of torch.
+def export(source: str | Path, path: str | Path, streaming: bool = False, reference: Model | None = None) -> float:
+    """Writes weights as an ONNX file if its outputs are those of a reference.
 
     Args:
-        network: with its card.
+        source: a weights file.
         path: of the ONNX file.
         streaming: export the graph of one streaming step of a denoiser, which receives and returns the recurrent
             state.
+        reference: the same weights; None: see `reference_of`.
 
     Returns:
-        The largest absolute difference between the two, on random inputs of two lengths.
+        The largest absolute difference between the two, on random inputs of two lengths; that of masks is relative to
+        the largest of them where that exceeds 1.
 
     Raises:
-        InputError: a package is missing, the network cannot be exported, the difference is too large, or the file
-            cannot be written. An existing file is then unchanged.
+        InputError: the weights cannot be read or not be exported so, the difference is too large, or the file cannot be
+            written. An existing file is then unchanged.
     """
-    if missing():
-        raise InputError(f"exporting needs {' and '.join(missing())}. Install: pip install 'clearmel[onnx]'")
-    reference = graph(network, streaming).eval()
+    weights = stored.read(source, None)
+    try:
+        content = graphs.content(weights, streaming)
+        reference = reference or reference_of(source, weights)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file may hold any tensors
+        raise stored.does_not_fit(source, error) from error
     with replacing(path) as temporary:
-        model = _to_onnx(reference)
-        entry = model.metadata_props.add()
-        entry.key, entry.value = KEY, json_text(network.card | reference.facts)
-        content = model.SerializeToString()
-        differs = difference(reference, content)
+        differs = difference(content, reference, streaming)
         if not differs <= TOLERANCE:
             raise InputError(
-                f"{quoted(path)} was not written: ONNX Runtime's output differs from torch's by {differs:.1e}; "
+                f"{quoted(path)} was not written: its output differs from {reference_name()}'s by {differs:.1e}; "
                 f"expected at most {TOLERANCE}. Please report it with the weights."
             )
         temporary.write_bytes(content)
     return differs
 
 
-def difference(reference: Graph, content: bytes) -> float:
-    """The largest absolute difference between ONNX Runtime and torch over all outputs; nan if any output is nan."""
-    import numpy as np
-    import onnxruntime
+def reference_name() -> str:
+    """What exported files are compared with."""
+    return "torch" if devices.has_torch() else "inference"
 
+
+def reference_of(source: str | Path, weights: stored.Stored) -> Model:
+    """The weights in torch, or where that is not installed, as inference computes them: in pieces, with a state."""
+    if not devices.has_torch():
+        return OnnxModel(weights)
+    from clearmel.checkpoints import weights_file
+    from clearmel.runtime.torch_model import TorchModel
+
+    return TorchModel(weights_file.load(source, None))
+
+
+def difference(content: bytes, reference: Model, streaming: bool = False) -> float:
+    """The largest difference of an ONNX file's outputs from those of a reference; nan if any output is nan."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    largest = [0.0]
-    for seed, n_frames in enumerate(STEP_LENGTHS if reference.state else LENGTHS):
-        given = reference.example(n_frames, seed)
-        with torch.no_grad():
-            expected = reference(*given.values())
-        found = session.run(reference.outputs, {name: tensor.numpy() for name, tensor in given.items()})
-        largest += [float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, found, strict=True)]
-    return float(np.max(largest))
+    compare = {"denoising": _whole, "separation": _masks, "speakers": _embeddings}
+    compared = _steps if streaming else compare.get(reference.card["task"], _probabilities)
+    return float(np.max(compared(session, reference)))
 
 
-def _to_onnx(reference: Graph) -> Any:
-    """The onnx.ModelProto of a graph."""
-    twin = copy.deepcopy(reference)
-    with_operators(twin)
-    given, variable = reference.example(EXAMPLE_FRAMES), {1: torch.export.Dim("n_frames")}
-    shapes = tuple(variable if name in reference.frames else None for name in given)
-    try:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                twin,
-                tuple(given.values()),
-                dynamo=True,
-                verbose=False,
-                opset_version=OPSET,
-                input_names=list(given),
-                output_names=reference.outputs,
-                dynamic_shapes=(shapes,),  # `*tensors` counts as one argument
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:  # the innermost one names the operation
-            cause = cause.__cause__
-        raise InputError(
-            f"this {type(reference.network).__name__} cannot be exported: {reason(cause)[:200]}."
-        ) from error
-    assert program is not None
-    model = program.model_proto
-    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
-        del part.metadata_props[:]  # torch stores file paths and lines of this computer there
-    return model
+def _random(session: Any, n_frames: int, seed: int) -> dict[str, FloatArray]:
+    """Inputs of realistic magnitude; a state is zero."""
+    draw, given = np.random.default_rng(seed), dict[str, FloatArray]()
+    for port in session.get_inputs():
+        shape = [n_frames if isinstance(size, str) else size for size in port.shape]
+        varies = shape != port.shape
+        given[port.name] = (0.3 * draw.normal(size=shape) if varies else np.zeros(shape)).astype(np.float32)
+    return given
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppresses torch's warnings about missing packages and future renames."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def _whole(session: Any, reference: Model) -> list[float]:
+    found = list[float]()
+    for seed, n_frames in enumerate(LENGTHS):
+        given = _random(session, n_frames, seed)
+        *wanted, _ = reference.denoised(given["mel"], given.get("fine"))
+        found += _differences(session.run(None, given), wanted)
+    return found
+
+
+def _steps(session: Any, reference: Model) -> list[float]:
+    found, state, after = list[float](), None, dict[str, FloatArray]()
+    names = [port.name for port in session.get_outputs()]
+    for seed, n_frames in enumerate(STEP_LENGTHS):
+        given = _random(session, n_frames, seed) | after
+        *wanted, state = reference.denoised(given["mel"], given.get("fine"), state, last=False)
+        outputs = dict(zip(names, session.run(names, given), strict=True))
+        after = {name.removeprefix("next_"): outputs.pop(name) for name in names if name.startswith("next_")}
+        found += _differences(list(outputs.values()), wanted)
+    return found
+
+
+def _probabilities(session: Any, reference: Model) -> list[float]:
+    found = list[float]()
+    for seed, n_frames in enumerate(LENGTHS):
+        given = _random(session, n_frames, seed)
+        logits = reference.logits(given["mel"])
+        cutting = reference.card["task"] == "cutting"
+        wanted = (
+            1 / (1 + np.exp(-logits)) if cutting else probabilities(logits, WindowClassifier(reference).temperature)
+        )
+        found += _differences(session.run(None, given), [wanted])
+    return found
+
+
+def _embeddings(session: Any, reference: Model) -> list[float]:
+    found = list[float]()
+    for seed, n_frames in enumerate(LENGTHS):
+        given = _random(session, n_frames, seed)
+        found += _differences(session.run(None, given), [reference.embedding(given["mel"][0])[None]])
+    return found
+
+
+def _masks(session: Any, reference: Model) -> list[float]:
+    found = list[float]()
+    for seed, n_frames in enumerate(SPECTRUM_LENGTHS):
+        given = _random(session, n_frames, seed)
+        spectrum = given["spectrum"].view(np.complex64)[..., 0]
+        wanted, [masks] = reference.masks(spectrum, given.get("faces")), session.run(None, given)
+        masks = masks if masks.ndim == 3 else masks.view(np.complex64)[..., 0]
+        found += [value / max(1.0, float(np.abs(wanted).max())) for value in _differences([masks], [wanted])]
+    return found
+
+
+def _differences(found: list[Array], wanted: list[Array | None]) -> list[float]:
+    pairs = zip(found, (value for value in wanted if value is not None), strict=True)
+    return [float(np.abs(one - other).max()) for one, other in pairs]
