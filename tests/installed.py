@@ -43,6 +43,10 @@ def verbs(noisy: str) -> None:
     assert abs(len(live.stdout) - len(wave)) < 200, (len(live.stdout), live.stderr)
     assert "saved ./denoiser.onnx" in command("export")
     assert "saved step.onnx" in command("export", "--streaming", "--output_path", "step.onnx")
+    for verb in ("denoise", "cut", "separate", "classify"):
+        line = command(verb, noisy, "--device", "cuda", status=2)
+        assert "onnxruntime-gpu" in line, (verb, line)
+        assert line.count("\n") == 1, (verb, line)
     line = command("plot", noisy, "--plot_dir", "plots", status=2)
     assert "clearmel[plot]" in line, line
     for words in (

@@ -9,6 +9,7 @@ from clearmel.core.errors import InputError
 
 DRIVERS = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1",)
 """Libraries that come with NVIDIA's driver."""
+GPU = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
 TRAIN = "pip install 'clearmel[train]'"
 
 
@@ -48,11 +49,23 @@ def pick(name: str = "auto") -> Place:
     if name == "auto":
         return Place("onnxruntime", "cpu")
     if not _has_driver():
-        raise InputError("--device cuda: no CUDA device is here. Use --device cpu.")
+        raise InputError(
+            "--device cuda: no CUDA device is here, as there is no driver of NVIDIA. Where there is one, install "
+            "onnxruntime-gpu in place of onnxruntime, or a CUDA build of torch. Here, use --device cpu."
+        )
     raise InputError(
-        "--device cuda: neither ONNX Runtime nor torch can use CUDA here. Install onnxruntime-gpu in place of "
-        "onnxruntime, or a GPU build of PyTorch; or use --device cpu."
+        "--device cuda: neither ONNX Runtime nor torch can use CUDA here. Install one: pip uninstall onnxruntime, "
+        f"then {GPU}, or a CUDA build of torch; or use --device cpu."
     )
+
+
+def check(asked: str, device: str) -> None:
+    """Raises InputError if CUDA was asked for, but ONNX Runtime could only begin on another device."""
+    if asked == "cuda" and device != "cuda":
+        raise InputError(
+            f"--device cuda: ONNX Runtime cannot load NVIDIA's CUDA libraries. Install them: {GPU}; "
+            "or use --device cpu."
+        )
 
 
 def _has_driver() -> bool:

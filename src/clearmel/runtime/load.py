@@ -29,9 +29,11 @@ def load(path: str | Path, task: str | None, device: str = "cpu", n_threads: int
     from clearmel.runtime.onnx_model import OnnxModel
 
     try:
-        return OnnxModel(weights, place.device, n_threads)
+        model = OnnxModel(weights, place.device, n_threads)
     except Exception as error:  # a damaged file may hold any tensors
         raise stored.does_not_fit(path, error) from error
+    devices.check(device, model.device)
+    return model
 
 
 def by_name(model_filename: str, task: str | None, device: str = "cpu", n_threads: int | None = None) -> Model:

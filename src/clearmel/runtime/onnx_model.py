@@ -3,6 +3,8 @@
 Shapes: T frames, M mel bands, S voices, F STFT bins.
 """
 
+import contextlib
+import io
 import os
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from clearmel.core.file_io import FloatArray
 from clearmel.graphs import build
 from clearmel.runtime.model import Model
 
+CUDA = "CUDAExecutionProvider"
 PIECE_FRAMES = 128
 """Frames of a denoiser in one run, so that its activations fit into the processor's cache."""
 OPENING = ("hidden", "cell", "fine_hidden", "fine_cell")
@@ -38,7 +41,7 @@ class OnnxModel(Model):
 
     Args:
         stored: the weights.
-        device: cpu or cuda.
+        device: cpu or cuda; without libraries for cuda, the attribute `device` is then cpu.
         n_threads: of an operator; None: `OMP_NUM_THREADS`, or as many as there are cores.
 
     Raises:
@@ -47,7 +50,7 @@ class OnnxModel(Model):
     """
 
     def __init__(self, stored: Stored, device: str = "cpu", n_threads: int | None = None) -> None:
-        self.card, self.device = stored.card, device
+        self.card = stored.card
         built = build.build(stored.card, stored.tensors)
         self.state_shapes = built.state_shapes
         for name, value in built.facts.items():
@@ -56,10 +59,13 @@ class OnnxModel(Model):
         options.log_severity_level = 3
         options.intra_op_num_threads = n_threads or int(os.environ.get("OMP_NUM_THREADS") or 0)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs need the cores
-        providers = ["CUDAExecutionProvider"] if device == "cuda" else []
+        if device == "cuda":
+            _load_cuda()
+        providers = [CUDA] if CUDA in onnxruntime.get_available_providers() and device == "cuda" else []
         self._session = onnxruntime.InferenceSession(
             built.content, options, providers=[*providers, "CPUExecutionProvider"]
         )
+        self.device = "cuda" if CUDA in self._session.get_providers() else "cpu"
         self._only_wanted = onnxruntime.RunOptions()
         self._only_wanted.only_execute_path_to_fetches = True
 
@@ -160,3 +166,10 @@ class OnnxModel(Model):
 
 def _joined(pieces: list[FloatArray]) -> FloatArray:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+
+def _load_cuda() -> None:
+    """Loads NVIDIA's libraries from their Python packages, if there are some; what fails shows in `get_providers`."""
+    onnxruntime.set_default_logger_severity(4)  # otherwise it prints pages of reasons
+    with contextlib.redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()
