@@ -1,9 +1,12 @@
 """What a killed process leaves, and what two at once may not do."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,33 @@ def test_only_one_run_writes_a_name_and_a_killed_one_frees_it(tmp_path: Path) ->
     with claiming(tmp_path / "x.pth"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_without_flock_one_run_writes_a_name_and_an_old_lock_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temp_files, "fcntl", None)  # as on Windows
+    with claiming(tmp_path / "x.pth"):
+        with pytest.raises(InputError, match="another run is writing"), claiming(tmp_path / "x.pth"):
+            pass
+        [lock] = tmp_path.iterdir()
+        with claiming(tmp_path / "y.pth"):
+            pass
+    assert not list(tmp_path.iterdir())
+    lock.touch()
+    two_days_ago = time.time() - 2 * temp_files.A_DAY_S
+    os.utime(lock, (two_days_ago, two_days_ago))
+    with claiming(tmp_path / "x.pth"):
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="lists the open files of a process")
+def test_without_flock_no_file_of_a_temporary_folder_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temp_files, "fcntl", None)  # Windows cannot remove what is open
+    made = temp_files.temporary_folder()
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [link for link in links if str(made) in str(link.readlink())]
+    shutil.rmtree(made)
 
 
 def test_a_killed_build_over_another_one_keeps_no_mel_of_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clearmel.core import temp_files
 from clearmel.core.errors import InputError
 from clearmel.segments import frames
 from clearmel.segments.label_file import LabelFile
@@ -60,7 +61,12 @@ def test_a_new_file_holds_spans_and_a_stale_save_changes_nothing(workplace: Path
     assert LabelFile("labels.json", NAMES).get(NAMES[0], 4.0).remove == [(3.0, 4.0)]
 
 
-def test_of_many_that_save_at_once_one_wins_and_no_file_is_lost(workplace: Path) -> None:
+@pytest.mark.parametrize("flock", [True, False], ids=["flock", "as-on-windows"])
+def test_of_many_that_save_at_once_one_wins_and_no_file_is_lost(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, flock: bool
+) -> None:
+    if not flock:
+        monkeypatch.setattr(temp_files, "fcntl", None)
     names = [f"{k}.wav" for k in range(20)]
     stores = [LabelFile("labels.json", names) for _ in range(4)]  # as if each were a process of its own
     won: list[str] = []
@@ -77,6 +83,17 @@ def test_of_many_that_save_at_once_one_wins_and_no_file_is_lost(workplace: Path)
         thread.join()
     assert sorted(won) == sorted(names)
     assert all(LabelFile("labels.json", names).labelled(names))
+    assert [path.name for path in workplace.iterdir()] == ["labels.json"]
+
+
+def test_a_lock_that_a_power_cut_left_delays_and_does_not_stop(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temp_files, "fcntl", None)
+    monkeypatch.setattr(temp_files, "WAIT_S", 0.05)
+    Path(f"{temp_files.PREFIX}lock{temp_files.SUFFIX}").touch()
+    assert LabelFile("labels.json", NAMES).save(NAMES[0], [[1, 2]], 4.0, "")[0]
+    assert [path.name for path in workplace.iterdir()] == ["labels.json"]
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

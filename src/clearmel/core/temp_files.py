@@ -1,7 +1,8 @@
 """Temporary files and folders; the next process removes those that a killed process has left.
 
 Each is locked (flock) while its owner lives, so `sweep` removes only abandoned ones. Where flock does not exist
-(Windows, some network drives), `sweep` removes those that have not changed for a day.
+(Windows, some network drives), `sweep` removes those that have not changed for a day; a lock is then a file that only
+one can create, and that Windows removes with the process.
 """
 
 import contextlib
@@ -20,6 +21,10 @@ PREFIX, SUFFIX = ".clearmel-", ".tmp"
 FOLDERS = ".clearmel-scratch-"
 LOCK = ".clearmel-scratch-lock"
 A_DAY_S = 86400.0
+WAIT_S = 5.0
+"""How long a file that serves as a lock is waited for; it is held for milliseconds, unless a power cut left it."""
+WITH_PROCESS = getattr(os, "O_TEMPORARY", 0)
+"""Flag of Windows: the file is removed when the process closes it or ends."""
 _swept = set[Path]()
 
 
@@ -59,8 +64,26 @@ def temporary_folder() -> Path:
         if _abandoned(lock):
             shutil.rmtree(lock.parent, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=FOLDERS))
-    _hold(os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600))  # until this process ends
+    handle = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    if fcntl:
+        _hold(handle)  # until this process ends
+    else:
+        os.close(handle)  # Windows cannot remove a folder with an open file
     return made
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of such a block for the same folder: it waits for them, if the folder can be locked."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, ValueError):
+            if fcntl:
+                handle = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, handle)  # also releases the lock
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            else:
+                _wait_for(folder / f"{PREFIX}lock{SUFFIX}", stack)
+        yield
 
 
 @contextlib.contextmanager
@@ -72,7 +95,16 @@ def claimed(path: Path) -> Iterator[None]:
         OSError: the folder cannot be written.
     """
     lock = path.parent / f"{PREFIX}{path.name[:200]}.lock{SUFFIX}"
-    while fcntl:
+    if fcntl is None:
+        sweep(path.parent)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(_created(lock))
+            except FileExistsError as error:
+                raise BlockingIOError(str(path)) from error
+            yield
+        return
+    while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         if not _hold(handle):
             os.close(handle)
@@ -84,9 +116,33 @@ def claimed(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if fcntl:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _created(lock: Path) -> Iterator[None]:
+    """A lock file for the duration of a `with` block; FileExistsError if there is one."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | WITH_PROCESS, 0o600)
+    try:
+        yield
+    finally:
+        os.close(handle)
+        if not WITH_PROCESS:
             lock.unlink(missing_ok=True)
-            os.close(handle)
+
+
+def _wait_for(lock: Path, stack: contextlib.ExitStack) -> None:
+    """Enters `_created` when it is possible."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return stack.enter_context(_created(lock))
+        except (FileExistsError, PermissionError):  # Windows: PermissionError while it is being removed
+            if time.monotonic() > end:
+                lock.unlink(missing_ok=True)
+                raise
+            time.sleep(0.005)
 
 
 def _locked(folder: Path) -> tuple[int, Path]:

@@ -11,12 +11,12 @@ A file in the legacy format maps the stem of each clip to a list of 0 and 1, or 
 import contextlib
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from clearmel.core import temp_files
 from clearmel.core.errors import InputError, reason
 from clearmel.core.file_io import quoted, write_text
 from clearmel.segments import frames as segments_frames
@@ -178,13 +178,7 @@ class LabelFile:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Locks out other threads, and other processes if the system can lock a folder."""
-        with self._lock, contextlib.ExitStack() as stack:
-            with contextlib.suppress(ImportError, OSError, ValueError):
-                import fcntl
-
-                handle = os.open(self.path.parent, os.O_RDONLY)
-                stack.callback(os.close, handle)  # also releases the lock
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with self._lock, temp_files.alone(self.path.parent):
             yield
 
 

@@ -1,5 +1,6 @@
 """Denoises opened recordings in the background, so that the page can show them; the newest wish comes first."""
 
+import contextlib
 import shutil
 import threading
 import weakref
@@ -69,8 +70,7 @@ class Drafts:
             if old is not None and old.settings.sounding() == settings.sounding() and not old.failure:
                 return
             self._drafts[recording.id] = Draft(settings, before_lufs=old.before_lufs if old else None)
-            if old is not None and old.path is not None:
-                old.path.unlink(missing_ok=True)  # an open reader keeps its bytes
+            _remove(old)
             self._wanted = [one for one in self._wanted if one.id != recording.id] + [recording]
             self._condition.notify_all()
         self._changed()
@@ -80,8 +80,7 @@ class Drafts:
         with self._condition:
             old = self._drafts.pop(name, None)
             self._wanted = [one for one in self._wanted if one.id != name]
-        if old is not None and old.path is not None:
-            old.path.unlink(missing_ok=True)
+        _remove(old)
 
     def close(self, timeout_s: float) -> None:
         """Drops all drafts and waits for the thread: it must not be in a network when the process ends."""
@@ -133,3 +132,10 @@ class Drafts:
         if draft.before_lufs is None:
             draft.before_lufs = self._engine.loudness(recording.path)
         draft.after_lufs = self._engine.loudness(path)
+
+
+def _remove(draft: Draft | None) -> None:
+    """Removes the file of a draft. An open reader keeps its bytes; on Windows also the file, until the studio ends."""
+    if draft is not None and draft.path is not None:
+        with contextlib.suppress(PermissionError):
+            draft.path.unlink(missing_ok=True)
