@@ -58,6 +58,17 @@ def test_the_first_sound_after_silence_stays(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(gains[start : start + 25], 1, atol=1e-5)
 
 
+def test_the_noise_level_is_the_least_of_the_last_three_seconds(rng: np.random.Generator) -> None:
+    power = rng.uniform(0.1, 1.0, 600).astype(np.float32)  # of each frame; one band at 22.05 kHz
+    power[rng.random(600) < 0.1] = 0  # digital silence is no noise
+    gains = HighBands(8000, 22050, 1408, 352).gains(np.repeat(power[:, None], 705, axis=1))
+    for end in range(188, 601, 7):  # 3 s are 188 frames
+        own, recent = power[end - 1], power[end - 188 : end]
+        least = recent[recent > 0].min()
+        wanted = np.sqrt(max(1 - 1.5 * 1.35 * least / own, 10**-2.5)) if own > 0 else 1.0
+        np.testing.assert_allclose(gains[end - 1], wanted, rtol=1e-5)
+
+
 @pytest.mark.parametrize("rate", [22050, 32000, 44100, 96000])
 def test_blocks_give_what_one_pass_gives_at_every_rate(rate: int, rng: np.random.Generator) -> None:
     hop = round(256 * rate / 16000)

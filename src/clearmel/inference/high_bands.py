@@ -81,12 +81,21 @@ class HighBands:
         self.seen = known[1 - self.n_window :]
         missing = max(0, self.n_window - 1 - len(known) + len(own))
         known = np.concatenate([np.zeros((missing, known.shape[1]), np.float32), known])
-        # (T, B, n_window): each frame and those before it
-        before = np.lib.stride_tricks.sliding_window_view(known, self.n_window, axis=0)
-        sounding = before > SILENT
-        least = np.where(sounding, before, np.float32(math.inf)).min(axis=2)
+        sounding = known > SILENT
+        least = _least(np.where(sounding, known, np.float32(math.inf)), self.n_window)  # (T, B)
         left = np.maximum(1 - EXCESS * BIAS * least / np.maximum(own, SILENT), 10 ** (FLOOR_DB / 10))
-        unknown = (sounding.sum(axis=2) < self.n_least) | (own <= SILENT)
+        total = np.concatenate([np.zeros((1, known.shape[1]), np.int64), sounding.cumsum(axis=0)])
+        n_sounding = total[self.n_window :] - total[: -self.n_window]  # of each frame and those before it
+        unknown = (n_sounding < self.n_least) | (own <= SILENT)
         nepers: FloatArray = np.where(unknown, np.float32(0), np.log(left) / 2).astype(np.float32)
         found: FloatArray = np.exp(nepers @ self.spread.T)
         return found
+
+
+def _least(values: FloatArray, count: int) -> FloatArray:
+    """The smallest of each `count` consecutive rows (N, B): (N - count + 1, B). The spans compared double."""
+    size = 1
+    while 2 * size <= count:
+        values, size = np.minimum(values[:-size], values[size:]), 2 * size
+    rest = count - size
+    return np.minimum(values[: len(values) - rest], values[rest:])
