@@ -23,6 +23,7 @@ LOCK = ".clearmel-scratch-lock"
 A_DAY_S = 86400.0
 WAIT_S = 5.0
 """How long a file that serves as a lock is waited for; it is held for milliseconds, unless a power cut left it."""
+REMOVAL_S = 0.1
 WITH_PROCESS = getattr(os, "O_TEMPORARY", 0)
 """Flag of Windows: the file is removed when the process closes it or ends."""
 _swept = set[Path]()
@@ -134,12 +135,13 @@ def _created(lock: Path) -> Iterator[None]:
 
 def _wait_for(lock: Path, stack: contextlib.ExitStack) -> None:
     """Enters `_created` when it is possible."""
-    end = time.monotonic() + WAIT_S
+    begun = time.monotonic()
     while True:
         try:
             return stack.enter_context(_created(lock))
-        except (FileExistsError, PermissionError):  # Windows: PermissionError while it is being removed
-            if time.monotonic() > end:
+        except (FileExistsError, PermissionError) as error:
+            # On Windows it is a PermissionError while the file is being removed, or if the folder cannot be written.
+            if time.monotonic() - begun > (WAIT_S if isinstance(error, FileExistsError) else REMOVAL_S):
                 lock.unlink(missing_ok=True)
                 raise
             time.sleep(0.005)
