@@ -16,7 +16,7 @@ import numpy as np
 
 from clearmel.audio import levels, sound_file
 from clearmel.core.file_io import FloatArray
-from clearmel.inference.separate import VoiceSeparator
+from clearmel.inference.voice_separator import VoiceSeparator
 
 RATE = 16000
 TALKS = ("a_b.a", "a_b_a", "a.b_a.b", "m_b.a")

@@ -25,7 +25,8 @@ from clearmel.checkpoints import weights_file
 from clearmel.data.multi_speaker import MultiSpeakerMixtures, role
 from clearmel.data.separation_folder import SeparationFolder
 from clearmel.data.splits import split_pools
-from clearmel.inference.separate import VoiceSeparator, separate_file
+from clearmel.inference.separate import separate_file
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.metrics import signal
 from clearmel.metrics.permutation import best_order
 from clearmel.networks import SEPARATORS, BandSplitSeparator, LookingToListen, LookingToListenFaces, Separator

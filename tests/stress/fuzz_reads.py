@@ -20,7 +20,8 @@ from clearmel.data.waveform_cache import WaveformCache
 from clearmel.inference import denoise, live
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
-from clearmel.inference.separate import VoiceSeparator, separate_file
+from clearmel.inference.separate import separate_file
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.options import BuildOptions, DenoiseOptions, FitOptions, PoolOptions, RawOptions
 from clearmel.options.source import Source
 from clearmel.prepare import noisy_speech

@@ -15,7 +15,8 @@ from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
-from clearmel.inference.separate import VoiceSeparator, tracks_at_rate
+from clearmel.inference.separate import tracks_at_rate
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.options import CutOptions
 from clearmel.segments.binarize import parts_to_keep
 

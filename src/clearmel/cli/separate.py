@@ -63,10 +63,11 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.audio import face_embeddings, media_container, sound_file
     from clearmel.core import batch_files, file_io, progress
     from clearmel.inference import separate
+    from clearmel.inference.voice_separator import VoiceSeparator
     from clearmel.reporting import plots, tables
 
     faces = face_embeddings.read_embeddings(Path(args.faces_path)) if args.faces_path else None
-    voices = separate.VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
+    voices = VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
 
     rows = list[dict[str, Any]]()

@@ -12,7 +12,7 @@ from clearmel.core.file_io import FloatArray, existing
 from clearmel.data.batching import Batch
 from clearmel.evaluation import separation_report
 from clearmel.evaluation.base import evaluate_task
-from clearmel.inference.separate import VoiceSeparator
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.metrics import speech_quality
 from clearmel.networks import Network, Separator
 from clearmel.options import MultiSpeakerOptions

@@ -170,7 +170,8 @@ class Engine:
 
     def separate(self, recording: Recording, settings: Settings, target: Path, report: Report) -> list[Path]:
         """Writes each voice into the folder `target`, as `clearmel separate` does."""
-        from clearmel.inference.separate import VoiceSeparator, separate_file
+        from clearmel.inference.separate import separate_file
+        from clearmel.inference.voice_separator import VoiceSeparator
 
         voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
         return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
