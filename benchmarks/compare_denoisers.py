@@ -29,14 +29,15 @@ FIGURES = {"pesq": 2, "stoi": 3, "estoi": 3, "si_sdr": 1, "dnsmos_ovrl": 2}
 BY_GROUP = {"PESQ": ("pesq", 2), "ESTOI": ("estoi", 3), "SI-SDR": ("si_sdr", 1)}
 
 
-def clearmel(model: str, warm_up_s: float | None) -> Any:
+def clearmel(model: str, warm_up_s: float | None, passes: int) -> Any:
     """A function that denoises with weights of Clearmel, and their number of parameters."""
     from clearmel.checkpoints import weights_file
     from clearmel.inference import denoise
     from clearmel.options import DenoiseOptions
     from clearmel.runtime import load
 
-    network, options = load.by_name(model, "denoising", n_threads=1), DenoiseOptions(warm_up_s=warm_up_s)
+    network = load.by_name(model, "denoising", n_threads=1)
+    options = DenoiseOptions(warm_up_s=warm_up_s, passes=passes)
 
     def process(wave: np.ndarray) -> np.ndarray:
         return np.concatenate(list(denoise.denoise_blocks(network, [wave[None]], RATE, 1, options)), axis=1)[0]
@@ -53,7 +54,7 @@ def work(system: str, args: argparse.Namespace, output: Path) -> dict[str, Any]:
     if system in PEERS:
         process, parameters = PEERS[system].make(), PEERS[system].parameters
     else:
-        process, parameters = clearmel(system, 0.0 if args.twice else args.warm_up_s)
+        process, parameters = clearmel(system, 0.0 if args.twice else args.warm_up_s, args.passes)
     process(0.01 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32))  # the first call is slow
     passes = []
     for number in range(2):
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument(
         "--systems", default="denoiser.pth,denoiser_tiny.pth," + ",".join(PEERS), help="comma-separated"
     )
+    parser.add_argument("--passes", type=int, default=2, help="passes of Clearmel, 1 as in a stream")
     parser.add_argument("--warm_up_s", type=float, help="priming of Clearmel (default: that of the weights)")
     parser.add_argument(
         "--twice",
@@ -124,6 +126,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--noisy_path", args.noisy_path, "--clean_path", args.clean_path]
             command += ["--twice"] if args.twice else []
             command += [] if args.warm_up_s is None else ["--warm_up_s", args.warm_up_s]
+            command += ["--passes", args.passes]
             done = subprocess.run(
                 [*map(str, command), "--worker", system, folder],
                 env=os.environ | dict.fromkeys(THREADS, "1"), capture_output=True, text=True, check=False,

@@ -2,7 +2,8 @@
 
 python examples/clean_onnx.py denoiser.onnx noisy.wav denoised.wav [SECONDS]
 
-The model first runs over the opening SECONDS of the recording to initialise its state; default 4.
+The model first runs over the opening SECONDS of the recording to initialise its state; default 4. A model with two
+passes begins the second one, which runs backwards, with the last SECONDS.
 """
 
 import json
@@ -45,8 +46,11 @@ def main(model_path: str, input_path: str, output_path: str, warm_up_s: str = "4
     spectrum, inputs = analyse(wave)
     mel, opening = inputs["mel"], wave[np.arange(round(float(warm_up_s) * rate)) % len(wave)]
     before = {name: x[: -n_fft // hop // 2] for name, x in analyse(opening)[1].items()}  # no frames over its end
-    given = {name: np.concatenate([before[name], x])[None].astype(np.float32) for name, x in inputs.items()}
-    estimate, *factor = (x[:, len(before["mel"]) :] for x in session.run(None, given))
+    first, n_frames, two_passes = len(before["mel"]), len(mel), card["sizes"].get("two_passes")
+    closing = np.arange(n_frames - first, n_frames) % n_frames if two_passes else slice(0)
+    rows = {name: np.concatenate([before[name], x, x[closing]]) for name, x in inputs.items()}
+    results = session.run(None, {name: x[None].astype(np.float32) for name, x in rows.items()})
+    estimate, *factor = (x[:, first : first + n_frames] for x in results)
 
     gain = np.exp(np.minimum((estimate[0] - mel) * 5, 0)) @ spreading  # amplitude gain (T, F)
     if factor:

@@ -75,9 +75,10 @@ def test_a_gain_of_one_returns_the_recording(rate: int, n_channels: int, n_sampl
 
 
 NEAR = {"look_ahead": 2, "fine_bins": 100, "near_dim": 5}
+TWICE = {"fine_bins": 100, "near_dim": 5, "two_passes": True}
 
 
-@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}, AHEAD, NEAR])
+@pytest.mark.parametrize("sizes", [{}, {"fine_bins": 200}, {"look_ahead": 3, "fine_bins": 256}, AHEAD, NEAR, TWICE])
 @pytest.mark.parametrize(("rate", "n_channels", "n_samples"), SHAPES)
 def test_pieces_give_what_one_pass_gives(
     rate: int, n_channels: int, n_samples: int, sizes: dict[str, int], rng

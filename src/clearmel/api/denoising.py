@@ -11,7 +11,8 @@ from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Progress, advance
 from clearmel.inference import denoise as recordings
 from clearmel.inference import music
-from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
+from clearmel.inference.denoise_stream import DenoiseStream
+from clearmel.inference.open_stream import UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, MediaOptions, lufs
 
 
@@ -52,6 +53,7 @@ class Denoiser:
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        passes: 2 corrects the gains backwards in time; 1 is what a stream has.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
@@ -66,6 +68,7 @@ class Denoiser:
         *,
         strength: float = 1.0,
         max_suppression_db: float | None = None,
+        passes: int = 2,
         unlink_channels: bool = False,
         keep_music: bool = False,
         device: str = "auto",
@@ -74,6 +77,7 @@ class Denoiser:
         self.options = DenoiseOptions(
             strength=strength,
             max_suppression_db=max_suppression_db,
+            passes=passes,
             unlink_channels=unlink_channels,
             keep_music=keep_music,
         )
@@ -128,6 +132,7 @@ def denoise(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    passes: int = 2,
     unlink_channels: bool = False,
     keep_music: bool = False,
     device: str = "auto",
@@ -140,6 +145,7 @@ def denoise(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        passes: 2 corrects the gains backwards in time; 1 is what a stream has.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
@@ -155,6 +161,7 @@ def denoise(
         model,
         strength=strength,
         max_suppression_db=max_suppression_db,
+        passes=passes,
         unlink_channels=unlink_channels,
         keep_music=keep_music,
         device=device,
@@ -168,6 +175,7 @@ def denoise_file(
     model: str = "denoiser",
     strength: float = 1.0,
     max_suppression_db: float | None = None,
+    passes: int = 2,
     unlink_channels: bool = False,
     keep_music: bool = False,
     device: str = "auto",
@@ -185,6 +193,7 @@ def denoise_file(
         model: name of the weights, see `clearmel.load`.
         strength: share of the attenuation in dB, 0 to 1.
         max_suppression_db: no bin is attenuated by more; None for no limit.
+        passes: 2 corrects the gains backwards in time; 1 is what a stream has.
         unlink_channels: denoise each channel on its own; otherwise all have the same gain.
         keep_music: leave the parts alone in which `sounds.pth` detects music, such as jingles.
         device: where the network computes, see `clearmel.load`.
@@ -202,6 +211,7 @@ def denoise_file(
         model,
         strength=strength,
         max_suppression_db=max_suppression_db,
+        passes=passes,
         unlink_channels=unlink_channels,
         keep_music=keep_music,
         device=device,

@@ -19,7 +19,7 @@ from clearmel.options import FitOptions, LossOptions
 
 BOUNDS, STAGES = ("bound_db", "knee_db"), ("look_ahead", "ahead_dim", "fine_bins", "fine_dim", "near_dim")
 SIZES = {
-    "gain": ("hidden_dim", "num_layers", "dropout", *BOUNDS, *STAGES),
+    "gain": ("hidden_dim", "num_layers", "dropout", *BOUNDS, *STAGES, "two_passes"),
     "lstm": ("hidden_dim", "num_layers", "dropout", "attenuation"),
 }
 
@@ -50,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes.add_argument("--fine_dim", type=positive, default=256, help="gain: LSTM width of the second stage")
     sizes.add_argument("--near_dim", type=non_negative, default=0, help="gain: channels of a third stage, 0 for none")
     sizes.add_argument(
+        "--two_passes",
+        action="store_true",
+        help="gain: a second network corrects complete recordings, backwards in time; --train_only second trains it",
+    )
+    sizes.add_argument(
         "--attenuation", action="store_true", help="lstm: the output is how far below its input the clean mel lies"
     )
     args = parser.parse_args(argv)
@@ -58,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError("--fine_bins needs waves to learn from: give --clean_path and --noise_path.")
     if args.near_dim and not args.fine_bins:
         raise InputError("--near_dim is about the bins of the second stage: say by --fine_bins how many.")
+    if args.two_passes and args.look_ahead:
+        raise InputError("--two_passes sees all of a recording: leave --look_ahead out.")
     if args.ahead_dim and not args.look_ahead:
         raise InputError("--ahead_dim is about the frames ahead: say by --look_ahead how many.")
 

@@ -51,6 +51,11 @@ def joined(arrays: Sequence[Array], along: int) -> Array:
     return module_of(arrays[0]).concatenate(list(arrays), along)
 
 
+def with_closing(n_frames: int, n_closing: int) -> npt.NDArray[np.int64]:
+    """Numbers of the frames of a recording and, behind them, of its last frames again, for a pass that begins there."""
+    return np.concatenate([np.arange(n_frames), np.arange(n_frames - n_closing, n_frames) % n_frames])
+
+
 def padded(array: Array, before: int, after: int) -> Array:
     """Zeros before and after the last axis."""
     if isinstance(array, np.ndarray):

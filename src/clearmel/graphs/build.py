@@ -10,7 +10,17 @@ from typing import Any
 import numpy.typing as npt
 
 from clearmel.audio.face_embeddings import FACE_DIM
-from clearmel.graphs import attention, classifiers, cutters, denoisers, separators, speakers, statistics
+from clearmel.graphs import (
+    attention,
+    classifiers,
+    cutters,
+    denoiser_stages,
+    denoisers,
+    second_pass,
+    separators,
+    speakers,
+    statistics,
+)
 from clearmel.graphs.layers import Weights
 from clearmel.graphs.writer import Graph
 
@@ -45,11 +55,15 @@ class Built:
         content: of an ONNX file.
         state_shapes: names and shapes of a denoiser's state.
         facts: attributes of `clearmel.runtime.model.Model`.
+        second: content of the file of a denoiser's second pass; b"" without one.
+        second_shapes: names and shapes of its state.
     """
 
     content: bytes
     state_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    second: bytes = b""
+    second_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Built:
@@ -61,18 +75,22 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
     """
     network, sizes, graph, weights = card["network"], card["sizes"], Graph(), Weights(tensors)
     shapes, facts = dict[str, tuple[int, ...]](), dict[str, Any]()
-    logits = add(graph, weights, card)
+    logits, second, second_shapes = add(graph, weights, card), b"", dict[str, tuple[int, ...]]()
+    if weights.has("second"):
+        backwards = Graph()
+        second_pass.step(backwards, weights.at("second"), sizes, card["features"])
+        second, second_shapes = backwards.model(), denoiser_stages.state_shapes(weights.at("second"))
     if network in DENOISERS:
         facts = {"fine_bins": int(sizes.get("fine_bins", 0)), "warm_up_s": WARM_UP_S.get(network, 0.0)}
-        facts["look_ahead"] = int(sizes.get("look_ahead", 0))
-        shapes = denoisers.state_shapes(weights)
+        facts |= {"look_ahead": int(sizes.get("look_ahead", 0)), "two_passes": bool(second)}
+        shapes = denoiser_stages.state_shapes(weights)
     elif network in SEPARATORS:
         facts = {"n_voices": int(sizes.get("n_voices", 2)), "faces": network == "looking_to_listen_faces"}
     elif network in CUTTERS:
         facts = {"stride": STRIDES[network]}
     if logits:
         graph.output("logits", logits, 1, "decisions" if network in CUTTERS else "classes")
-    return Built(graph.model(), shapes, facts)
+    return Built(graph.model(), shapes, facts, second, second_shapes)
 
 
 def add(graph: Graph, weights: Weights, card: Mapping[str, Any], *, whole: bool = False) -> str:

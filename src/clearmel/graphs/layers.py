@@ -40,6 +40,10 @@ class Weights:
         prefix = self._prefix + "".join(f"{name}." for name in names)
         return any(key.startswith(prefix) for key in self._tensors)
 
+    def leave_out(self) -> None:
+        """Counts all tensors below the prefix as taken: another graph has them."""
+        self._taken.update(key for key in self._tensors if key.startswith(self._prefix))
+
     def left(self) -> list[str]:
         """Names that no layer has taken; those of counters of batches are none."""
         return sorted(key for key in self._tensors.keys() - self._taken if not key.endswith("num_batches_tracked"))

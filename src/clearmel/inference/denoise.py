@@ -20,7 +20,8 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, refuse_overwriting
 from clearmel.core.progress import Advance, clock
 from clearmel.inference import music
-from clearmel.inference.denoise_stream import FULL, open_stream
+from clearmel.inference.denoise_stream import FULL
+from clearmel.inference.open_stream import open_stream
 from clearmel.options import DenoiseOptions
 from clearmel.runtime.model import Model, as_model
 
@@ -47,7 +48,7 @@ def _estimate(network: Model, noisy: FloatArray, options: DenoiseOptions) -> Flo
     """The estimate for a whole log-mel (T, M), with the strength and the attenuation limit of the options."""
     seconds = priming_s(network, options)
     n_opening = MelFeatures(**network.card["features"]).frames_in(seconds) if seconds else 0
-    estimate = network.estimate(noisy, n_opening)
+    estimate = network.estimate(noisy, n_opening, options.passes)
     if options.strength != 1:
         estimate = noisy + np.float32(options.strength) * (estimate - noisy)
     if options.max_suppression_db is not None:
@@ -154,13 +155,13 @@ def denoise_blocks(
         blocks: the recording.
         sample_rate: in Hz.
         n_channels: C.
-        options: strength and attenuation limit.
+        options: strength, attenuation limit and passes.
         gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; or one for each
             unlinked channel.
         kept: music that is left alone.
     """
     model = as_model(network)
-    stream = open_stream(model, sample_rate, n_channels, options, gain, kept)
+    stream = open_stream(model, sample_rate, n_channels, options, gain, kept, whole=options.passes > 1)
     opening, blocks = _split_opening(iter(blocks), round(priming_s(model, options) * sample_rate))
     if opening is not None:
         stream.prime(opening)

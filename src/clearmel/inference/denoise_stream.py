@@ -3,7 +3,6 @@
 Shapes: C channels, N samples, T frames, F bins, M mel bands, K bins of the later stages.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,15 @@ from clearmel.inference import high_bands
 from clearmel.inference.frame_gains import FrameGains
 from clearmel.inference.high_bands import HighBands
 from clearmel.inference.music import Music
+from clearmel.inference.two_pass_gains import TwoPassGains
 from clearmel.options import DenoiseOptions
 from clearmel.runtime.model import as_model
 
 FULL = DenoiseOptions()
 PIECE_FRAMES = 128
-"""Frames that are processed at once, so that their spectra and activations fit into the processor's cache."""
+"""Frames that are pushed at once, so that their spectra and activations fit into the processor's cache."""
+MOST_FRAMES = 2 * PIECE_FRAMES
+"""Frames that are multiplied at once, where the gains of many come together."""
 LARGEST_FACTOR = 11
 """Largest prime factor of a hop; FFTs of lengths with larger ones are several times as slow."""
 
@@ -56,6 +58,7 @@ class DenoiseStream:
         gain: brings the recording to the network's working level, see `clearmel.audio.working_level`; None: from the
             level of what has come in so far.
         music: stretches that are not denoised, see `clearmel.inference.music`.
+        whole: whether the samples may come half a minute late; a network with two passes then uses both.
     """
 
     def __init__(
@@ -66,9 +69,13 @@ class DenoiseStream:
         options: DenoiseOptions = FULL,
         gain: float | None = None,
         music: Music | None = None,
+        whole: bool = False,
     ) -> None:
         self.network, self.options, self.gain, self.music = as_model(network), options, gain, music
         self.frame_gains = FrameGains(self.network, sample_rate, n_channels, gain)
+        if whole and self.network.two_passes:
+            closing_s = self.network.warm_up_s if options.warm_up_s is None else options.warm_up_s
+            self.frame_gains = TwoPassGains(self.network, sample_rate, n_channels, gain, closing_s)
         self.features = features = self.frame_gains.features
         self.rate, self.overlap = sample_rate, features.n_fft // features.hop_length
         self.hop = nearest_hop(features.hop_length * sample_rate / features.sample_rate)
@@ -115,16 +122,20 @@ class DenoiseStream:
     def _advance(self, block: FloatArray, last: bool) -> FloatArray:
         self.gains = np.concatenate([self.gains, self.frame_gains.push(block, last=last)])
         self.own = np.concatenate([self.own, block], axis=1)
-        return self._apply(last)
-
-    def _apply(self, last: bool) -> FloatArray:
-        """Multiplies the frames of `self.own` by the gains known so far, and overlap-adds them."""
         if last:
             self.own = arrays.padded(self.own, 0, self.n_fft // 2)
         n_frames = (self.own.shape[1] - self.n_fft) // self.hop + 1
-        known = self.first_gain + len(self.gains)
         if not last:
-            n_frames = min(n_frames, self.n_covered(known) - self.n_own_frames)
+            n_frames = min(n_frames, self.n_covered(self.first_gain + len(self.gains)) - self.n_own_frames)
+        found = []
+        while n_frames > MOST_FRAMES:
+            found.append(self._apply(MOST_FRAMES, last=False))
+            n_frames -= MOST_FRAMES
+        found.append(self._apply(n_frames, last))
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+
+    def _apply(self, n_frames: int, last: bool) -> FloatArray:
+        """Multiplies the next frames of `self.own` by their gains, and overlap-adds them."""
         done = _zeros(len(self.own), 0)
         if n_frames > 0:
             # Frame k lies between the model's frames `position` and `position` + 1.
@@ -187,64 +198,3 @@ class DenoiseStream:
 
 def _zeros(*shape: int) -> FloatArray:
     return np.zeros(shape, np.float32)
-
-
-class UnlinkedStreams:
-    """Denoises each channel of a recording on its own; otherwise as `DenoiseStream`.
-
-    Args:
-        network: as there.
-        sample_rate: as there.
-        options: as there.
-        gains: for each of the C channels.
-        music: as there.
-    """
-
-    def __init__(
-        self,
-        network: Any,
-        sample_rate: int,
-        options: DenoiseOptions,
-        gains: Sequence[float | None],
-        music: Music | None = None,
-    ) -> None:
-        model = as_model(network)
-        self.streams = [DenoiseStream(model, sample_rate, 1, options, gain, music) for gain in gains]
-
-    def prime(self, sound: FloatArray) -> None:
-        """See `DenoiseStream.prime`."""
-        for stream, channel in zip(self.streams, sound, strict=True):
-            stream.prime(channel[None])
-
-    def push(self, block: FloatArray) -> FloatArray:
-        """See `DenoiseStream.push`."""
-        return np.concatenate([stream.push(channel[None]) for stream, channel in zip(self.streams, block, strict=True)])
-
-    def finish(self) -> FloatArray:
-        """See `DenoiseStream.finish`."""
-        return np.concatenate([stream.finish() for stream in self.streams])
-
-
-def open_stream(
-    network: Any,
-    sample_rate: int,
-    n_channels: int,
-    options: DenoiseOptions = FULL,
-    gain: float | Sequence[float] | None = None,
-    music: Music | None = None,
-) -> DenoiseStream | UnlinkedStreams:
-    """A stream for a recording, whose channels share one gain unless the options unlink them.
-
-    Args:
-        network: a denoiser, as a model or a network of torch.
-        sample_rate: in Hz.
-        n_channels: C.
-        options: strength, attenuation limit, and whether the channels are linked.
-        gain: as `DenoiseStream` takes it, or one for each unlinked channel.
-        music: stretches that are not denoised, see `clearmel.inference.music`.
-    """
-    if not options.unlink_channels:
-        assert not isinstance(gain, Sequence)
-        return DenoiseStream(network, sample_rate, n_channels, options, gain, music)
-    gains = gain if isinstance(gain, Sequence) else [gain] * n_channels
-    return UnlinkedStreams(network, sample_rate, options, gains, music)

@@ -18,7 +18,8 @@ from clearmel.audio import sound_file
 from clearmel.audio.pipes import WAVES, Pcm, read_header
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, existing
-from clearmel.inference.denoise_stream import DenoiseStream, UnlinkedStreams, open_stream
+from clearmel.inference.denoise_stream import DenoiseStream
+from clearmel.inference.open_stream import UnlinkedStreams, open_stream
 from clearmel.options import DenoiseOptions, RawOptions
 
 PIPE = "-"

@@ -94,7 +94,7 @@ class Denoiser(Network):
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: Any = None, last: bool = True
     ) -> tuple[Tensor, Tensor | None, Any]:
-        """Processes the next frames of a batch of recordings.
+        """Processes the next frames of a batch of recordings; those of whole ones, without a state, in all passes.
 
         Args:
             mel: noisy log-mel (B, T, M).
@@ -106,6 +106,13 @@ class Denoiser(Network):
             Estimates (B, T', M); log-factors of bins (B, T', fine_bins) in nepers of amplitude, or None; the state.
         """
         raise NotImplementedError
+
+    def causal(
+        self, mel: Tensor, fine: Tensor | None = None, state: Any = None, last: bool = True
+    ) -> tuple[Tensor, Tensor | None, Any]:
+        """As `forward`, and without the second pass that some networks run over a whole recording."""
+        found: tuple[Tensor, Tensor | None, Any] = self(mel, fine, state, last)
+        return found
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> Any:
         """The state after the opening of recordings, to be used as their initial state.
@@ -123,14 +130,15 @@ class Denoiser(Network):
         Args:
             mel: noisy log-mels (B, T, M), padded.
             lengths: (B,) frames without padding.
-            n_opening: opening frames of each recording that prime the state; a shorter recording is repeated.
+            n_opening: opening frames of each recording that prime the state, and its last frames that prime a second
+                pass; a shorter recording is repeated.
         """
         state = None
         if n_opening:
             frames = torch.arange(n_opening, device=mel.device) % lengths[:, None]
             opening = mel.gather(1, frames[:, :, None].expand(-1, -1, mel.shape[2]))
             state = self.prime(opening)
-        found: Tensor = self(mel, None, state)[0]
+        found: Tensor = self.causal(mel, None, state)[0]
         return found
 
 

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from clearmel.core.arrays import with_closing
+from clearmel.networks import gain_logits
 from clearmel.networks.base import Denoiser, Network
 from clearmel.networks.bin_refiner import BinRefiner, BinRefinerState
+from clearmel.networks.gain_logits import FINE_SPREAD, MEAN, SPREAD
 from clearmel.networks.lstm import LSTMDenoiser
 from clearmel.networks.lstm_step import lstm_step
-
-MEAN, SPREAD = 0.25, 0.5
-"""Mean and standard deviation of log-mels of noisy speech at usual levels; they standardise the input of the LSTM."""
-FINE_SPREAD = 0.15
-"""Standard deviation of the fine structure, whose mean is 0."""
+from clearmel.networks.second_pass import SecondPass
 
 
 class GainState(NamedTuple):
@@ -44,6 +43,8 @@ class GainDenoiser(Denoiser):
     of the lowest `fine_bins` STFT bins above its band, which shows the harmonics of a voice. Its output is a factor for
     each bin. The third stage corrects these factors from the neighbouring bins and frames, see `BinRefiner`.
 
+    These stages are causal. With `two_passes`, a second network corrects whole recordings, see `SecondPass`.
+
     Args:
         input_dim: mel bands M.
         hidden_dim: LSTM width H.
@@ -59,6 +60,10 @@ class GainDenoiser(Denoiser):
         near_dim: channels of the third stage, 0 for none.
         knee_db: an attenuation of a dB becomes a * a / (a + knee_db): far below the knee it vanishes, so clean speech
             passes, and far above it, it is reduced by `knee_db`. 0: unchanged.
+        two_passes: whether there is a second pass.
+
+    Raises:
+        ValueError: a second pass and a look-ahead, which has no use then.
     """
 
     warm_up_s = 4.0
@@ -76,6 +81,7 @@ class GainDenoiser(Denoiser):
         ahead_dim: int = 0,
         knee_db: float = 0.0,
         near_dim: int = 0,
+        two_passes: bool = False,
     ) -> None:
         super().__init__(
             input_dim=input_dim,
@@ -89,10 +95,12 @@ class GainDenoiser(Denoiser):
             ahead_dim=ahead_dim,
             knee_db=knee_db,
             near_dim=near_dim,
+            two_passes=two_passes,
         )
+        if two_passes and look_ahead:
+            raise ValueError("a network with two passes has no look-ahead")
         self.fine_bins, self.look_ahead, self.ahead_dim = fine_bins, look_ahead, ahead_dim
         self.least = 10 ** (-bound_db / 20)
-        self._bend(knee_db)
         self.lstm = nn.LSTM(input_dim, hidden_dim, num_layers, batch_first=True, dropout=dropout)
         self.hidden2gain = nn.Linear(hidden_dim, input_dim)
         nn.init.constant_(self.hidden2gain.bias, 1.0)  # begins 3 dB below the input
@@ -106,6 +114,11 @@ class GainDenoiser(Denoiser):
             self.refiner = nn.LSTM(fine_dim, fine_dim, batch_first=True)
             self.hidden2factor = nn.Linear(fine_dim, fine_bins)
         self.neighbours = BinRefiner(input_dim, fine_bins, near_dim) if fine_bins and near_dim else None
+        self.second: SecondPass | None = None
+        if two_passes:
+            self.second = SecondPass(input_dim, hidden_dim, num_layers, fine_bins, fine_dim, near_dim, self.least)
+            self.second.begin_at(self)
+        self._bend(knee_db)
 
     def begin_from(self, other: Network) -> Network:
         """See `Network.begin_from`; `other` may also be an `LSTMDenoiser`, or a `GainDenoiser` with fewer stages.
@@ -118,6 +131,7 @@ class GainDenoiser(Denoiser):
         """
         complete = isinstance(other, GainDenoiser) and (other.fine_bins or not self.fine_bins)
         complete = complete and (other.neighbours is not None or self.neighbours is None)
+        complete = complete and (other.second is not None or self.second is None)
         if isinstance(other, GainDenoiser):
             other._bend(self.sizes["knee_db"] or other.sizes["knee_db"])
             self._bend(other.sizes["knee_db"])
@@ -138,21 +152,46 @@ class GainDenoiser(Denoiser):
             if other.attenuation:
                 state |= {"hidden2gain.weight": -1.7 * weight, "hidden2gain.bias": -1.7 * bias - 3.2}
         self.load_state_dict(state, strict=False)
+        if self.second is not None and not any(name.startswith("second.") for name in state):
+            self.second.begin_at(self)
         return self
 
     def _bend(self, knee_db: float) -> None:
         self.sizes["knee_db"], self.knee = knee_db, knee_db * math.log(10) / 20  # nepers
+        if self.second is not None:
+            self.second.knee = self.knee
 
     def forward(
         self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
     ) -> tuple[Tensor, Tensor | None, GainState]:
         """See `Denoiser.forward`."""
+        estimate, factor, after = self._advanced(mel, fine, state, last, self.neighbours)
+        if self.second is not None and state is None and last:
+            estimate, factor = self.second(mel, fine, estimate, factor)
+        return estimate, factor, after
+
+    def causal(
+        self, mel: Tensor, fine: Tensor | None = None, state: GainState | None = None, last: bool = True
+    ) -> tuple[Tensor, Tensor | None, GainState]:
+        """See `Denoiser.causal`."""
         return self._advanced(mel, fine, state, last, self.neighbours)
 
     def prime(self, mel: Tensor, fine: Tensor | None = None) -> GainState:
         """See `Denoiser.prime`. The third stage is not primed, which costs .0003 of ESTOI; no frame is delayed."""
         *_, state = self._advanced(mel, fine, None, False, None)
         return GainState(state.bands, state.refined, mel[:, :0], None if fine is None else fine[:, :0], self.look_ahead)
+
+    def estimate(self, mel: Tensor, lengths: Tensor, n_opening: int = 0) -> Tensor:
+        """See `Denoiser.estimate`."""
+        found = super().estimate(mel, lengths, n_opening)
+        if self.second is None:
+            return found
+        corrected = found.clone()
+        for item, length in enumerate(lengths.tolist()):
+            frames = torch.from_numpy(with_closing(length, n_opening)).to(mel.device)
+            whole, _ = self.second(mel[item, frames][None], None, found[item, frames][None], None)
+            corrected[item, :length] = whole[0, :length]
+        return corrected
 
     def _advanced(
         self, mel: Tensor, fine: Tensor | None, state: GainState | None, last: bool, neighbours: BinRefiner | None
@@ -169,11 +208,7 @@ class GainDenoiser(Denoiser):
             hidden = hidden[:, skip:]
         n_frames = hidden.shape[1]
         mel = torch.cat([state.mel, mel], dim=1)
-        # float32 from here on, for the logarithm of small gains
-        gain = self.least + (1 - self.least) * torch.sigmoid(self.hidden2gain(hidden).float())
-        lowered = -gain.log()  # nepers of amplitude
-        if self.knee:
-            lowered = lowered.square() / (lowered + self.knee)
+        lowered = gain_logits.lowered(self.hidden2gain(hidden).float(), self.least, self.knee)
         estimate = mel[:, :n_frames] - lowered / 5
         refined, near, factor = state.refined, state.near, None
         if fine is not None and state.fine is not None and self.fine_bins:
@@ -188,8 +223,7 @@ class GainDenoiser(Denoiser):
                 level = (mel[:, :n_frames] - MEAN) / SPREAD
                 correction, near = neighbours(level, lowered, shape, logit, near)
                 logit = logit + correction
-            # Nepers of amplitude from -3 to 0.7 (-26 to 6 dB), initially 0: the peaks of a band carry its power.
-            factor = 0.7 - 3.7 * torch.sigmoid(logit)
+            factor = gain_logits.factor(logit)  # initially 0
             fine = fine[:, n_frames:]
         after = GainState(bands, refined, mel[:, n_frames:], fine, state.skip - skip, kept, near)
         return estimate, factor, after

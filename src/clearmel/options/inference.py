@@ -30,6 +30,9 @@ class DenoiseOptions(Options):
         low=0,
         high=60,
     )
+    passes: int = flag(
+        2, "over a file: the second one corrects the gains backwards in time; 1 is what a stream has", low=1, high=2
+    )
     unlink_channels: bool = flag(
         False, "denoise each channel on its own, such as two microphones of an interview (default: one gain for all)"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clearmel.core.arrays import Array
+from clearmel.core.arrays import Array, with_closing
 from clearmel.core.file_io import FloatArray
 
 
@@ -23,6 +23,7 @@ class Model(ABC):
         card: see docs/architecture.md.
         device: where it computes: cpu, cuda or mps.
         fine_bins, look_ahead, warm_up_s: of denoisers, see `clearmel.networks.Denoiser`.
+        two_passes: whether a denoiser can correct what it found, see `corrected`.
         stride: of cutters, see `clearmel.networks.Cutter`.
         n_voices, faces: of separators, see `clearmel.networks.Separator`.
     """
@@ -32,6 +33,7 @@ class Model(ABC):
     fine_bins: int = 0
     look_ahead: int = 0
     warm_up_s: float = 0.0
+    two_passes: bool = False
     stride: int = 1
     n_voices: int = 0
     faces: bool = False
@@ -57,6 +59,22 @@ class Model(ABC):
         """The state after the opening of a recording, see `clearmel.networks.Denoiser.prime`."""
 
     @abstractmethod
+    def corrected(
+        self, mel: FloatArray, fine: FloatArray | None, estimate: FloatArray, factor: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """What a second pass, backwards in time, makes of the result of `denoised`; for models with `two_passes`.
+
+        Args:
+            mel: noisy log-mel (1, T, M).
+            fine: fine structure (1, T, K), or None.
+            estimate: of the first pass (1, T, M).
+            factor: log-factors of the first pass (1, T, K), or None.
+
+        Returns:
+            The estimate (1, T, M), and the log-factors (1, T, K) or None.
+        """
+
+    @abstractmethod
     def logits(self, mel: FloatArray) -> FloatArray:
         """Logits (B, C) of a classifier or (B, K) of a cutter for log-mels (B, T, M) without padding."""
 
@@ -68,16 +86,21 @@ class Model(ABC):
     def masks(self, spectrum: Array, faces: FloatArray | None = None) -> Array:
         """Complex masks (S, T, F) of a separator for a complex spectrum (T, F); faces (S, P, 512) or None."""
 
-    def estimate(self, mel: FloatArray, n_opening: int = 0) -> FloatArray:
+    def estimate(self, mel: FloatArray, n_opening: int = 0, passes: int = 2) -> FloatArray:
         """Estimates (T, M) of a whole log-mel (T, M).
 
         Args:
             mel: noisy.
-            n_opening: opening frames that initialise the state; a shorter recording is repeated.
+            n_opening: opening frames that initialise the state, and last frames that initialise that of a second pass;
+                a shorter recording is repeated.
+            passes: 1 without the second pass.
         """
         opening = mel[np.arange(n_opening) % len(mel)][None]
         state = self.primed(opening) if n_opening else None
         found: FloatArray = self.denoised(mel[None], None, state)[0][0]
+        if self.two_passes and passes > 1:
+            frames = with_closing(len(mel), n_opening)
+            found = self.corrected(mel[frames][None], None, found[frames][None], None)[0][0, : len(mel)]
         return found
 
 

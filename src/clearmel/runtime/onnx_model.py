@@ -4,6 +4,7 @@ Shapes: T frames, M mel bands, S voices, F STFT bins.
 """
 
 import contextlib
+import functools
 import io
 import os
 from typing import Any, NamedTuple
@@ -52,19 +53,14 @@ class OnnxModel(Model):
     def __init__(self, stored: Stored, device: str = "cpu", n_threads: int | None = None) -> None:
         self.card = stored.card
         built = build.build(stored.card, stored.tensors)
-        self.state_shapes = built.state_shapes
+        self.built, self.state_shapes = built, built.state_shapes
         for name, value in built.facts.items():
             setattr(self, name, value)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = n_threads or int(os.environ.get("OMP_NUM_THREADS") or 0)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs need the cores
+        self.n_threads = n_threads or int(os.environ.get("OMP_NUM_THREADS") or 0)
         if device == "cuda":
             _load_cuda()
-        providers = [CUDA] if CUDA in onnxruntime.get_available_providers() and device == "cuda" else []
-        self._session = onnxruntime.InferenceSession(
-            built.content, options, providers=[*providers, "CPUExecutionProvider"]
-        )
+        self.providers = [CUDA] if CUDA in onnxruntime.get_available_providers() and device == "cuda" else []
+        self._session = self._opened(built.content)
         self.device = "cuda" if CUDA in self._session.get_providers() else "cpu"
         self._only_wanted = onnxruntime.RunOptions()
         self._only_wanted.only_execute_path_to_fetches = True
@@ -106,6 +102,32 @@ class OnnxModel(Model):
             arrays = arrays | {name.removeprefix("next_"): value for name, value in found.items()}
         kept = begun.arrays | {name: arrays[name] for name in opening}
         return OnnxState(kept, begun.mel, begun.fine)
+
+    def corrected(
+        self, mel: FloatArray, fine: FloatArray | None, estimate: FloatArray, factor: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """See `Model.corrected`."""
+        given = {"mel": mel, "first_estimate": estimate}
+        if self.fine_bins:
+            zeros = np.zeros((1, mel.shape[1], self.fine_bins), np.float32)
+            given |= {"fine": zeros if fine is None else fine, "first_factor": zeros if factor is None else factor}
+        given = {name: np.ascontiguousarray(array[:, ::-1]) for name, array in given.items()}
+        arrays = {name: np.zeros(shape, np.float32) for name, shape in self.built.second_shapes.items()}
+        wanted = None if fine is not None else ["estimate", *(f"next_{name}" for name in LEADING if name in arrays)]
+        pieces, factors = list[FloatArray](), list[FloatArray]()
+        for start in range(0, mel.shape[1], PIECE_FRAMES):
+            piece = {name: array[:, start : start + PIECE_FRAMES] for name, array in given.items()}
+            found = self._run(wanted, piece | arrays, self._second)
+            arrays |= {name: found[f"next_{name}"] for name in arrays if f"next_{name}" in found}
+            pieces.append(found["estimate"])
+            if "factor" in found:
+                factors.append(found["factor"])
+        return _joined(pieces)[:, ::-1], _joined(factors)[:, ::-1] if factors else None
+
+    @functools.cached_property
+    def _second(self) -> Any:
+        """The session of the second pass; streams do without it."""
+        return self._opened(self.built.second)
 
     def logits(self, mel: FloatArray) -> FloatArray:
         """See `Model.logits`."""
@@ -159,9 +181,20 @@ class OnnxModel(Model):
             wanted = ["estimate", *(f"next_{name}" for name in LEADING if name in arrays)]
         return self._run(wanted, given)
 
-    def _run(self, wanted: list[str] | None, given: dict[str, FloatArray]) -> dict[str, FloatArray]:
-        names = wanted or [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, given, self._only_wanted), strict=True))
+    def _opened(self, content: bytes) -> Any:
+        """A session of ONNX Runtime."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = self.n_threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs need the cores
+        return onnxruntime.InferenceSession(content, options, providers=[*self.providers, "CPUExecutionProvider"])
+
+    def _run(
+        self, wanted: list[str] | None, given: dict[str, FloatArray], session: Any = None
+    ) -> dict[str, FloatArray]:
+        session = session or self._session
+        names = wanted or [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, given, self._only_wanted), strict=True))
 
 
 def _joined(pieces: list[FloatArray]) -> FloatArray:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clearmel.core.arrays import Array
 from clearmel.core.file_io import FloatArray
-from clearmel.networks import Cutter, Denoiser, Network, Separator
+from clearmel.networks import Cutter, Denoiser, GainDenoiser, Network, Separator
 from clearmel.runtime.model import Model
 
 
@@ -25,6 +25,7 @@ class TorchModel(Model):
             self.fine_bins, self.look_ahead, self.warm_up_s = network.fine_bins, network.look_ahead, network.warm_up_s
         if isinstance(network, Cutter):
             self.stride = network.stride
+        self.two_passes = isinstance(network, GainDenoiser) and network.second is not None
         if isinstance(network, Separator):
             self.n_voices, self.faces = network.n_voices, network.faces
 
@@ -33,7 +34,10 @@ class TorchModel(Model):
         self, mel: FloatArray, fine: FloatArray | None = None, state: Any = None, last: bool = True
     ) -> tuple[FloatArray, FloatArray | None, Any]:
         """See `Model.denoised`."""
-        estimate, factor, after = self.network(self._given(mel), self._given(fine), state, last)
+        assert isinstance(self.network, Denoiser)
+        mels = self._given(mel)
+        assert mels is not None
+        estimate, factor, after = self.network.causal(mels, self._given(fine), state, last)
         return estimate.cpu().numpy(), None if factor is None else factor.cpu().numpy(), after
 
     @torch.inference_mode()
@@ -43,6 +47,16 @@ class TorchModel(Model):
         mels = self._given(mel)
         assert mels is not None
         return self.network.prime(mels, self._given(fine))
+
+    @torch.inference_mode()
+    def corrected(
+        self, mel: FloatArray, fine: FloatArray | None, estimate: FloatArray, factor: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """See `Model.corrected`."""
+        assert isinstance(self.network, GainDenoiser)
+        assert self.network.second is not None
+        found, factors = self.network.second(*map(self._given, (mel, fine, estimate, factor)))
+        return found.cpu().numpy(), None if factors is None else factors.cpu().numpy()
 
     @torch.inference_mode()
     def logits(self, mel: FloatArray) -> FloatArray:

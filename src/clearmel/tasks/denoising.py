@@ -68,6 +68,8 @@ class DenoisingTask(Task):
         network = self.DENOISERS[self.network_name](**sizes)
         if isinstance(network, GainDenoiser) and network.neighbours is not None:
             network.neighbours.begin_at(gains.spreading(self.features, torch.zeros(())))
+            if network.second is not None:
+                network.second.begin_at(network)
         return network
 
     def settings(self) -> dict[str, Any]:
