@@ -84,11 +84,15 @@ def numbers(tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("weights", ["denoiser", "denoiser_tiny"])
-def test_a_denoiser_gives_the_same_at_once_and_step_by_step(exported: Callable[..., Path], weights: str) -> None:
+def test_a_denoiser_gives_its_result_at_once_and_its_first_pass_step_by_step(
+    exported: Callable[..., Path], weights: str
+) -> None:
     network = load(weights)
+    assert isinstance(network, Denoiser)
     given = inputs_of(network)
     with torch.inference_mode():
         estimate, factor, _ = network(*given.values())
+        *causal, _ = network.causal(*given.values())
     whole = session(exported(weights)).run(None, numbers(given))
     expected = [estimate] if factor is None else [estimate, factor]
     for wanted, found in zip(expected, whole, strict=True):
@@ -105,8 +109,8 @@ def test_a_denoiser_gives_the_same_at_once_and_step_by_step(exported: Callable[.
         outputs = dict(zip(names, step.run(None, part | states), strict=True))
         states = {name: outputs[f"next_{name}"] for name in states}
         pieces.append([outputs[port.name] for port in session(exported(weights)).get_outputs()])
-    for wanted, parts in zip(whole, zip(*pieces, strict=True), strict=True):
-        np.testing.assert_allclose(np.concatenate(parts, axis=1), wanted, atol=1e-4)
+    for wanted, parts in zip(causal[: len(expected)], zip(*pieces, strict=True), strict=True):
+        np.testing.assert_allclose(np.concatenate(parts, axis=1), wanted.numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("weights", ["classifier", "noise_presence", "esc10"])
