@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from clearmel.audio.features import MelFeatures
     from clearmel.checkpoints import weights_file
-    from clearmel.inference import denoise
+    from clearmel.inference import cut, denoise
     from clearmel.reporting import plots
     from clearmel.tasks import CuttingTask
     from clearmel.training import run
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     mel, denoised = MelFeatures(**features.numbers()), None
     if noise.noise_path and noise.denoised_share:
         network = weights_file.load_denoiser("denoiser.pth")
-        denoised = functools.partial(denoise.denoise_wave, network, sample_rate=mel.sample_rate)
+        denoised = functools.partial(denoise.denoise_wave, network, sample_rate=mel.sample_rate, options=cut.FOR_CUTS)
     task = CuttingTask(
         data_flags.source(args, "train", options.seed),
         sizes=chosen.sizes(),

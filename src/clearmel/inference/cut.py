@@ -22,7 +22,7 @@ from clearmel.core.progress import Advance
 from clearmel.inference import denoise
 from clearmel.inference.render import render
 from clearmel.metrics import calibrated
-from clearmel.options import CutOptions
+from clearmel.options import CutOptions, DenoiseOptions
 from clearmel.reporting import plots
 from clearmel.runtime import load
 from clearmel.runtime.model import Model, as_model
@@ -40,6 +40,8 @@ BLOCK_S = 30.0
 NOISY_DB, CLEAN_DB = 35.0, 38.0
 """Where the speech lies less above the noise, the denoised sound decides, too; from one to the other its weight falls
 from 1 to 0, so that two recordings that hardly differ are cut alike."""
+FOR_CUTS = DenoiseOptions(passes=1)
+"""How the sound is denoised that a cutter decides on and was trained with."""
 UNSURE_DB = 12.0
 """Below it words can be lost, and a warning says so."""
 CLEARER_DB = 18.0
@@ -105,7 +107,7 @@ class Editor:
             return self.probabilities_of_blocks(make(), advance, gain)
         half = None if advance is None else lambda seconds: advance(seconds / 2)
         rate, rows = self.features.sample_rate, (block[None] for block in make())
-        denoised = denoise.denoise_blocks(self.denoiser(), rows, rate, 1, gain=gain)
+        denoised = denoise.denoise_blocks(self.denoiser(), rows, rate, 1, FOR_CUTS, gain=gain)
         found = [
             self.probabilities_of_blocks(blocks, half, gain) for blocks in (make(), (block[0] for block in denoised))
         ]

@@ -183,10 +183,10 @@ def measured(
     return meter, [channel_meter.gain() for channel_meter in own] or meter.gain()
 
 
-def denoise_wave(network: Any, wave: FloatArray, sample_rate: int) -> FloatArray:
+def denoise_wave(network: Any, wave: FloatArray, sample_rate: int, options: DenoiseOptions = FULL) -> FloatArray:
     """A denoised wave (N,)."""
     gain = working_level.measure([wave[None]], sample_rate).gain()
-    pieces = denoise_blocks(network, [wave[None]], sample_rate, 1, gain=gain)
+    pieces = denoise_blocks(network, [wave[None]], sample_rate, 1, options, gain=gain)
     return np.ascontiguousarray(np.concatenate(list(pieces), axis=1)[0, : len(wave)])
 
 
