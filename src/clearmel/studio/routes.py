@@ -159,8 +159,8 @@ def _add_sound(app: Flask, session: Session) -> None:
         if track == "cut":
             remove = tuple(session.removed(recording) or ())
             wave = windows.read((path, remove), lambda: Source(path, remove), start, count)
-        elif (known := session.path_of(recording, track)) is not None:
-            wave = windows.read((known, _changed_ns(known)), lambda: Source(known), start, count)
+        elif (known := session.path_of(recording, track)) is not None and (changed := _changed_ns(known)) is not None:
+            wave = windows.read((known, changed), lambda: Source(known), start, count)
         else:
             denoiser = session.engine.denoiser(settings)
             key = path, settings.sounding()
@@ -169,8 +169,12 @@ def _add_sound(app: Flask, session: Session) -> None:
         return Response(wave.astype("<f4").tobytes(), headers=headers, mimetype="application/octet-stream")
 
 
-def _changed_ns(path: Path) -> int:
-    return path.stat().st_mtime_ns
+def _changed_ns(path: Path) -> int | None:
+    """When a file was changed; None if a newer draft has just replaced it."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _add_jobs(app: Flask, session: Session) -> None:
