@@ -1,4 +1,4 @@
-"""Compares int8 and float16 of ONNX Runtime with float32: time on one thread, and what they change in the sound.
+"""Compares int8 and float16 of ONNX Runtime with float32: time on one thread, and error of the sound.
 
 int8 is ONNX Runtime's dynamic quantisation of LSTMs and products of matrices, float16 its conversion of the whole
 graph. All run on the same recording in turn. The last column is the energy of the float32 output by that of the

@@ -14,7 +14,7 @@ N_CHANGED = 25
 
 
 def network(*, random: bool) -> GainDenoiser:
-    """Two passes; `random`: with a second one that says something."""
+    """A denoiser with two passes; `random`: the second one has random weights."""
     torch.manual_seed(0)
     made = GainDenoiser(**SIZES, two_passes=True).eval()
     if random:

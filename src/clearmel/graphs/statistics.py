@@ -99,7 +99,7 @@ def _averages(edges: list[tuple[int, int]], size: int) -> npt.NDArray[np.float64
 
 
 def _mean(graph: Graph, x: str, count: str) -> str:
-    """The mean over frames (1, ...), of which there are `count` or, if that is 1, perhaps none: then it is 0."""
+    """The mean (1, ...) over frames; `count` is their number, at least 1: without frames the mean is 0."""
     return graph.op("Div", graph.op("ReduceSum", x, graph.numbers([0]), keepdims=1), count)
 
 

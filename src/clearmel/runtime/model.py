@@ -23,7 +23,7 @@ class Model(ABC):
         card: see docs/architecture.md.
         device: where it computes: cpu, cuda or mps.
         fine_bins, look_ahead, warm_up_s: of denoisers, see `clearmel.networks.Denoiser`.
-        two_passes: whether a denoiser can correct what it found, see `corrected`.
+        two_passes: whether a denoiser has a second pass, see `corrected`.
         stride: of cutters, see `clearmel.networks.Cutter`.
         n_voices, faces: of separators, see `clearmel.networks.Separator`.
     """
