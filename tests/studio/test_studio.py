@@ -16,6 +16,7 @@ import soundfile as sf
 from flask.testing import FlaskClient
 
 from clearmel.audio import sound_file
+from clearmel.augmentation import scenes
 from clearmel.studio import library as libraries
 from clearmel.studio.library import Library, free_path
 from clearmel.studio.routes import create_app
@@ -284,6 +285,26 @@ def test_the_command_to_copy_gives_the_same_file(studio: Studio, noisy: Path, wo
     assert Path(second["outputs"][0]).name == "take 1_denoised_2.wav"
     with studio.client.get(f"/api/result/{job['id']}/0", headers=studio.headers) as answer:
         assert answer.data == Path(job["outputs"][0]).read_bytes()
+
+
+def test_music_stays_and_channels_are_denoised_apart(studio: Studio, workplace: Path) -> None:
+    jingle = 0.15 * scenes.music(8 * RATE, RATE, np.random.default_rng(3))
+    noisy = sound_file.read(ROOT / "data/noisy.wav", RATE)[0]
+    wave = np.concatenate([noisy, noisy, jingle, noisy]).astype(np.float32)
+    sound_file.write("show.wav", np.stack([wave, np.roll(wave, RATE)]), RATE)
+    name = studio.open(workplace / "show.wav")
+    plain = sf.read(studio.run("denoise", name)["outputs"][0])[0]
+    studio.post("/api/settings", {"name": name, "changes": {"keep_music": True, "unlink_channels": True}})
+    job, commands = studio.run("denoise", name), row(studio.get("/api/state")[1], name)["commands"]
+    assert shlex.split(commands["denoise"])[5:] == ["--keep_music", "--unlink_channels"]
+    kept = sf.read(job["outputs"][0])[0]
+    inside = slice(2 * len(noisy) + 3 * RATE, 2 * len(noisy) + 6 * RATE)
+    np.testing.assert_allclose(kept[inside, 0], wave[inside], atol=1e-3)
+    assert np.square(plain[inside]).mean() < 0.7 * np.square(kept[inside]).mean()
+    assert studio.window(name, "after", 0, 16000).shape == (2, 16000)  # a stream has no music, but both channels
+    words = [workplace / "show.wav", "-o", workplace / "shell.wav", "--keep_music", "--unlink_channels"]
+    assert run_script("denoise", *words).status == 0
+    np.testing.assert_array_equal(sf.read("shell.wav")[0], kept)
 
 
 def test_cuts_are_decided_anew_at_once_and_exported(studio: Studio, workplace: Path, speech: "object") -> None:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,9 @@ def _add_sound(app: Flask, session: Session) -> None:
         elif (known := session.path_of(recording, track)) is not None and (changed := _changed_ns(known)) is not None:
             wave = windows.read((known, changed), lambda: Source(known), start, count)
         else:
+            settings = replace(settings, keep_music=False)  # music is found in whole recordings alone
             denoiser = session.engine.denoiser(settings)
-            key = path, settings.sounding()
+            key = path, *settings.sounding().values()
             wave = windows.read(key, lambda: Live(Source(path), denoiser), start, count)
         headers = {"X-Channels": str(len(wave))}
         return Response(wave.astype("<f4").tobytes(), headers=headers, mimetype="application/octet-stream")

@@ -30,7 +30,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 class Settings:
     """Choices for one recording; the fields are flags of the commands.
 
-    model, strength, max_suppression_db, loudness: of `clearmel denoise`; loudness in LUFS also of the cut recording.
+    model, strength, max_suppression_db, keep_music, unlink_channels, loudness: of `clearmel denoise`; loudness in LUFS
+    also of the cut recording.
     cut_strength, cut_denoise, timelines, timeline_only, fps: of `clearmel cut`. by_hand: the marks of the labelling
     page decide, as soon as there are some. together: further recordings (ids) that are cut alike. passes: of
     `clearmel separate`. classifier: weights of `clearmel classify`.
@@ -39,6 +40,8 @@ class Settings:
     model: str = DENOISERS[0]
     strength: float = 1.0
     max_suppression_db: float | None = None
+    keep_music: bool = False
+    unlink_channels: bool = False
     loudness: float | None = None
     cut_strength: float = 0.5
     cut_denoise: bool = False
@@ -82,9 +85,10 @@ class Settings:
         timelines.check(self.timelines)
         FrameRate.parse(self.fps, drop=True)
 
-    def sounding(self) -> tuple[str, float, float | None]:
-        """What decides how the denoised recording sounds, apart from its loudness."""
-        return self.model, self.strength, self.max_suppression_db
+    def sounding(self) -> dict[str, Any]:
+        """What decides how the denoised recording sounds, apart from its loudness; arguments of `clearmel.Denoiser`."""
+        names = ("model", "strength", "max_suppression_db", "keep_music", "unlink_channels")
+        return {name: getattr(self, name) for name in names}
 
     def cut_options(self, threshold: float) -> CutOptions:
         """The options of the cut, for weights with a threshold."""
@@ -130,6 +134,8 @@ def command(task: str, sources: Sequence[Path], target: Path, settings: Settings
         words += ["--strength", settings.strength] if settings.strength != 1 else []
         limit = settings.max_suppression_db
         words += ["--max_suppression_db", limit] if limit is not None else []
+        words += ["--keep_music"] if settings.keep_music else []
+        words += ["--unlink_channels"] if settings.unlink_channels else []
     if task == "cut":
         words += ["--strength", settings.cut_strength] if settings.cut_strength != plain.cut_strength else []
         words += ["--together"] if len(sources) > 1 else []

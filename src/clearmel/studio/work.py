@@ -72,8 +72,7 @@ class Engine:
         """The denoiser of the settings."""
         from clearmel.api.denoising import Denoiser
 
-        model, strength, limit = settings.sounding()
-        return Denoiser(model, strength=strength, max_suppression_db=limit, device=self.device)
+        return Denoiser(**settings.sounding(), device=self.device)
 
     def denoise(self, recording: Recording, settings: Settings, target: Path, report: Report) -> None:
         """Denoises a recording into a file, as `clearmel denoise` does."""

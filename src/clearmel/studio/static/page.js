@@ -11,7 +11,7 @@ import { Panels } from "./panels.js";
 import { Player } from "./player.js";
 import { listen as listenToPointer } from "./pointing.js";
 import { Shared } from "./state.js";
-import { earButtons, earsOf, lanesOf, picturesOf, tracksOf } from "./tracks.js";
+import { earButtons, earsOf, lanesOf, picturesOf, SOUNDING, soundOf, tracksOf } from "./tracks.js";
 import { View } from "./view.js";
 import { language, t, translate } from "./words.js";
 
@@ -222,7 +222,7 @@ async function flush(more) {
   const { id, changes } = pending;
   pending = null;
   await attempt(shared.send("/api/settings", { name: id, changes }, more));
-  if (["model", "strength", "max_suppression_db"].some((key) => key in changes)) player.refresh("after");
+  if (SOUNDING.some((key) => key in changes)) player.refresh("after");
   if (["cut_strength", "together", "by_hand"].some((key) => key in changes)) await attempt(results());
 }
 
@@ -267,8 +267,7 @@ function arrived(now) {
     if (pending?.id === file.id) Object.assign(file.settings, pending.changes);
     const renewed = ["cuts_known", "label", "n_voices", "marked"].some((key) => file[key] !== old[key]);
     const other = deciding(file) !== deciding(old);
-    const heard = (one) => JSON.stringify([one.settings.model, one.settings.strength, one.settings.max_suppression_db]);
-    if (heard(file) !== heard(old)) player.refresh("after"); // another tab has changed it
+    if (soundOf(file.settings) !== soundOf(old.settings)) player.refresh("after"); // another tab has changed it
     state.file = file;
     if (renewed || other) attempt(results());
     follow();

@@ -94,7 +94,10 @@ export class Panels {
       minus = (value) => value.toFixed(1).replace("-", "−");
     let text = known ? t("measured", minus(draft.before_lufs), minus(draft.after_lufs)) : "";
     if (known && settings.loudness !== null) text += t("measured_target", minus(settings.loudness));
-    if (draft && !draft.failure && draft.share < 1) text = t("drawing", Math.floor(100 * draft.share));
+    if (draft && !draft.failure && draft.share < 1) {
+      text = t("drawing", Math.floor(100 * draft.share));
+      if (settings.keep_music) text += t("music_later");
+    }
     this.line("measured", text || " ");
     const kept = cuts && file.duration_s - cuts.reduce((sum, [a, b]) => sum + b - a, 0);
     const unsure = cuts && file.unsure_db !== null ? t("unsure", Math.round(file.unsure_db)) : "";

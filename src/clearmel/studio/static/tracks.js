@@ -4,6 +4,9 @@ import { language, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const MOST_GAIN = 16;
+/** The settings that decide how the denoised recording sounds, apart from its loudness. */
+export const SOUNDING = ["model", "strength", "max_suppression_db", "keep_music", "unlink_channels"];
+export const soundOf = (settings) => JSON.stringify(SOUNDING.map((name) => settings[name]));
 const voicesOf = (n_voices) => Array.from({ length: n_voices }, (_, k) => `voice_${k + 1}`);
 
 /** The choices of what plays in a task; their keys are A, B and D. */
@@ -48,8 +51,8 @@ export function lanesOf(task, { n_voices }) {
 }
 
 /** The tracks whose pictures are complete, each with what it was made from. */
-export function picturesOf({ draft, n_voices, settings: { model, strength, max_suppression_db } }) {
-  const after = draft?.share === 1 ? [["after", JSON.stringify([model, strength, max_suppression_db])]] : [];
+export function picturesOf({ draft, n_voices, settings }) {
+  const after = draft?.share === 1 ? [["after", soundOf(settings)]] : [];
   return [["before", 0], ...after, ...voicesOf(n_voices).map((track) => [track, n_voices])];
 }
 
