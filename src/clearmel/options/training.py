@@ -52,6 +52,7 @@ class LossOptions(Options):
     resolution_weight: float = flag(0.0, "weight of the multi-resolution STFT error", low=0)
     loudness_weight: float = flag(0.0, "weight of the PESQ loss, in points of the mean opinion score", low=0)
     intelligibility_weight: float = flag(0.0, "weight of 1 - ESTOI", low=0)
+    dnsmos_weight: float = flag(0.0, "weight of 5 - DNSMOS OVRL; takes the packages of clearmel[metrics]", low=0)
 
     def contradictions(self) -> list[tuple[bool, str]]:
         """All errors with a weight of 0."""
@@ -61,7 +62,8 @@ class LossOptions(Options):
     @property
     def of_waves(self) -> bool:
         """Whether a loss needs the estimate as a wave."""
-        return any((self.sdr_weight, self.resolution_weight, self.loudness_weight, self.intelligibility_weight))
+        weights = self.sdr_weight, self.resolution_weight, self.loudness_weight, self.intelligibility_weight
+        return any((*weights, self.dnsmos_weight))
 
 
 @dataclass(frozen=True)

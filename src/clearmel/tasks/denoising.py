@@ -1,5 +1,6 @@
 """Denoising: estimates the clean log-mel of a noisy one; the gain between the two denoises the sound."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ from clearmel.audio.stft import power_of
 from clearmel.data.batching import Batch
 from clearmel.data.mel_datasets import MelDataset, PairedMels
 from clearmel.data.shard_datasets import ShardedPairs
-from clearmel.metrics import pesq_loss, signal, spectral_loss, stoi_loss
+from clearmel.metrics import dnsmos_loss, pesq_loss, signal, spectral_loss, stoi_loss
 from clearmel.networks import Denoiser, GainDenoiser, LSTMDenoiser, Network
 from clearmel.options import LossOptions
 from clearmel.options.source import Source
@@ -51,6 +52,8 @@ class DenoisingTask(Task):
         self.losses, self.network_name = losses or LossOptions(), network_name
         if self.source.mixing is not None:
             self.monitor = "loss"  # type: ignore[misc]  # for waves the loss is more informative than the error of mels
+            if self.losses.dnsmos_weight:
+                dnsmos_loss.require(self.features.sample_rate)
 
     def dataset(self, split: str) -> MelDataset:
         """All pairs of a split, see `Task.dataset`."""
@@ -145,4 +148,10 @@ class DenoisingTask(Task):
                 if losses.intelligibility_weight:
                     errors["estoi"] = stoi_loss.estoi(wave, waves["clean"], features.sample_rate)
                     loss = loss + losses.intelligibility_weight * (1 - errors["estoi"])
+                if losses.dnsmos_weight:
+                    n_scored = math.ceil(len(wave) / dnsmos_loss.SHARE) if network.training else len(wave)
+                    with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
+                        lacking = dnsmos_loss.dnsmos_loss(wave[:n_scored], waves["clean"][:n_scored])
+                    errors["dnsmos_lacking"] = nn.functional.pad(lacking, (0, len(wave) - n_scored))
+                    loss = loss + losses.dnsmos_weight * errors["dnsmos_lacking"] * len(wave) / n_scored
             return errors | {"loss": loss}
