@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from clearmel.metrics import classification
-from clearmel.networks import NETWORKS, Network, Statistics
+from clearmel.networks import NETWORKS, GainDenoiser, MaskSNR, Network, Statistics
 from clearmel.networks.attention import positions
 from clearmel.networks.lstm_step import lstm_step
 from clearmel.networks.statistics import LAGS, MODULATION, N_GROUPS, modulation, repetition
@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "kwt": {"hidden_dim": 16, "num_layers": 2, "num_heads": 2, "patch_frames": 3},
     "fully_connected": {"hidden_dim": 16, "window": 10},
     "statistics": {"hidden_dim": 16, "members": 3, "dropout": 0.0, "input_dropout": 0.0},
+    "mask_snr": {"hidden_dim": 16, "num_layers": 2, "head_dim": 16, "dropout": 0.0},
 }
 every_network = pytest.mark.parametrize("name", SMALL)
 
@@ -239,3 +240,27 @@ def test_a_few_frames_at_a_time_are_what_the_lstm_gives_of_all(n_layers: int) ->
                 pieces.append(output)
             torch.testing.assert_close(torch.cat(pieces, dim=1), wanted, atol=1e-6, rtol=0)
             torch.testing.assert_close(state, (hidden, cell), atol=1e-6, rtol=0)
+
+
+def test_an_untrained_mask_tells_the_snr_of_what_it_splits() -> None:
+    """Two bands, one of speech alone and one of noise alone: the logit is the SNR between their active levels."""
+    network = MaskSNR(input_dim=2, hidden_dim=4, num_layers=1).eval()
+    network.begin_at(27.5, 2.0)
+    with torch.no_grad():
+        network.hidden2gain.weight.zero_()
+        network.hidden2gain.bias.copy_(torch.tensor([30.0, -30.0]))
+    level_db = torch.tensor([[0.0, -20.0], [-80.0, -20.0]]).repeat(50, 1)  # speech is active half of the time
+    mel = 1 + level_db[None] * math.log(10) / 100
+    logit = network(mel, torch.tensor([100])).item()
+    assert logit == pytest.approx((20 - 27.5) / 2, abs=0.01)
+
+
+def test_it_begins_from_a_denoiser_of_its_sizes() -> None:
+    denoiser, network = GainDenoiser(input_dim=M, hidden_dim=16, num_layers=2), build("mask_snr")
+    begun = network.begin_from(denoiser)
+    for name, weight in begun.state_dict().items():
+        if name.startswith(("lstm.", "hidden2gain.")):
+            assert torch.equal(weight, denoiser.state_dict()[name])
+    for other in (GainDenoiser(input_dim=M, hidden_dim=8, num_layers=2), build("bcresnet")):
+        with pytest.raises(ValueError, match="expected"):
+            network.begin_from(other)

@@ -35,11 +35,14 @@ CLASSIFIERS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str], str]] 
     "vgg11": classifiers.vgg,
     "bcresnet": classifiers.bcresnet,
     "statistics": statistics.classifier,
+    "mask_snr": classifiers.mask_snr,
 }
 CUTTERS: dict[str, Callable[[Graph, Weights, Mapping[str, Any], str], str]] = {
     "crnn": cutters.recurrent_cutter,
     "conv1d": cutters.convolutional_cutter,
 }
+BATCHED = ("mask_snr",)
+"""Networks whose graph takes several mels of one length: recurrent ones, which are then several times as fast."""
 STRIDES = {"crnn": 4, "conv1d": 1}
 DENOISERS = ("lstm_denoiser", "gain_denoiser")
 SEPARATORS = {"band_split": 513, "looking_to_listen": 257, "looking_to_listen_faces": 257}
@@ -88,8 +91,11 @@ def build(card: Mapping[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Buil
         facts = {"n_voices": int(sizes.get("n_voices", 2)), "faces": network == "looking_to_listen_faces"}
     elif network in CUTTERS:
         facts = {"stride": STRIDES[network]}
+    elif network in BATCHED:
+        facts = {"batched": True}
     if logits:
-        graph.output("logits", logits, 1, "decisions" if network in CUTTERS else "classes")
+        count = "recordings" if network in BATCHED else 1
+        graph.output("logits", logits, count, "decisions" if network in CUTTERS else "classes")
     return Built(graph.model(), shapes, facts, second, second_shapes)
 
 
@@ -115,7 +121,8 @@ def add(graph: Graph, weights: Weights, card: Mapping[str, Any], *, whole: bool 
     elif network in SEPARATORS:
         _separator(graph, weights, network, sizes)
     else:
-        mel = graph.input("mel", 1, "frames", int(features.get("n_mels", 80)))
+        count = "recordings" if network in BATCHED else 1
+        mel = graph.input("mel", count, "frames", int(features.get("n_mels", 80)))
         if network == "tdnn":
             graph.output("embedding", speakers.encoder(graph, weights, mel), 1, "dimensions")
         else:

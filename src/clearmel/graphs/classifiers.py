@@ -3,6 +3,7 @@
 Shapes: T frames, M mel bands, F rows of bands, W windows, H hidden.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,13 @@ from clearmel.graphs.layers import (
     linear,
     recurrent,
     reshaped,
+    scaled,
     sliced,
 )  # fmt: skip
 from clearmel.graphs.writer import Graph
+
+SPREAD, MASK_MEAN, LOUDEST, POWER_FLOOR = 0.5, -0.11, 10.0, 1e-8
+"""See `clearmel.networks.mask_snr`."""
 
 
 def lstm(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
@@ -26,6 +31,39 @@ def lstm(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> 
     return linear(
         graph, weights.at("hidden2class"), graph.op("Squeeze", sliced(graph, hidden, 0, -1), graph.numbers([0]))
     )
+
+
+def mask_snr(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:
+    """See `clearmel.networks.MaskSNR`; the mels are those of several recordings of one length, (B, T, M)."""
+    frames = graph.op("Transpose", mel, perm=[1, 0, 2])  # (T, B, M)
+    hidden, _ = recurrent(graph, weights.at("lstm"), "LSTM", scaled(graph, frames, 1 / SPREAD, -MASK_MEAN / SPREAD))
+    gain = graph.op("Sigmoid", linear(graph, weights.at("hidden2gain"), hidden))
+    share = graph.op("Mul", gain, gain)
+    nepers = graph.op("Min", scaled(graph, frames, 10, -10), graph.numbers(np.float32(LOUDEST)))
+    power = graph.op("Mul", graph.op("Exp", nepers), graph.numbers(np.exp(weights["weight"])))
+    levels = [
+        level
+        for part in (share, scaled(graph, share, -1, 1))
+        for level in _levels(graph, graph.op("ReduceSum", graph.op("Mul", power, part), graph.numbers([2]), keepdims=0))
+    ]
+    seen = graph.op(
+        "Concat",
+        graph.op("ReduceMean", hidden, graph.numbers([0]), keepdims=0),
+        graph.op("ReduceMax", hidden, graph.numbers([0]), keepdims=0),
+        graph.op("ReduceMean", share, graph.numbers([0]), keepdims=0),
+        axis=-1,
+    )
+    turned = graph.op("Relu", linear(graph, weights.at("first"), seen))
+    return linear(graph, weights.at("last"), graph.op("Concat", *levels, turned, axis=-1))
+
+
+def _levels(graph: Graph, power: str) -> list[str]:
+    """The two levels (B, 1) in bels of the power of each frame (T, B)."""
+    power, first = scaled(graph, power, 1, POWER_FLOOR), graph.numbers([0])
+    mean = graph.op("ReduceMean", power, first, keepdims=1)
+    square = graph.op("ReduceMean", graph.op("Mul", power, power), first, keepdims=1)
+    bels = (scaled(graph, graph.op("Log", value), 1 / math.log(10)) for value in (mean, graph.op("Div", square, mean)))
+    return [graph.op("Transpose", level, perm=[1, 0]) for level in bels]
 
 
 def resnet(graph: Graph, weights: Weights, sizes: Mapping[str, Any], mel: str) -> str:

@@ -9,6 +9,7 @@ from clearmel.networks.fully_connected import FullyConnected
 from clearmel.networks.gain_denoiser import GainDenoiser
 from clearmel.networks.looking_to_listen import LookingToListen, LookingToListenFaces
 from clearmel.networks.lstm import LSTMClassifier, LSTMDenoiser
+from clearmel.networks.mask_snr import MaskSNR
 from clearmel.networks.resnet import ResNet18, ResNet34, ResNet50
 from clearmel.networks.speaker_encoder import SpeakerEncoder
 from clearmel.networks.statistics import Statistics
@@ -25,6 +26,7 @@ CLASSIFIERS: dict[str, type[Network]] = {
     "kwt": KeywordTransformer,
     "fully_connected": FullyConnected,
     "statistics": Statistics,
+    "mask_snr": MaskSNR,
 }
 """Classifiers by their name in --network: one logit per class of a whole recording, or one for two classes."""
 CUTTERS: dict[str, type[Cutter]] = {"crnn": RecurrentCutter, "conv1d": ConvolutionalCutter}
@@ -67,6 +69,7 @@ __all__ = [
     "LSTMDenoiser",
     "LookingToListen",
     "LookingToListenFaces",
+    "MaskSNR",
     "MultiHeadAttention",
     "Network",
     "RecurrentCutter",

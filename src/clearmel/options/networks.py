@@ -67,6 +67,7 @@ CLASSIFIERS = (
     "kwt",
     "fully_connected",
     "statistics",
+    "mask_snr",
 )
 
 
@@ -75,8 +76,8 @@ class ClassifierOptions(Options):
     """Which classifier; a size that is not given is as published."""
 
     network: str = flag("lstm", f"network: {' / '.join(CLASSIFIERS)}", choices=CLASSIFIERS)
-    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics: width", low=1)
-    num_layers: int | None = flag(None, "lstm, mhatt, kwt: layers", low=1)
+    hidden_dim: int | None = flag(None, "lstm, mhatt, kwt, vgg11, fully_connected, statistics, mask_snr: width", low=1)
+    num_layers: int | None = flag(None, "lstm, mhatt, kwt, mask_snr: layers", low=1)
     scale: int | None = flag(None, "bcresnet: 1, 8 and 16 are usual", low=1)
     width: int | None = flag(
         None, "resnets, vgg11: channels of the first stage; statistics: of a resnet18 whose output joins them", low=1

@@ -50,6 +50,9 @@ class OnnxModel(Model):
         Exception: the tensors contradict each other, or the network is none of those in `clearmel.graphs`.
     """
 
+    batched = False
+    """Whether the graph takes several mels of one length."""
+
     def __init__(self, stored: Stored, device: str = "cpu", n_threads: int | None = None) -> None:
         self.card = stored.card
         built = build.build(stored.card, stored.tensors)
@@ -131,6 +134,8 @@ class OnnxModel(Model):
 
     def logits(self, mel: FloatArray) -> FloatArray:
         """See `Model.logits`."""
+        if self.batched:
+            return self._run(["logits"], {"mel": mel})["logits"]
         return np.concatenate([self._run(["logits"], {"mel": item[None]})["logits"] for item in mel])
 
     def embedding(self, mel: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from clearmel.data.mel_datasets import LabelledMels, MelDataset
 from clearmel.data.noise_presence import NoisePresence
 from clearmel.data.shard_datasets import ShardedSides
 from clearmel.metrics import calibrated, classification, snr
-from clearmel.networks import CLASSIFIERS, Network
+from clearmel.networks import CLASSIFIERS, MaskSNR, Network
 from clearmel.options import AugmentOptions
 from clearmel.options.source import Source
 from clearmel.tasks.base import Record, Task
@@ -94,7 +94,10 @@ class ClassificationTask(Task):
         """A classifier of the task's sizes."""
         n_classes = 1 if self.labels == SIDES else len(self.labels)
         sizes: dict[str, Any] = {"input_dim": self.features.n_mels, "n_classes": n_classes} | self.sizes
-        return CLASSIFIERS[self.network_name](**sizes)
+        network = CLASSIFIERS[self.network_name](**sizes)
+        if isinstance(network, MaskSNR) and n_classes == 1:
+            network.begin_at(snr.BOUNDARY_DB, snr.DB_PER_LOGIT)
+        return network
 
     def settings(self) -> dict[str, Any]:
         """See `Task.settings`."""

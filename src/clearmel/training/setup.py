@@ -120,7 +120,7 @@ def _network(task: Task, options: FitOptions, accelerator: Accelerator) -> Netwo
     network = task.network()
     if options.init_filename:
         path = weights_file.models_path(options.init_filename, saved=True)
-        trained = weights_file.load(path, task.name)
+        trained = weights_file.load(path, None)  # `begin_from` says which networks will do
         if differences := cards.changed(trained.card["features"], task.features.card()):
             say(accelerator, f"{quoted(path)} was trained on other features: {differences}")
         try:
