@@ -126,6 +126,16 @@ def test_a_classifier_gives_the_probabilities_of_its_labels(exported: Callable[.
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_several_recordings_are_classified_at_once(exported: Callable[..., Path]) -> None:
+    loaded = session(exported("noise_presence"))
+    mels = np.random.default_rng(0).normal(0.5, 0.2, (3, 40, 80)).astype(np.float32)
+    [together] = loaded.run(None, {"mel": mels})
+    np.testing.assert_allclose(
+        together, np.concatenate([loaded.run(None, {"mel": mel[None]})[0] for mel in mels]), atol=1e-6
+    )
+    assert [port.shape for port in loaded.get_outputs()] == [["recordings", 2]]
+
+
 def test_a_cutter_gives_what_is_kept(exported: Callable[..., Path]) -> None:
     network = load("cutter")
     editor, found = Editor(network), card(exported("cutter"))  # type: ignore[arg-type]

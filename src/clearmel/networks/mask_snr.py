@@ -25,7 +25,8 @@ class MaskSNR(Network):
     An LSTM predicts which share of the power of each band is speech, as a denoiser does. Speech and noise have two
     levels each: of the mean power over all frames, and of the mean weighted by the power itself, which is that of the
     active frames. A linear layer combines these four with the output of a perceptron, whose input is the mean and the
-    maximum of the LSTM's output over time and the mean share in each band.
+    maximum of the LSTM's output over time and the mean share in each band. The parameter `weight` (M,) is the logarithm
+    of how much the power of each band counts.
 
     The mels must be relative to the loudest (`top_db`).
 

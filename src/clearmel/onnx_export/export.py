@@ -10,6 +10,7 @@ from clearmel.checkpoints import stored
 from clearmel.core.arrays import Array
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, replacing
+from clearmel.graphs import build
 from clearmel.inference.classify import WindowClassifier
 from clearmel.metrics.calibrated import probabilities
 from clearmel.onnx_export import graphs
@@ -85,8 +86,9 @@ def difference(content: bytes, reference: Model, streaming: bool = False) -> flo
 def _random(session: Any, n_frames: int, seed: int) -> dict[str, FloatArray]:
     """Inputs of realistic magnitude; a state is zero."""
     draw, given = np.random.default_rng(seed), dict[str, FloatArray]()
+    free = {build.RECORDINGS: 2}
     for port in session.get_inputs():
-        shape = [n_frames if isinstance(size, str) else size for size in port.shape]
+        shape = [free.get(size, n_frames) if isinstance(size, str) else size for size in port.shape]
         varies = shape != port.shape
         given[port.name] = (0.3 * draw.normal(size=shape) if varies else np.zeros(shape)).astype(np.float32)
     return given

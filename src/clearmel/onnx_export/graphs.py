@@ -46,7 +46,8 @@ def content(weights: Stored, streaming: bool) -> bytes:
     elif task == "classification":
         classifier = WindowClassifier(model)
         single = card["sizes"].get("n_classes", 1) == 1
-        graph.output("probabilities", _probabilities(graph, logits, single, classifier.temperature), 1, "classes")
+        found = _probabilities(graph, logits, single, classifier.temperature)
+        graph.output("probabilities", found, build.count_of(card["network"]), "classes")
         facts = {"window_s": classifier.window_s}
     elif task == "cutting":
         graph.output("keep", graph.op("Sigmoid", logits), 1, "decisions")
