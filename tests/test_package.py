@@ -14,6 +14,7 @@ import pytest
 import soundfile as sf
 from packaging.requirements import Requirement
 
+from clearmel.checkpoints import stored
 from clearmel.cli.main import VERBS
 from tests.conftest import ROOT
 
@@ -53,8 +54,20 @@ def test_a_wheel_holds_the_package_and_its_weights_and_nothing_else(wheel: Path)
     shipped = {path.name for path in (wheel / "clearmel/models").glob("*.pth")}
     tracked = subprocess.run(["git", "ls-files", "models/*.pth"], cwd=ROOT, capture_output=True, text=True, check=False)
     if tracked.returncode == 0:
-        assert {Path(line).name for line in tracked.stdout.split()} == shipped
-    assert {"denoiser.pth", "cutter.pth", "classifier.pth", "separator.pth"} <= shipped
+        assert {Path(line).name for line in tracked.stdout.split()} - set(stored.SAME) == shipped
+    assert {"denoiser.pth", "cutter.pth", "noise_presence.pth", "separator.pth"} <= shipped
+
+
+def test_weights_with_two_names_are_the_same_and_a_wheel_has_both(
+    wheel: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del workplace  # a folder without weights
+    for name, same in stored.SAME.items():
+        assert (ROOT / "models" / name).read_bytes() == (ROOT / "models" / same).read_bytes()
+        assert stored.models_path(name, saved=True) == ROOT / "models" / name
+        monkeypatch.setattr(stored, "__file__", str(wheel / "clearmel/checkpoints/stored.py"))
+        assert stored.models_path(name, saved=True) == wheel / "clearmel/models" / same
+        assert stored.models_path(name, saved=False) == Path("models", name)
 
 
 def test_an_installed_wheel_denoises_a_file_from_any_folder(wheel: Path, workplace: Path) -> None:

@@ -27,6 +27,10 @@ class Stored(NamedTuple):
     tensors: dict[str, npt.NDArray[Any]]
 
 
+SAME = {"classifier.pth": "noise_presence.pth"}
+"""Weights that ship under two names, and the one that an installed wheel holds."""
+
+
 def models_path(model_filename: str, *, saved: bool) -> Path:
     """Path of a weights file: `models/<model_filename>` below the current folder.
 
@@ -38,9 +42,10 @@ def models_path(model_filename: str, *, saved: bool) -> Path:
     here = Path("models", model_filename)
     if saved and not here.exists():
         package = Path(__file__).parents[1]
-        for folder in (package / "models", package.parents[1] / "models"):  # an installed wheel; a clone
-            if (folder / model_filename).exists():
-                return folder / model_filename
+        for name in (model_filename, SAME.get(model_filename, model_filename)):
+            for folder in (package / "models", package.parents[1] / "models"):  # an installed wheel; a clone
+                if (folder / name).exists():
+                    return folder / name
     return here
 
 

@@ -6,7 +6,7 @@ Shapes: B batch, T frames, F STFT bins, S voices, K bands, D width.
 import torch
 from torch import Tensor, nn
 
-from clearmel.networks.base import Separator
+from clearmel.networks.base import Network, Separator
 
 GROUPS = ((125.0, 1000.0), (250.0, 2500.0), (500.0, 4500.0), (1187.5, 8000.0))
 """Width of the bands up to a frequency, both in Hz."""
@@ -62,6 +62,26 @@ class BandSplitSeparator(Separator):
         self.outwards = nn.ModuleList(
             _Banded(n_bands, 2 * hidden_dim, self.said * width * n_voices) for n_bands, width in self.groups
         )
+
+    def begin_from(self, other: Network) -> Network:
+        """See `Network.begin_from`; if `other` has fewer blocks, it gets further ones, which at first change nothing.
+
+        Each of them has the LSTM weights of a block of `other`, from the last one backwards, and an output of zeros.
+        Source: Bachlechner et al., "ReZero is all you need", UAI 2021, for blocks that begin as the identity.
+        """
+        kept = super().begin_from(other)
+        old, new = int(kept.sizes["num_layers"]), int(self.sizes["num_layers"])
+        if new <= old:
+            return kept
+        network = type(self)(**kept.sizes | {"num_layers": new})
+        state = kept.state_dict()
+        for layer in range(old, new):
+            for path in ("along_time", "along_bands"):
+                part = kept.get_submodule(f"{path}.{max(0, 2 * old - 1 - layer)}").state_dict()
+                for name, weight in part.items():
+                    state[f"{path}.{layer}.{name}"] = torch.zeros_like(weight) if "linear" in name else weight
+        network.load_state_dict(state)
+        return network
 
     def forward(self, spectrum: Tensor, faces: Tensor | None = None) -> Tensor:
         """See `Separator.forward`."""
