@@ -4,12 +4,13 @@
 
 The folder has a sub-folder per speaker; half of its recordings, or of its only one, is the speaker's first turn. Every
 speaker meets the next ones in order of pitch. "a" and "b" are turns of one speaker, "m" is both at once, "_" a pause of
-10 s, "." one of 0.8 s. A talk is right if A is in one track throughout and B in the other.
+10 s, "." one of 0.8 s. A talk is right if A is in one track throughout and B in the other. Then, how often a third
+voice is noticed in talks of two and of three speakers of different pitch, each with three turns.
 """
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from clearmel.inference.voice_separator import VoiceSeparator
 
 RATE = 16000
 TALKS = ("a_b.a", "a_b_a", "a.b_a.b", "m_b.a")
+COUNTED = ("a.b.a.b.a.b", "a.b.c.a.b.c.a.b.c")
 LONGEST_S = 8
 
 
@@ -40,6 +42,12 @@ def main() -> None:
     for talk in TALKS:
         right = [is_right(separator, talk, *pair, rng) for pair in pairs[: args.n_pairs]]
         print(f"{talk:8} {sum(right)} of {len(right)}", flush=True)
+    thirds = [np.array_split(np.concatenate(both), 3) for both in speakers]
+    far = len(thirds) // 3
+    triples = [[thirds[number - back * far] for back in range(3)] for number in range(len(thirds))]
+    for talk in COUNTED:
+        more = [third_voice(separator, talk, triple, rng) for triple in triples[: args.n_pairs]]
+        print(f"{talk:18} a third voice in {sum(more)} of {len(more)}", flush=True)
 
 
 def turns(folder: Path) -> list[FloatArray]:
@@ -68,31 +76,45 @@ def is_right(
     separator: VoiceSeparator, talk: str, one: list[FloatArray], other: list[FloatArray], rng: np.random.Generator
 ) -> bool:
     """Separates a talk and looks for each turn's track."""
-    parts, who, said = list[FloatArray](), list[str](), {"a": 0, "b": 0}
-    count = min(len(one[0]), len(other[0]))
-    for letter in talk:
-        if letter in said:
-            parts.append((one if letter == "a" else other)[said[letter]])
-            said[letter] += 1
-        elif letter == "m":
-            parts.append(one[0][:count] + other[0][:count])
-            said = {"a": 1, "b": 1}
-        else:
-            parts.append(np.zeros(int((10 if letter == "_" else 0.8) * RATE), np.float32))
-        who.append(letter)
-    wave = np.concatenate(parts)
-    wave = (wave + rng.normal(0, 3e-5, len(wave))).astype(np.float32)
-    tracks = np.concatenate(list(separator.tracks(blocks(wave))), axis=2)[:, 0]
+    parts = list(said(talk, (one, other)))
+    tracks = np.concatenate(list(separator.tracks(blocks(parts, rng))), axis=2)[:, 0]
     edges = np.cumsum([0, *map(len, parts)])
     found: dict[str, set[int]] = {"a": set(), "b": set()}
-    for letter, (start, end) in zip(who, itertools.pairwise(edges), strict=True):
+    for letter, (start, end) in zip(talk, itertools.pairwise(edges), strict=True):
         if letter in found:
             found[letter].add(int(np.square(tracks[:, start:end]).sum(axis=1).argmax()))
     return len(found["a"]) == len(found["b"]) == 1 and found["a"] != found["b"]
 
 
-def blocks(wave: FloatArray) -> Iterator[FloatArray]:
-    """Pieces (1, N) of 4 s."""
+def third_voice(
+    separator: VoiceSeparator, talk: str, speakers: Sequence[list[FloatArray]], rng: np.random.Generator
+) -> bool:
+    """Separates a talk; whether a third voice is noticed."""
+    for _ in separator.tracks(blocks(list(said(talk, speakers)), rng)):
+        pass
+    return separator.further_voice
+
+
+def said(talk: str, speakers: Sequence[list[FloatArray]]) -> Iterator[FloatArray]:
+    """The waves of a talk, letter by letter."""
+    turn = [0, 0, 0]
+    for letter in talk:
+        if letter == "m":
+            count = min(len(speakers[0][0]), len(speakers[1][0]))
+            yield speakers[0][0][:count] + speakers[1][0][:count]
+            turn = [1, 1, 0]
+        elif letter in "abc":
+            who = "abc".index(letter)
+            yield speakers[who][turn[who]]
+            turn[who] += 1
+        else:
+            yield np.zeros(int((10 if letter == "_" else 0.8) * RATE), np.float32)
+
+
+def blocks(parts: list[FloatArray], rng: np.random.Generator) -> Iterator[FloatArray]:
+    """All parts in a faint hiss, in pieces (1, N) of 4 s."""
+    wave = np.concatenate(parts)
+    wave = (wave + rng.normal(0, 3e-5, len(wave))).astype(np.float32)
     for start in range(0, len(wave), 4 * RATE):
         yield wave[None, start : start + 4 * RATE]
 

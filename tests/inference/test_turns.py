@@ -1,12 +1,15 @@
 """A speaker keeps a track across pauses, and who speaks alone is left as recorded."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from clearmel.audio import sound_file
 from clearmel.audio.features import MelFeatures
+from clearmel.augmentation.formants import shift_formants
 from clearmel.inference import single_voice
-from clearmel.inference.speaker_clusters import Group, grouped
+from clearmel.inference.speaker_clusters import Group, grouped, holds_more
 from clearmel.inference.turns import LONGEST_S, LOOK_AHEAD_S, Turns
 from clearmel.runtime import load
 from clearmel.runtime.model import Model
@@ -14,7 +17,7 @@ from tests.conftest import ROOT
 
 RATE = 16000
 FEATURES = MelFeatures(hop_length=512)
-SPEAKERS = {"a": "en", "b": "ru"}
+SPEAKERS = {"a": "en", "b": "ru", "c": "it"}
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +26,10 @@ def encoder() -> Model:
     return load.load(ROOT / "models/speakers.pth", "speakers")
 
 
-def said(talk: str, rng: np.random.Generator, leak: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Voices (2, 1, N) as a separator leaves them, the recording (1, N), and who speaks, 0 to 2, for each sample.
+def said(
+    talk: str, rng: np.random.Generator, leak: float = 0.05, formants: Mapping[str, float] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voices (2, 1, N) as a separator leaves them, the recording (1, N), and who speaks, 0 to 3, for each sample.
 
     Upper case: the speaker comes out of the wrong track. "_" is a pause of 10 s; every turn ends with 0.8 s.
     """
@@ -34,10 +39,12 @@ def said(talk: str, rng: np.random.Generator, leak: float = 0.05) -> tuple[np.nd
         if letter != "_":
             paths = sorted((ROOT / "data/speech" / SPEAKERS[letter.lower()]).glob("*.flac"))
             wave = np.concatenate([sound_file.read(paths[(number + k) % 6])[0] for k in range(2)])
+            if formants:
+                wave = shift_formants(wave, formants[letter.lower()], RATE)
         both = np.stack([(1 - leak) * wave, leak * wave])[:, None]
         right = letter.lower() == "b"
         turns += [both[::-1] if right != letter.isupper() else both, np.zeros((2, 1, int(0.8 * RATE)), np.float32)]
-        who += [np.full(len(wave), 0 if letter == "_" else "ab".index(letter.lower()) + 1), np.zeros(int(0.8 * RATE))]
+        who += [np.full(len(wave), " abc".index(letter.lower().replace("_", " "))), np.zeros(int(0.8 * RATE))]
     voices = np.concatenate(turns, axis=2)
     voices = (voices + rng.normal(0, 1e-5, voices.shape)).astype(np.float32)
     return voices, voices.sum(axis=0), np.concatenate(who)
@@ -110,6 +117,28 @@ def test_groups_are_joined_down_to_the_number_of_speakers() -> None:
     assert len(grouped(long[:2], 2)) == 1  # 20 degrees: cosine 0.94
     assert len(grouped([group(0, 8, 1), group(20, 8, 1)], 1)) == 2  # they spoke at the same time
     assert len(grouped(long[1:3], 2)) == 2
+
+
+def test_a_third_speaker_is_noticed_after_two_turns_alone() -> None:
+    def turn(*direction: float) -> Group:
+        return Group(np.array(direction) / np.linalg.norm(direction), 1)
+
+    one, two, three = ((1, 0.1, 0), (1, 0, 0.1)), ((0, 1, 0.1), (0.1, 1, 0)), ((0.1, 0, 1), (0, 0.1, 1))
+    assert not holds_more([turn(*place) for place in (*one, *two)], 2)
+    assert not holds_more([turn(*place) for place in (*one, *one, *two, *two)], 2)
+    assert not holds_more([turn(*place) for place in (*one, *two, three[0])], 2)
+    assert holds_more([turn(*place) for place in (*one, *two, *three)], 2)
+    assert not holds_more([turn(*place) for place in (*one, *two, *three)], 3)
+    near = ((1, 0.5, 0.1), (1, 0.6, 0))  # like the first
+    assert not holds_more([turn(*place) for place in (*one, *two, *near)], 2)
+
+
+@pytest.mark.parametrize(("talk", "more"), [("ab_abab", False), ("ab_cab_c", True)])
+def test_a_talk_of_three_is_noticed(talk: str, more: bool, encoder: Model, rng: np.random.Generator) -> None:
+    voices, recording, _ = said(talk, rng, formants={"a": 0.85, "b": 1.18, "c": 1.0})  # those of the prompts are alike
+    turns = Turns(FEATURES, 2, encoder)
+    list(turns.apply([(voices, recording)]))
+    assert turns.further_voice is more
 
 
 def test_the_level_of_a_frame_is_the_mean_power_around_it() -> None:

@@ -5,6 +5,7 @@ Shapes: S voices, C channels, N samples.
 
 import contextlib
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def separate_file(
 ) -> list[Path]:
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
-    Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity.
+    Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity. It
+    prints a warning if more voices are heard than there are tracks.
 
     Args:
         voices: a trained separator.
@@ -88,6 +90,8 @@ def separate_file(
         for path in others:
             path.unlink()
         targets = [first]
+    if voices.further_voice:
+        print(f"warning: {quoted(source)} holds more than {len(targets)} voices; a track has several.", file=sys.stderr)
     write_text(folder / "voices.rttm", speakers.as_rttm(source.stem, spans))
     write_text(folder / "voices.txt", speakers.as_audacity(spans))
     return targets

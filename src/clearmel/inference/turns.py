@@ -14,7 +14,7 @@ from clearmel.audio.channels import downmix
 from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import single_voice
-from clearmel.inference.speaker_clusters import Group, grouped
+from clearmel.inference.speaker_clusters import Group, grouped, holds_more
 from clearmel.runtime.model import Model
 
 PAUSE_S = 0.6
@@ -36,6 +36,8 @@ SINGLE, CERTAIN = -2.0, 5.0
 CHUNK_S, LEAST = 5.0, 0.0
 """The latter also needs this logit in each part of so many seconds, since a second voice may join in."""
 FADE_S = 0.02
+COUNTED_S, MOST = 3.0, 32
+"""Turns of a single voice this long count the speakers; of more groups of them, half are joined."""
 
 
 class Turn(NamedTuple):
@@ -76,6 +78,7 @@ class Turns:
         self.mels = MelFeatures(**encoder.card["features"])
         self.tracks: list[Group | None] = [None] * n_voices
         self.order, self.loudest = list(range(n_voices)), 0.0
+        self.alone = list[Group]()  # turns of a single voice, see `holds_more`
 
     def apply(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[FloatArray]:
         """The voices (S, C, N) of the tracks, from pieces of voices (S, C, N) and of the recording (C, N).
@@ -94,6 +97,11 @@ class Turns:
         groups = self._groups(waiting)
         for turn in waiting:
             yield self._placed(turn, groups)
+
+    @property
+    def further_voice(self) -> bool:
+        """Whether voices that spoke alone so far certainly are of more than S speakers."""
+        return holds_more(self.alone, self.n_voices)
 
     def _turns(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[Turn]:
         held: FloatArray | None = None  # the voices and the recording (S + 1, C, N)
@@ -189,6 +197,10 @@ class Turns:
             return voices
         track = self.order.index(turn.loudest)
         self._learn(track, turn.embeddings[0], turn.weights[0])
+        if turn.weights[0] >= COUNTED_S:
+            self.alone.append(Group(turn.embeddings[0], 1))
+        if len(self.alone) > MOST:
+            self.alone = grouped(self.alone, MOST // 2, same=np.inf)
         if turn.alone:
             share = _fades(turn.recording.shape[1], round(FADE_S * self.features.sample_rate))
             voices = voices * (1 - share)

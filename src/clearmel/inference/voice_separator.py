@@ -59,6 +59,8 @@ class VoiceSeparator:
         self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
         self.rate, self.passes = self.features.sample_rate, passes
         self._encoder = encoder
+        self.further_voice = False
+        """Whether the last recording given to `tracks` certainly holds more voices than there are tracks."""
 
     @classmethod
     def load(
@@ -113,13 +115,15 @@ class VoiceSeparator:
             blocks: the recording.
             progress: called with the seconds of each window, before its turn is complete.
         """
-        pieces = self._joined(blocks, progress)
+        self.further_voice, pieces = False, self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
         every = itertools.chain([first], () if second is None else [second], pieces)
         if second is None or self.faces is not None:
             yield from (voices for voices, _ in every)
         else:
-            yield from Turns(self.features, self.network.n_voices, self.encoder).apply(every)
+            turns = Turns(self.features, self.network.n_voices, self.encoder)
+            yield from turns.apply(every)
+            self.further_voice = turns.further_voice
 
     @functools.cached_property
     def encoder(self) -> Model:

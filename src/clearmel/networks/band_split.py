@@ -3,6 +3,8 @@
 Shapes: B batch, T frames, F STFT bins, S voices, K bands, D width.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -73,7 +75,8 @@ class BandSplitSeparator(Separator):
         old, new = int(kept.sizes["num_layers"]), int(self.sizes["num_layers"])
         if new <= old:
             return kept
-        network = type(self)(**kept.sizes | {"num_layers": new})
+        sizes: dict[str, Any] = kept.sizes | {"num_layers": new}
+        network = type(self)(**sizes)
         state = kept.state_dict()
         for layer in range(old, new):
             for path in ("along_time", "along_bands"):
