@@ -10,7 +10,7 @@ from clearmel.audio.features import MelFeatures
 from clearmel.augmentation.formants import shift_formants
 from clearmel.inference import single_voice
 from clearmel.inference.speaker_clusters import Group, grouped, holds_more
-from clearmel.inference.turns import LONGEST_S, LOOK_AHEAD_S, Turns
+from clearmel.inference.turns import LONGEST_S, LOOK_AHEAD_S, Piece, Turns
 from clearmel.runtime import load
 from clearmel.runtime.model import Model
 from tests.conftest import ROOT
@@ -52,7 +52,8 @@ def said(
 
 def apply(voices: np.ndarray, recording: np.ndarray, encoder: Model, every_s: float = 8.0) -> np.ndarray:
     cuts = range(int(every_s * RATE), voices.shape[2], int(every_s * RATE))
-    pieces = zip(np.split(voices, cuts, axis=2), np.split(recording, cuts, axis=1), strict=True)
+    split = np.split(voices, cuts, axis=2)
+    pieces = map(Piece, split, split, np.split(recording, cuts, axis=1))
     found = np.concatenate(list(Turns(FEATURES, 2, encoder).apply(pieces)), axis=2)
     assert found.shape == voices.shape
     return found
@@ -96,7 +97,7 @@ def test_a_turn_without_pause_is_passed_on_in_bounded_memory(encoder: Model, rng
         nonlocal taken
         for piece in np.split(noise, 50, axis=2):
             taken += piece.shape[2]
-            yield piece, piece.sum(axis=0)
+            yield Piece(piece, piece, piece.sum(axis=0))
 
     given = 0
     for turn in Turns(FEATURES, 2, encoder).apply(pieces()):
@@ -137,7 +138,7 @@ def test_a_third_speaker_is_noticed_after_two_turns_alone() -> None:
 def test_a_talk_of_three_is_noticed(talk: str, more: bool, encoder: Model, rng: np.random.Generator) -> None:
     voices, recording, _ = said(talk, rng, formants={"a": 0.85, "b": 1.18, "c": 1.0})  # those of the prompts are alike
     turns = Turns(FEATURES, 2, encoder)
-    list(turns.apply([(voices, recording)]))
+    list(turns.apply([Piece(voices, voices, recording)]))
     assert turns.further_voice is more
 
 

@@ -115,6 +115,7 @@ def separate(
     *,
     model: str = "separator",
     passes: int = 2,
+    strength: float = 0.5,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Wave]:
@@ -125,6 +126,7 @@ def separate(
         sample_rate: in Hz, 1000 to 384000.
         model: name of the weights, see `clearmel.load`.
         passes: times that the recording is processed, each a part of a frame apart; 1 to 16.
+        strength: share of the attenuation in dB with which `denoiser.pth` then denoises each track, 0 to 1.
         device: where the network computes, see `clearmel.load`.
         progress: called with the seconds of sound that are done, and the total.
 
@@ -132,12 +134,14 @@ def separate(
         One wave for each voice, of the same shape and type as the input.
 
     Raises:
-        ValueError: as `clearmel.denoise`, or a number of passes outside 1 to 16.
+        ValueError: as `clearmel.denoise`, a number of passes outside 1 to 16, or a strength outside 0 to 1.
         clearmel.InputError: there are no such weights, or there is no such device.
     """
     if not 1 <= passes <= 16:
         raise ValueError(f"passes is {passes}; expected 1 to 16.")
-    voices = VoiceSeparator(load(model, "separation", device), passes=passes)
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}; expected 0 to 1.")
+    voices = VoiceSeparator(load(model, "separation", device), passes=passes, strength=strength)
     sound = channels_first(wave, sample_rate)
     blocks = resample_blocks(iter([sound]), sample_rate, voices.rate, len(sound))
     done = advance(progress, sound.shape[1] / sample_rate)

@@ -10,6 +10,7 @@ from clearmel.cli.parser import (
     add_option_flags,
     add_passes_flag,
     add_result_flags,
+    add_track_strength_flag,
     non_negative,
     take,
 )
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_model_flag(parser, "separator.pth")
     add_device_flag(parser)
     add_passes_flag(parser)
+    add_track_strength_flag(parser)
     add_result_flags(parser)
     args = parser.parse_args(argv)
 
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         take(OutputOptions, args),
         seed=args.seed,
         passes=args.passes,
+        strength=args.strength,
         audio_metrics=args.audio_metrics,
         device=args.device,
     )

@@ -101,6 +101,16 @@ def add_passes_flag(parser: Parser) -> None:
     )
 
 
+def add_track_strength_flag(parser: Parser) -> None:
+    """--strength of the denoiser in separated tracks."""
+    parser.add_argument(
+        "--strength",
+        type=fraction,
+        default=0.5,
+        help="share of the attenuation in dB with which denoiser.pth denoises each track; 0 leaves it as separated",
+    )
+
+
 def add_plot_flags(parser: Parser) -> None:
     """--plot_dir and --no_plots."""
     parser.add_argument("--plot_dir", help="write pictures as PNG there (without a screen: plots/)")

@@ -15,6 +15,7 @@ from clearmel.cli.parser import (
     add_option_flags,
     add_passes_flag,
     add_result_flags,
+    add_track_strength_flag,
     take,
 )
 from clearmel.cli.paths import Job, add_path_arguments, each, jobs
@@ -46,6 +47,7 @@ def _parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flag(parser, "separator.pth")
     add_device_flag(parser)
     add_passes_flag(parser)
+    add_track_strength_flag(parser)
     parser.add_argument(
         "--n_voices",
         choices=("all", "auto"),
@@ -67,7 +69,7 @@ def _separate(found: list[Job], args: argparse.Namespace) -> int:
     from clearmel.reporting import plots, tables
 
     faces = face_embeddings.read_embeddings(Path(args.faces_path)) if args.faces_path else None
-    voices = VoiceSeparator.load(args.model_filename, faces, args.passes, args.device)
+    voices = VoiceSeparator.load(args.model_filename, faces, args.passes, args.device, args.strength)
     board = plots.Board(args.plot_dir, enabled=bool(args.plot_dir) and not args.no_plots, features=voices.features)
 
     rows = list[dict[str, Any]]()

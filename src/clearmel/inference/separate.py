@@ -19,7 +19,7 @@ from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
 from clearmel.inference.turns import single_logit
 from clearmel.inference.voice_activity import VoiceActivity
-from clearmel.inference.voice_separator import WINDOW_S, VoiceSeparator
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.segments import speakers
 
 BLOCK_S = 4.0
@@ -61,7 +61,6 @@ def separate_file(
         ]
         written, loudest = 0, 0.0
         activity, together = VoiceActivity(info.sample_rate, len(targets)), VoiceActivity(info.sample_rate, 1)
-        short = list[FloatArray]()  # the tracks, if they are counted by embeddings
         blocks = sound_file.resampled(source, voices.rate, BLOCK_S)
         for piece in tracks_at_rate(voices, blocks, info.sample_rate, info.n_channels, progress):
             piece = piece[..., : info.n_samples - written]
@@ -70,8 +69,6 @@ def separate_file(
                 write(track)
             activity.push(piece)
             together.push(piece.sum(axis=0, keepdims=True))
-            if count_voices and info.duration_s <= WINDOW_S and voices.faces is None:
-                short.append(np.stack([downmix(track) for track in piece]))
             written += piece.shape[2]
         if not loudest:
             raise InputError(f"{quoted(source)} is silent; expected voices.")
@@ -79,9 +76,8 @@ def separate_file(
         for write in writers:
             write(rest)
     spans, alone = activity.spans(), count_voices and activity.alone() is not None
-    if short:
-        tracks = [sound_file.resample(track, info.sample_rate, voices.rate) for track in np.concatenate(short, axis=1)]
-        alone = single_logit(voices.encoder, np.stack(tracks)) > ONE_VOICE
+    if count_voices and voices.separated is not None and voices.faces is None:
+        alone = single_logit(voices.encoder, np.stack([downmix(voice) for voice in voices.separated])) > ONE_VOICE
     if alone:
         spans, (first, *others) = together.spans(), targets
         with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:

@@ -40,16 +40,23 @@ COUNTED_S, MOST = 3.0, 32
 """Turns of a single voice this long count the speakers; of more groups of them, half are joined."""
 
 
+class Piece(NamedTuple):
+    """Voices (S, C, N) as separated and as they are then denoised, and the recording (C, N)."""
+
+    voices: FloatArray
+    denoised: FloatArray
+    recording: FloatArray
+
+
 class Turn(NamedTuple):
     """Sound between two pauses.
 
-    voices: (S, C, N). recording: (C, N). embeddings: (E,) of the only voice, or of each track. weights: seconds of
+    piece: its sound. embeddings: (E,) of the only voice, or of each track. weights: seconds of
     speech of each. loudest: the loudest track. alone: whether one voice certainly speaks alone. Without embeddings, the
     turn is silent or goes on from the one before.
     """
 
-    voices: FloatArray
-    recording: FloatArray
+    piece: Piece
     embeddings: list[npt.NDArray[np.float32]]
     weights: list[float]
     loudest: int
@@ -58,7 +65,12 @@ class Turn(NamedTuple):
     @property
     def single(self) -> bool:
         """Whether one voice speaks alone."""
-        return len(self.embeddings) == 1 < len(self.voices)
+        return len(self.embeddings) == 1 < len(self.piece.voices)
+
+    @property
+    def n_samples(self) -> int:
+        """N."""
+        return int(self.piece.recording.shape[1])
 
 
 class Turns:
@@ -80,19 +92,19 @@ class Turns:
         self.order, self.loudest = list(range(n_voices)), 0.0
         self.alone = list[Group]()  # turns of a single voice, see `holds_more`
 
-    def apply(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[FloatArray]:
-        """The voices (S, C, N) of the tracks, from pieces of voices (S, C, N) and of the recording (C, N).
+    def apply(self, pieces: Iterable[Piece]) -> Iterator[FloatArray]:
+        """The denoised voices (S, C, N) of the tracks, from pieces of a recording; what they hold decides undenoised.
 
         All pieces together are as long as before.
         """
         waiting, ready_s = list[Turn](), 0.0
         for turn in self._turns(pieces):
             waiting.append(turn)
-            ready_s += turn.recording.shape[1] / self.features.sample_rate
+            ready_s += turn.n_samples / self.features.sample_rate
             if ready_s > LOOK_AHEAD_S + LONGEST_S:
                 groups = self._groups(waiting)
                 while ready_s > LOOK_AHEAD_S:
-                    ready_s -= waiting[0].recording.shape[1] / self.features.sample_rate
+                    ready_s -= waiting[0].n_samples / self.features.sample_rate
                     yield self._placed(waiting.pop(0), groups)
         groups = self._groups(waiting)
         for turn in waiting:
@@ -103,13 +115,13 @@ class Turns:
         """Whether voices that spoke alone so far certainly are of more than S speakers."""
         return holds_more(self.alone, self.n_voices)
 
-    def _turns(self, pieces: Iterable[tuple[FloatArray, FloatArray]]) -> Iterator[Turn]:
-        held: FloatArray | None = None  # the voices and the recording (S + 1, C, N)
+    def _turns(self, pieces: Iterable[Piece]) -> Iterator[Turn]:
+        held: FloatArray | None = None  # voices, denoised voices and the recording (2 S + 1, C, N)
         goes_on = False
-        for voices, recording in pieces:
-            piece = np.concatenate([voices, recording[None]])
-            held = piece if held is None else np.concatenate([held, piece], axis=2)
-            while held.shape[2] and (end := self._end(held[:-1])):
+        for piece in pieces:
+            sound = np.concatenate([piece.voices, piece.denoised, piece.recording[None]])
+            held = sound if held is None else np.concatenate([held, sound], axis=2)
+            while held.shape[2] and (end := self._end(held[: self.n_voices])):
                 yield self._turn(held[..., :end], goes_on)
                 goes_on, held = end >= LONGEST_S * self.features.sample_rate - self.hop, held[..., end:]
         if held is not None and held.shape[2]:
@@ -136,13 +148,14 @@ class Turns:
         return 0
 
     def _turn(self, held: FloatArray, goes_on: bool) -> Turn:
-        """Embeds the speech of a turn, given with the recording as the last of (S + 1, C, N)."""
-        rate, mono = self.features.sample_rate, np.stack([downmix(wave) for wave in held])
+        """Embeds the speech of a turn (2 S + 1, C, N)."""
+        piece = Piece(held[: self.n_voices], held[self.n_voices : -1], held[-1])
+        rate, mono = self.features.sample_rate, np.stack([downmix(wave) for wave in (*piece.voices, piece.recording)])
         first, second, *_ = np.argsort(-np.square(mono[:-1]).sum(axis=1)).tolist()
         total, size = single_voice.powers(mono[:-1], rate).sum(axis=0), round(single_voice.FRAME_S * rate)
         speaks = np.flatnonzero(total > FAINT * max(total.max(initial=0), self.loudest))
         if goes_on or not len(speaks):
-            return Turn(held[:-1], held[-1], [], [], first)
+            return Turn(piece, [], [], first)
         edge = round(EDGE_S * rate)
         speech = mono[:, max(0, speaks[0] * size - edge) : (speaks[-1] + 1) * size + edge]
         logit = single_logit(self.encoder, speech[[first, second]])
@@ -156,7 +169,7 @@ class Turns:
         n_parts = max(1, round(speech.shape[1] / (CHUNK_S * rate)))
         parts = np.array_split(speech[[first, second]], n_parts, axis=1) if logit > CERTAIN and n_parts > 1 else []
         alone = logit > CERTAIN and all(single_logit(self.encoder, part) > LEAST for part in parts)
-        return Turn(held[:-1], held[-1], found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, alone)
+        return Turn(piece, found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, alone)
 
     def _embedding(self, wave: FloatArray) -> npt.NDArray[np.float32]:
         return self.encoder.embedding(self.mels.mel(wave))
@@ -186,11 +199,11 @@ class Turns:
     def _placed(self, turn: Turn, groups: list[Group | None]) -> FloatArray:
         """The voices (S, C, N) of a turn in the order of the tracks, whose history they join."""
         if not turn.embeddings:
-            return turn.voices[self.order]
+            return turn.piece.denoised[self.order]
         orders = list(itertools.permutations(range(self.n_voices)))  # the voice of each track
         best = max(orders, key=lambda order: _fit(turn, order, groups))
         self.order = list(best)
-        voices = turn.voices[self.order]
+        voices = turn.piece.denoised[self.order]
         if not turn.single:
             for track, voice in enumerate(self.order):
                 self._learn(track, turn.embeddings[voice], turn.weights[voice])
@@ -202,9 +215,9 @@ class Turns:
         if len(self.alone) > MOST:
             self.alone = grouped(self.alone, MOST // 2, same=np.inf)
         if turn.alone:
-            share = _fades(turn.recording.shape[1], round(FADE_S * self.features.sample_rate))
+            share = _fades(turn.n_samples, round(FADE_S * self.features.sample_rate))
             voices = voices * (1 - share)
-            voices[track] += turn.recording * share
+            voices[track] += turn.piece.recording * share
         return voices
 
     def _learn(self, track: int, embedding: npt.NDArray[np.float32], weight: float) -> None:

@@ -170,9 +170,9 @@ class Engine:
     def separate(self, recording: Recording, settings: Settings, target: Path, report: Report) -> list[Path]:
         """Writes each voice into the folder `target`, as `clearmel separate` does."""
         from clearmel.inference.separate import separate_file
-        from clearmel.inference.voice_separator import VoiceSeparator
+        from clearmel.inference.voice_separator import STRENGTH, VoiceSeparator
 
-        voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device)
+        voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device, STRENGTH)
         return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
 
     def classify(
