@@ -31,6 +31,7 @@ from clearmel.metrics import signal
 from clearmel.metrics.permutation import best_order
 from clearmel.networks import SEPARATORS, BandSplitSeparator, LookingToListen, LookingToListenFaces, Separator
 from clearmel.options import MultiSpeakerOptions
+from clearmel.runtime import load
 from tests.conftest import ROOT, refused, run_script
 
 RATE = 16000
@@ -302,6 +303,18 @@ def test_librimix_folders_are_read_as_they_are(workplace: Path, rng: np.random.G
     torch.testing.assert_close(waves["voice_2"], torch.from_numpy(high), atol=1e-4, rtol=0)
 
 
+def test_a_deeper_separator_begins_as_the_one_that_it_continues() -> None:
+    torch.manual_seed(0)
+    small = BandSplitSeparator(n_bins=257, hidden_dim=8, num_layers=2).eval()
+    spectrum = torch.randn(1, 20, 257, dtype=torch.complex64)
+    deep = BandSplitSeparator(n_bins=257, hidden_dim=8, num_layers=5).begin_from(small).eval()
+    assert deep.sizes["num_layers"] == 5
+    torch.testing.assert_close(deep(spectrum), small(spectrum), rtol=0, atol=0)
+    deep(spectrum).abs().sum().backward()
+    assert all(deep.along_time[layer].linear.weight.grad.abs().sum() > 0 for layer in range(5))  # all of it can learn
+    assert BandSplitSeparator(hidden_dim=8, num_layers=1).begin_from(small) is small
+
+
 # Training, separating, evaluating
 
 
@@ -378,6 +391,24 @@ def test_a_recording_of_one_voice_is_the_only_track_if_voices_are_counted(
         assert len(named) == 2 or name == "one.wav"
         if count == 1:
             np.testing.assert_array_equal(sf.read("out/voice_1.wav")[0], sf.read("one.wav")[0])
+
+
+def test_the_denoiser_brings_tracks_nearer_to_their_voices_in_noise(rng: np.random.Generator) -> None:
+    pair = [
+        np.concatenate([sf.read(path)[0] for path in sorted((ROOT / "data/speech" / who).glob("*.flac"))])[: 6 * RATE]
+        for who in ("en", "it")
+    ]
+    voices = np.stack([wave / wave.std() for wave in pair]).astype(np.float32)
+    mixture = (voices.sum(axis=0) + rng.normal(0, 0.4, voices.shape[1])).astype(np.float32) / 20
+    network = load.load(ROOT / "models/separator.pth", "separation")
+    ratios = {}
+    for strength in (0.0, 0.5):
+        separator = VoiceSeparator(network, strength=strength)
+        found = np.concatenate(list(separator.tracks(iter([mixture[None]]))), axis=2)[:, 0]
+        assert separator.separated is not None
+        assert np.array_equal(separator.separated[:, 0], found) == (not strength)  # decisions do without the denoiser
+        ratios[strength] = best_order(torch.from_numpy(found)[None], torch.from_numpy(voices)[None])[0].mean()
+    assert ratios[0.5] > ratios[0.0] + 0.3, ratios
 
 
 def test_a_voice_stays_in_its_track_for_ten_minutes(workplace: Path, rng: np.random.Generator) -> None:
