@@ -405,8 +405,6 @@ def test_the_denoiser_brings_tracks_nearer_to_their_voices_in_noise(rng: np.rand
     for strength in (0.0, 0.5):
         separator = VoiceSeparator(network, strength=strength)
         found = np.concatenate(list(separator.tracks(iter([mixture[None]]))), axis=2)[:, 0]
-        assert separator.separated is not None
-        assert np.array_equal(separator.separated[:, 0], found) == (not strength)  # decisions do without the denoiser
         ratios[strength] = best_order(torch.from_numpy(found)[None], torch.from_numpy(voices)[None])[0].mean()
     assert ratios[0.5] > ratios[0.0] + 0.3, ratios
 

@@ -140,6 +140,17 @@ def test_a_talk_of_three_is_noticed(talk: str, more: bool, encoder: Model, rng: 
     turns = Turns(FEATURES, 2, encoder)
     list(turns.apply([Piece(voices, voices, recording)]))
     assert turns.further_voice is more
+    assert not turns.one_voice
+
+
+@pytest.mark.parametrize(("talk", "one"), [("aa_Aa", True), ("b_BB", True), ("ab_a", False), ("a_b", False)])
+def test_one_voice_is_one_whatever_track_it_came_from(
+    talk: str, one: bool, encoder: Model, rng: np.random.Generator
+) -> None:
+    voices, recording, _ = said(talk, rng, leak=0.2)
+    turns = Turns(FEATURES, 2, encoder)
+    list(turns.apply([Piece(voices, voices, recording)]))
+    assert turns.one_voice is one
 
 
 def test_the_level_of_a_frame_is_the_mean_power_around_it() -> None:

@@ -13,18 +13,14 @@ import numpy as np
 import soxr
 
 from clearmel.audio import sound_file
-from clearmel.audio.channels import downmix
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted, write_text
 from clearmel.core.progress import Advance
-from clearmel.inference.turns import single_logit
 from clearmel.inference.voice_activity import VoiceActivity
 from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.segments import speakers
 
 BLOCK_S = 4.0
-ONE_VOICE = 1.0
-"""Logit from which on a recording of one window holds a single voice, see `single_voice`."""
 
 
 def separate_file(
@@ -75,9 +71,9 @@ def separate_file(
         rest = np.zeros((info.n_channels, info.n_samples - written), np.float32)
         for write in writers:
             write(rest)
-    spans, alone = activity.spans(), count_voices and activity.alone() is not None
-    if count_voices and voices.separated is not None and voices.faces is None:
-        alone = single_logit(voices.encoder, np.stack([downmix(voice) for voice in voices.separated])) > ONE_VOICE
+    spans, alone = activity.spans(), voices.one_voice if count_voices else False
+    if alone is None:
+        alone = activity.alone() is not None
     if alone:
         spans, (first, *others) = together.spans(), targets
         with sound_file.writing(first, info.sample_rate, info.n_channels, info.subtype, source) as append:

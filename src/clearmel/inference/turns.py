@@ -31,8 +31,11 @@ LONGEST_WEIGHT_S = 10.0
 """Speech beyond this makes an embedding no better."""
 LEAK = 0.1
 """Of the power of the loudest track: below it a track does not speak."""
-SINGLE, CERTAIN = -2.0, 5.0
-"""Logits of a single voice from which on a turn goes into one track, and the recording itself is that track."""
+SINGLE, ONE, CERTAIN = -2.0, 1.0, 5.0
+"""Logits of a single voice from which on a turn goes into one track, a whole recording holds one voice, and a turn is
+given the recording itself."""
+ONE_ALIKE = 0.88
+"""Tracks whose mean embeddings have this inner product may hold one voice."""
 CHUNK_S, LEAST = 5.0, 0.0
 """The latter also needs this logit in each part of so many seconds, since a second voice may join in."""
 FADE_S = 0.02
@@ -52,14 +55,15 @@ class Turn(NamedTuple):
     """Sound between two pauses.
 
     piece: its sound. embeddings: (E,) of the only voice, or of each track. weights: seconds of
-    speech of each. loudest: the loudest track. alone: whether one voice certainly speaks alone. Without embeddings, the
-    turn is silent or goes on from the one before.
+    speech of each. loudest: the loudest track. logit: of a single voice. alone: whether one voice certainly speaks
+    alone. Without embeddings, the turn is silent or goes on from the one before.
     """
 
     piece: Piece
     embeddings: list[npt.NDArray[np.float32]]
     weights: list[float]
     loudest: int
+    logit: float = 0.0
     alone: bool = False
 
     @property
@@ -91,6 +95,7 @@ class Turns:
         self.tracks: list[Group | None] = [None] * n_voices
         self.order, self.loudest = list(range(n_voices)), 0.0
         self.alone = list[Group]()  # turns of a single voice, see `holds_more`
+        self.evidence, self.spoken_s = 0.0, 0.0  # the sum of all turns' logits, by seconds of speech, and these
 
     def apply(self, pieces: Iterable[Piece]) -> Iterator[FloatArray]:
         """The denoised voices (S, C, N) of the tracks, from pieces of a recording; what they hold decides undenoised.
@@ -109,6 +114,14 @@ class Turns:
         groups = self._groups(waiting)
         for turn in waiting:
             yield self._placed(turn, groups)
+
+    @property
+    def one_voice(self) -> bool:
+        """Whether the turns so far hold the same single voice."""
+        known = [group for _, group in self._known()]
+        return self.evidence > ONE * self.spoken_s and all(
+            one.alike(other.total) > ONE_ALIKE for one, other in itertools.combinations(known, 2)
+        )
 
     @property
     def further_voice(self) -> bool:
@@ -169,7 +182,7 @@ class Turns:
         n_parts = max(1, round(speech.shape[1] / (CHUNK_S * rate)))
         parts = np.array_split(speech[[first, second]], n_parts, axis=1) if logit > CERTAIN and n_parts > 1 else []
         alone = logit > CERTAIN and all(single_logit(self.encoder, part) > LEAST for part in parts)
-        return Turn(piece, found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, alone)
+        return Turn(piece, found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, logit, alone)
 
     def _embedding(self, wave: FloatArray) -> npt.NDArray[np.float32]:
         return self.encoder.embedding(self.mels.mel(wave))
@@ -200,6 +213,7 @@ class Turns:
         """The voices (S, C, N) of a turn in the order of the tracks, whose history they join."""
         if not turn.embeddings:
             return turn.piece.denoised[self.order]
+        self.evidence, self.spoken_s = self.evidence + turn.logit * max(turn.weights), self.spoken_s + max(turn.weights)
         orders = list(itertools.permutations(range(self.n_voices)))  # the voice of each track
         best = max(orders, key=lambda order: _fit(turn, order, groups))
         self.order = list(best)

@@ -23,7 +23,7 @@ from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Advance
 from clearmel.inference.denoise import denoise_blocks
-from clearmel.inference.turns import Piece, Turns
+from clearmel.inference.turns import ONE, Piece, Turns, single_logit
 from clearmel.options import DenoiseOptions
 from clearmel.runtime import load
 from clearmel.runtime.model import Model, as_model
@@ -70,10 +70,8 @@ class VoiceSeparator:
         self.network, self.features, self.faces = network, MelFeatures(**network.card["features"]), faces
         self.rate, self.passes, self.strength = self.features.sample_rate, passes, strength
         self._encoder = encoder
-        self.further_voice = False
-        """Whether the last recording given to `tracks` certainly holds more voices than there are tracks."""
-        self.separated: FloatArray | None = None
-        """The voices (S, C, N) of that recording without the denoiser, if it is no longer than a window."""
+        self._turns: Turns | None = None  # of the last recording given to `tracks`
+        self._short: FloatArray | None = None  # or its voices (S, C, N), if it is no longer than a window
 
     @classmethod
     def load(
@@ -151,17 +149,30 @@ class VoiceSeparator:
             blocks: the recording.
             progress: called with the seconds of each window, before its turn is complete.
         """
-        self.further_voice, self.separated, pieces = False, None, self._joined(blocks, progress)
+        self._turns, self._short, pieces = None, None, self._joined(blocks, progress)
         first, second = next(pieces), next(pieces, None)
         every = itertools.chain([first], () if second is None else [second], pieces)
         if second is None:
-            self.separated = first.voices
+            self._short = first.voices
         if second is None or self.faces is not None:
             yield from (piece.denoised for piece in every)
         else:
-            turns = Turns(self.features, self.network.n_voices, self.encoder)
-            yield from turns.apply(every)
-            self.further_voice = turns.further_voice
+            self._turns = Turns(self.features, self.network.n_voices, self.encoder)
+            yield from self._turns.apply(every)
+
+    @property
+    def one_voice(self) -> bool | None:
+        """Whether the recording that `tracks` has been through holds a single voice; None with faces, which decide."""
+        if self.faces is not None:
+            return None
+        if self._turns is not None:
+            return self._turns.one_voice
+        return self._short is not None and single_logit(self.encoder, np.stack(list(map(downmix, self._short)))) > ONE
+
+    @property
+    def further_voice(self) -> bool:
+        """Whether that recording certainly holds more voices than there are tracks."""
+        return self._turns is not None and self._turns.further_voice
 
     @functools.cached_property
     def encoder(self) -> Model:
