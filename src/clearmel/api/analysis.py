@@ -115,7 +115,7 @@ def separate(
     *,
     model: str = "separator",
     passes: int = 2,
-    strength: float = 0.5,
+    strength: float = 0.3,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Wave]:

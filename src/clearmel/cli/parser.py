@@ -106,7 +106,7 @@ def add_track_strength_flag(parser: Parser) -> None:
     parser.add_argument(
         "--strength",
         type=fraction,
-        default=0.5,
+        default=0.3,
         help="share of the attenuation in dB with which denoiser.pth denoises each track; 0 leaves it as separated",
     )
 
