@@ -17,7 +17,7 @@ from clearmel.inference.classify import WindowClassifier
 from clearmel.inference.cut import Editor
 from clearmel.inference.separate import tracks_at_rate
 from clearmel.inference.voice_separator import VoiceSeparator
-from clearmel.options import CutOptions
+from clearmel.options import TRACK_STRENGTH, CutOptions
 from clearmel.segments.binarize import parts_to_keep
 
 BLOCK_S = 30.0
@@ -115,7 +115,7 @@ def separate(
     *,
     model: str = "separator",
     passes: int = 2,
-    strength: float = 0.3,
+    strength: float = TRACK_STRENGTH,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Wave]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from clearmel.core import distributed
 from clearmel.core.errors import InputError, reason, shortened
-from clearmel.options import DEVICES, lufs
+from clearmel.options import DEVICES, TRACK_STRENGTH, lufs
 
 OPTIONAL = {"matplotlib": "plot"} | dict.fromkeys(("torch", "accelerate", "scipy", "pyroomacoustics"), "train")
 """Packages that the core does without, and the extra that installs each."""
@@ -106,7 +106,7 @@ def add_track_strength_flag(parser: Parser) -> None:
     parser.add_argument(
         "--strength",
         type=fraction,
-        default=0.3,
+        default=TRACK_STRENGTH,
         help="share of the attenuation in dB with which denoiser.pth denoises each track; 0 leaves it as separated",
     )
 

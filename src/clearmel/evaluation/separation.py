@@ -12,10 +12,10 @@ from clearmel.core.file_io import FloatArray, existing
 from clearmel.data.batching import Batch
 from clearmel.evaluation import separation_report
 from clearmel.evaluation.base import evaluate_task
-from clearmel.inference.voice_separator import STRENGTH, VoiceSeparator
+from clearmel.inference.voice_separator import VoiceSeparator
 from clearmel.metrics import speech_quality
 from clearmel.networks import Network, Separator
-from clearmel.options import MultiSpeakerOptions
+from clearmel.options import TRACK_STRENGTH, MultiSpeakerOptions
 from clearmel.options.evaluation import EvalOptions, OutputOptions
 from clearmel.options.source import Source
 from clearmel.reporting import tables
@@ -61,7 +61,7 @@ def evaluate_separator(
     *,
     seed: int = 0,
     passes: int = 2,
-    strength: float = STRENGTH,
+    strength: float = TRACK_STRENGTH,
     audio_metrics: bool = False,
     device: str = "cpu",
 ) -> list[dict[str, Any]]:

@@ -54,9 +54,9 @@ class Piece(NamedTuple):
 class Turn(NamedTuple):
     """Sound between two pauses.
 
-    piece: its sound. embeddings: (E,) of the only voice, or of each track. weights: seconds of
-    speech of each. loudest: the loudest track. logit: of a single voice. alone: whether one voice certainly speaks
-    alone. Without embeddings, the turn is silent or goes on from the one before.
+    piece: its sound. embeddings: (E,) of the only voice, or of each track. weights: seconds of speech of each. loudest:
+    the loudest track. logit: of a single voice. alone: whether one voice certainly speaks alone. Without embeddings,
+    the turn is silent or goes on from the one before.
     """
 
     piece: Piece

@@ -28,8 +28,6 @@ from clearmel.options import DenoiseOptions
 from clearmel.runtime import load
 from clearmel.runtime.model import Model, as_model
 
-STRENGTH = 0.3
-"""Of the denoiser in the tracks; with more, the voices lose more than is gained."""
 WINDOW_S, HOP_S = 16.0, 8.0
 """Length of a window and distance from window to window: half of every window is processed twice."""
 FAINT = 1e-3

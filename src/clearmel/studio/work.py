@@ -13,7 +13,7 @@ from clearmel.audio.loudness import LoudnessMeter
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray, quoted
 from clearmel.core.progress import Advance, advance, clock
-from clearmel.options import CutOptions
+from clearmel.options import TRACK_STRENGTH, CutOptions
 from clearmel.reporting import tables
 from clearmel.segments import binarize, timelines
 from clearmel.segments.frame_rate import FrameRate
@@ -170,9 +170,9 @@ class Engine:
     def separate(self, recording: Recording, settings: Settings, target: Path, report: Report) -> list[Path]:
         """Writes each voice into the folder `target`, as `clearmel separate` does."""
         from clearmel.inference.separate import separate_file
-        from clearmel.inference.voice_separator import STRENGTH, VoiceSeparator
+        from clearmel.inference.voice_separator import VoiceSeparator
 
-        voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device, STRENGTH)
+        voices = VoiceSeparator.load("separator.pth", None, settings.passes, self.device, TRACK_STRENGTH)
         return separate_file(voices, recording.path, target, progress=advance(report, recording.info.duration_s))
 
     def classify(
