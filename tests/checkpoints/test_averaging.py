@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from clearmel.checkpoints import weights_file
 from clearmel.networks import LSTMDenoiser, Network
+from clearmel.runtime import load
 from tests.conftest import refused, run_script
 
 Save = Callable[[Network, str, str], Network]
@@ -43,6 +45,22 @@ def test_a_file_with_itself_stays_and_a_share_of_0_counts_nothing(three: list[Ne
     mel = torch.randn(1, 50, 80)
     for flags in (("b.pth", "b.pth"), ("a.pth", "b.pth", "--shares", 0, 3)):
         torch.testing.assert_close(averaged(*flags)(mel)[0], three[1](mel)[0])
+
+
+def test_half_the_size_differs_by_less_than_60_db_in_both_libraries(three: list[Network]) -> None:
+    half = averaged("b.pth", "--half")
+    assert Path("models/mean.pth").stat().st_size < 0.52 * Path("models/b.pth").stat().st_size
+    assert {value.dtype for value in half.parameters()} == {torch.float32}
+    mel = torch.randn(1, 50, 80)
+    for estimate in (
+        half(mel)[0].detach().numpy(),
+        load.load(Path("models/mean.pth"), "denoising").denoised(mel.numpy())[0],
+    ):
+        wanted = three[1](mel)[0].detach().numpy()
+        assert 0 < np.square(estimate - wanted).mean() < 1e-6 * np.square(wanted).mean()
+    three[0].lstm.weight_ih_l0.data[0, 0] = 1e5
+    weights_file.save("models/a.pth", three[0].state_dict())
+    refused(run_script("average", "--input_filenames", "a.pth", "--half"), "lstm.weight_ih_l0", "--half")
 
 
 def test_what_does_not_go_together_is_refused(three: list[Network], classifier: Network, save_network: Save) -> None:

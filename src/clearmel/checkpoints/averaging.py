@@ -1,6 +1,7 @@
 """One network out of several that were trained from one another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -48,3 +49,18 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
                 value.copy_(torch.stack(parts).sum(dim=0))
     last.card = last.card | {"sizes": dict(last.sizes), "scores": {}}
     return last
+
+
+def halved(state: dict[str, Any]) -> dict[str, Any]:
+    """A state dict with 16-bit floats in place of 32-bit ones; whoever loads it computes in 32 bits.
+
+    Raises:
+        InputError: a weight is beyond the range of 16 bits.
+    """
+    found = {
+        key: value.half() if isinstance(value, torch.Tensor) and value.dtype == torch.float32 else value
+        for key, value in state.items()
+    }
+    if large := [key for key, value in found.items() if isinstance(value, torch.Tensor) and not value.isfinite().all()]:
+        raise InputError(f"{large[0]} holds weights beyond 65504, the largest 16-bit float; leave --half out.")
+    return found
