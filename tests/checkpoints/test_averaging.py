@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clearmel.checkpoints import weights_file
-from clearmel.networks import LSTMDenoiser, Network
+from clearmel.networks import BandSplitSeparator, LSTMDenoiser, Network
 from clearmel.runtime import load
 from tests.conftest import refused, run_script
 
@@ -61,6 +61,23 @@ def test_half_the_size_differs_by_less_than_60_db_in_both_libraries(three: list[
     three[0].lstm.weight_ih_l0.data[0, 0] = 1e5
     weights_file.save("models/a.pth", three[0].state_dict())
     refused(run_script("average", "--input_filenames", "a.pth", "--half"), "lstm.weight_ih_l0", "--half")
+
+
+def test_a_separator_with_fewer_blocks_is_averaged_as_a_deeper_one_that_does_the_same(save_network: Save) -> None:
+    sizes = {"n_bins": 513, "hidden_dim": 8}
+    small = save_network(BandSplitSeparator(num_layers=1, **sizes), "separation", "small.pth")
+    deep = save_network(BandSplitSeparator(num_layers=3, **sizes), "separation", "deep.pth")
+    spectrum = torch.randn(1, 20, 513, dtype=torch.complex64)
+    for share, wanted in ((0, small), (1, deep)):
+        ran = run_script(
+            "average", "--input_filenames", "small.pth", "deep.pth", "--shares", 1 - share, share,
+            "--model_filename", "mean.pth",
+        )  # fmt: skip
+        assert ran.status == 0, ran
+        mean = weights_file.load(Path("models/mean.pth"), "separation")
+        assert mean.sizes["num_layers"] == 3
+        torch.testing.assert_close(mean(spectrum), wanted(spectrum))
+    refused(run_script("average", "--input_filenames", "deep.pth", "small.pth"), "different sizes")
 
 
 def test_what_does_not_go_together_is_refused(three: list[Network], classifier: Network, save_network: Save) -> None:

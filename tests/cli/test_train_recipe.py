@@ -116,14 +116,17 @@ def test_a_recipe_may_train_once_for_each_fold(tones: Path) -> None:  # noqa: F8
     ("name", "flags"),
     [
         ("separator", ("--num_layers", "1")),
-        ("speakers", ("--noise_path", str(ROOT / "data/noise"), "--val_noise_path", str(ROOT / "data/noise"))),
+        ("speakers", ()),
     ],
 )
 def test_recipes_of_voices_run_on_other_folders(name: str, flags: tuple[str, ...], workplace: Path) -> None:
     speech, small = str(ROOT / "data/speech"), ("--hidden_dim", "8", "--batch_size", "4", "--clip_s", "1", "--no_plots")
-    folders = ("--clean_path", speech, "--val_clean_path", speech, "--reverb", "0", *flags)
+    noise = str(ROOT / "data/noise")
+    folders = ("--clean_path", speech, "--val_clean_path", speech, "--noise_path", noise, "--val_noise_path", noise)
+    folders += ("--reverb", "0", *flags)
     few = ("--epochs", "1", "--epoch_items", "4", "--val_items", "8")
     recipe = ROOT / f"recipes/{name}.toml"
     assert train_recipe.main(["--recipe", str(recipe), "--", *folders, *small, *few]) == 0
-    card = weights_file.load(f"models/{name}.pth", train_recipe.read(recipe)["task"]).card
+    found = train_recipe.read(recipe)
+    card = weights_file.load(Path("models", found["model_filename"]), found["task"]).card
     assert card["sizes"]["hidden_dim"] == 8

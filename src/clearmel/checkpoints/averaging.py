@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from clearmel.core.errors import InputError
-from clearmel.networks import Network
+from clearmel.networks import BandSplitSeparator, Network
 
 
 def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
@@ -17,7 +17,7 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
     zero-shot models", CVPR 2022, eq. 1.
 
     Args:
-        networks: of one kind, sizes, features and task.
+        networks: of one kind, sizes, features and task; separators may have fewer blocks than the last one.
         shares: of each; only their ratios count.
 
     Returns:
@@ -33,6 +33,7 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
     if not (min(shares) >= 0 and 0 < sum(shares) < float("inf")):
         raise InputError(f"shares {' '.join(f'{share:g}' for share in shares)}; expected 0 or more, not all 0.")
     last = networks[-1]
+    networks = [_as_deep(network, last) for network in networks]
     # The network's own sizes: those on a card of an older version may lack what has a default now.
     cards = [network.card | {"sizes": network.sizes} for network in networks]
     for key in ("task", "network", "sizes", "features", "labels"):
@@ -49,6 +50,15 @@ def average(networks: Sequence[Network], shares: Sequence[float]) -> Network:
                 value.copy_(torch.stack(parts).sum(dim=0))
     last.card = last.card | {"sizes": dict(last.sizes), "scores": {}}
     return last
+
+
+def _as_deep(network: Network, last: Network) -> Network:
+    """A separator with the blocks that it lacks, which change nothing; any other network itself."""
+    if not isinstance(network, BandSplitSeparator) or not isinstance(last, BandSplitSeparator):
+        return network
+    found = last.begin_from(network)
+    found.card = network.card
+    return found
 
 
 def halved(state: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def prepare(task: Task, options: FitOptions, out: Path) -> Setup:
     if accelerator.device.type == "cpu":
         malloc.keep_freed_memory()
     train = task.dataset("train")
-    val = task.dataset("val") if task.has("val") else None
+    val = (task.dataset("val") or None) if task.has("val") else None  # nothing to validate on with --val_items 0
     if val is None:
         say(accelerator, "no validation set: the weights of the last epoch are saved, and there are no scores")
     torch.manual_seed(options.seed)
