@@ -9,7 +9,8 @@ from clearmel.audio import sound_file
 from clearmel.audio.features import MelFeatures
 from clearmel.augmentation.formants import shift_formants
 from clearmel.inference import single_voice
-from clearmel.inference.speaker_clusters import Group, grouped, holds_more
+from clearmel.inference.speaker_clusters import Group, grouped
+from clearmel.inference.speaker_count import holds_more
 from clearmel.inference.turns import LONGEST_S, LOOK_AHEAD_S, Piece, Turns
 from clearmel.runtime import load
 from clearmel.runtime.model import Model

@@ -35,7 +35,7 @@ def separate_file(
     """Writes voice_1, voice_2 ... of a recording into a folder, with the rate, channels and length of the recording.
 
     Beside them it writes who speaks when: voices.rttm for tools of speaker diarisation, voices.txt for Audacity. It
-    prints a warning if more voices are heard than there are tracks.
+    warns on stderr if the recording certainly holds more voices than there are tracks.
 
     Args:
         voices: a trained separator.

@@ -5,7 +5,9 @@ Shapes: S tracks, N samples, T frames.
 
 import numpy as np
 
+from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
+from clearmel.runtime.model import Model
 
 FRAME_S, AVERAGE_FRAMES = 0.02, 5
 FAINT = 1e-3
@@ -45,3 +47,11 @@ def evidence(power: FloatArray, alike: float) -> float:
     own = min((above > OWN_DB).mean(), (above < -OWN_DB).mean())
     shared = (np.abs(above) < OWN_DB).mean()
     return float(SHARE * share + OWN * own + SHARED * shared + ALIKE * alike + OFFSET)
+
+
+def logit(encoder: Model, tracks: FloatArray) -> float:
+    """Logit of a single voice in the two loudest of tracks (S, N) at the encoder's rate."""
+    features = MelFeatures(**encoder.card["features"])
+    two = tracks[np.argsort(-np.square(tracks).sum(axis=1))[:2]]
+    one, other = (encoder.embedding(features.mel(track)) for track in two)
+    return evidence(powers(two, features.sample_rate), float(one @ other))

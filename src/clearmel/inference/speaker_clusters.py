@@ -13,9 +13,6 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.floating]
 SAME = 0.9
 """Inner product of two groups' mean embeddings from which on they are one speaker."""
-OTHER, APART = 0.8, 1.6
-"""Two groups are certainly two speakers if the inner product of their means is below the first, and if embeddings from
-both are at least the second times as far apart as embeddings from one group."""
 
 
 @dataclass
@@ -64,21 +61,3 @@ def grouped(groups: Sequence[Group], n_speakers: int, same: float = SAME) -> lis
             break
         left[one] = left[one].joined(left.pop(other))
     return left
-
-
-def holds_more(groups: Sequence[Group], n_speakers: int) -> bool:
-    """Whether turns of single voices certainly come from more than S speakers, each of whom had two turns or more.
-
-    Args:
-        groups: each one or several turns of one speaker. `total` is the sum of their embeddings, all of length 1, and
-            `weight` their number.
-        n_speakers: S.
-    """
-    left = grouped(groups, n_speakers + 1, same=np.inf)
-    if len(left) <= n_speakers or min(group.weight for group in left) < 2:
-        return False
-    within = np.mean([(g.total @ g.total - g.weight) / (g.weight * (g.weight - 1)) for g in left])
-    pairs = list(itertools.combinations(left, 2))
-    between = max(one.total @ other.total / (one.weight * other.weight) for one, other in pairs)
-    alike = max(one.alike(other.total) for one, other in pairs)
-    return bool(alike < OTHER and 1 - between > APART * (1 - within))

@@ -14,7 +14,8 @@ from clearmel.audio.channels import downmix
 from clearmel.audio.features import MelFeatures
 from clearmel.core.file_io import FloatArray
 from clearmel.inference import single_voice
-from clearmel.inference.speaker_clusters import Group, grouped, holds_more
+from clearmel.inference.speaker_clusters import Group, grouped
+from clearmel.inference.speaker_count import SpeakerCount
 from clearmel.runtime.model import Model
 
 PAUSE_S = 0.6
@@ -31,16 +32,11 @@ LONGEST_WEIGHT_S = 10.0
 """Speech beyond this makes an embedding no better."""
 LEAK = 0.1
 """Of the power of the loudest track: below it a track does not speak."""
-SINGLE, ONE, CERTAIN = -2.0, 1.0, 5.0
-"""Logits of a single voice from which on a turn goes into one track, a whole recording holds one voice, and a turn is
-given the recording itself."""
-ONE_ALIKE = 0.88
-"""Tracks whose mean embeddings have this inner product may hold one voice."""
+SINGLE, CERTAIN = -2.0, 5.0
+"""Logits of a single voice from which on a turn goes into one track, and the recording itself is that track."""
 CHUNK_S, LEAST = 5.0, 0.0
 """The latter also needs this logit in each part of so many seconds, since a second voice may join in."""
 FADE_S = 0.02
-COUNTED_S, MOST = 3.0, 32
-"""Turns of a single voice this long count the speakers; of more groups of them, half are joined."""
 
 
 class Piece(NamedTuple):
@@ -94,13 +90,12 @@ class Turns:
         self.mels = MelFeatures(**encoder.card["features"])
         self.tracks: list[Group | None] = [None] * n_voices
         self.order, self.loudest = list(range(n_voices)), 0.0
-        self.alone = list[Group]()  # turns of a single voice, see `holds_more`
-        self.evidence, self.spoken_s = 0.0, 0.0  # the sum of all turns' logits, by seconds of speech, and these
+        self.count = SpeakerCount(n_voices)
 
     def apply(self, pieces: Iterable[Piece]) -> Iterator[FloatArray]:
-        """The denoised voices (S, C, N) of the tracks, from pieces of a recording; what they hold decides undenoised.
+        """The denoised voices (S, C, N) of the tracks, from pieces of a recording.
 
-        All pieces together are as long as before.
+        Who speaks is decided by the voices before they were denoised. All pieces together are as long as before.
         """
         waiting, ready_s = list[Turn](), 0.0
         for turn in self._turns(pieces):
@@ -118,15 +113,12 @@ class Turns:
     @property
     def one_voice(self) -> bool:
         """Whether the turns so far hold the same single voice."""
-        known = [group for _, group in self._known()]
-        return self.evidence > ONE * self.spoken_s and all(
-            one.alike(other.total) > ONE_ALIKE for one, other in itertools.combinations(known, 2)
-        )
+        return self.count.is_one([group for _, group in self._known()])
 
     @property
     def further_voice(self) -> bool:
         """Whether voices that spoke alone so far certainly are of more than S speakers."""
-        return holds_more(self.alone, self.n_voices)
+        return self.count.exceeds_tracks()
 
     def _turns(self, pieces: Iterable[Piece]) -> Iterator[Turn]:
         held: FloatArray | None = None  # voices, denoised voices and the recording (2 S + 1, C, N)
@@ -171,7 +163,7 @@ class Turns:
             return Turn(piece, [], [], first)
         edge = round(EDGE_S * rate)
         speech = mono[:, max(0, speaks[0] * size - edge) : (speaks[-1] + 1) * size + edge]
-        logit = single_logit(self.encoder, speech[[first, second]])
+        logit = single_voice.logit(self.encoder, speech[[first, second]])
         if logit > SINGLE:
             found, seconds = [self._embedding(speech[-1])], [len(speaks) * single_voice.FRAME_S]
         else:
@@ -181,7 +173,7 @@ class Turns:
             seconds = (speaks_in.sum(axis=1) * single_voice.FRAME_S).tolist()
         n_parts = max(1, round(speech.shape[1] / (CHUNK_S * rate)))
         parts = np.array_split(speech[[first, second]], n_parts, axis=1) if logit > CERTAIN and n_parts > 1 else []
-        alone = logit > CERTAIN and all(single_logit(self.encoder, part) > LEAST for part in parts)
+        alone = logit > CERTAIN and all(single_voice.logit(self.encoder, part) > LEAST for part in parts)
         return Turn(piece, found, [min(value, LONGEST_WEIGHT_S) for value in seconds], first, logit, alone)
 
     def _embedding(self, wave: FloatArray) -> npt.NDArray[np.float32]:
@@ -213,7 +205,7 @@ class Turns:
         """The voices (S, C, N) of a turn in the order of the tracks, whose history they join."""
         if not turn.embeddings:
             return turn.piece.denoised[self.order]
-        self.evidence, self.spoken_s = self.evidence + turn.logit * max(turn.weights), self.spoken_s + max(turn.weights)
+        self.count.add(turn.logit, max(turn.weights), turn.embeddings[0] if turn.single else None)
         orders = list(itertools.permutations(range(self.n_voices)))  # the voice of each track
         best = max(orders, key=lambda order: _fit(turn, order, groups))
         self.order = list(best)
@@ -224,10 +216,6 @@ class Turns:
             return voices
         track = self.order.index(turn.loudest)
         self._learn(track, turn.embeddings[0], turn.weights[0])
-        if turn.weights[0] >= COUNTED_S:
-            self.alone.append(Group(turn.embeddings[0], 1))
-        if len(self.alone) > MOST:
-            self.alone = grouped(self.alone, MOST // 2, same=np.inf)
         if turn.alone:
             share = _fades(turn.n_samples, round(FADE_S * self.features.sample_rate))
             voices = voices * (1 - share)
@@ -270,11 +258,3 @@ def _fades(n_samples: int, fade: int) -> FloatArray:
     """Ones (N,) that rise from 0 and fall to 0 at the ends."""
     place = np.arange(n_samples, dtype=np.float32)
     return np.asarray(np.clip(np.minimum(place, place[::-1]) / fade, 0, 1), np.float32)
-
-
-def single_logit(encoder: Model, tracks: FloatArray) -> float:
-    """Logit of a single voice in the two loudest of tracks (S, N) at the encoder's rate, see `single_voice`."""
-    features = MelFeatures(**encoder.card["features"])
-    two = tracks[np.argsort(-np.square(tracks).sum(axis=1))[:2]]
-    one, other = (encoder.embedding(features.mel(track)) for track in two)
-    return single_voice.evidence(single_voice.powers(two, features.sample_rate), float(one @ other))

@@ -22,8 +22,10 @@ from clearmel.audio.stft import power_of
 from clearmel.core.errors import InputError
 from clearmel.core.file_io import FloatArray
 from clearmel.core.progress import Advance
+from clearmel.inference import single_voice
 from clearmel.inference.denoise import denoise_blocks
-from clearmel.inference.turns import ONE, Piece, Turns, single_logit
+from clearmel.inference.speaker_count import ONE
+from clearmel.inference.turns import Piece, Turns
 from clearmel.options import DenoiseOptions
 from clearmel.runtime import load
 from clearmel.runtime.model import Model, as_model
@@ -165,7 +167,9 @@ class VoiceSeparator:
             return None
         if self._turns is not None:
             return self._turns.one_voice
-        return self._short is not None and single_logit(self.encoder, np.stack(list(map(downmix, self._short)))) > ONE
+        if self._short is None:
+            return False
+        return single_voice.logit(self.encoder, np.stack([downmix(voice) for voice in self._short])) > ONE
 
     @property
     def further_voice(self) -> bool:
