@@ -354,6 +354,23 @@ def test_contrast_names_focus_and_languages(tab: Tab) -> None:
         assert box["y"] + box["height"] <= height
 
 
+def test_an_answer_that_breaks_off_names_the_server_and_keeps_the_page(
+    served: Served, talk: Path, open_tab: Callable[[str], Tab]
+) -> None:
+    served.library.open(str(talk))
+    tab = open_tab(served.address)
+    tab.wait("studio.state.file !== null")
+    tab.page.evaluate("window.kept = true")
+    tab.page.route(
+        "**/api/state?*", lambda route: route.fulfill(status=200, body='{"version": 1')
+    )  # killed while it writes
+    served.library.open(str(talk))  # ends the call under way
+    tab.wait("!document.querySelector('#gone').hidden")
+    tab.page.unroute("**/api/state?*")
+    tab.wait("document.querySelector('#gone').hidden")
+    assert tab.page.evaluate("window.kept")  # it was not loaded anew
+
+
 def test_a_killed_server_is_named_and_a_new_one_is_taken(
     workplace: Path, talk: Path, open_tab: Callable[[str], Tab]
 ) -> None:

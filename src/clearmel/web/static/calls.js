@@ -3,8 +3,8 @@
 const token = document.querySelector("meta[name=clearmel-token]").content;
 
 async function answer(response) {
+  if (response.ok) return response.json(); // a body that breaks off, as of a server that ended, is an error, too
   const body = await response.json().catch(() => ({}));
-  if (response.ok) return body;
   throw Object.assign(new Error(body.error ?? `the server responded with status ${response.status}`), {
     status: response.status,
     body,
